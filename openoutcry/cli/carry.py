@@ -37,6 +37,7 @@ def carry(file: Path, operator: str | None, as_json: bool) -> None:
     operators in the file two supervisors ask for the same."""
     from openoutcry.journal.lock import held
     from openoutcry.venue.carry import carry as carry_over
+    from openoutcry.venue.days import read_status
     from openoutcry.venue.file import read_venue
 
     venue = read_venue(file)
@@ -47,6 +48,12 @@ def carry(file: Path, operator: str | None, as_json: bool) -> None:
             _wait_until_open(venue.journal, venue.number)
             click.echo("the venue is open", err=as_json)
         return
+    state = (read_status(venue.journal) or {}).get("state", "stopped")
+    if state not in ("stopped", "dead"):
+        raise OutcryError(
+            f"{venue.journal}: the venue is served, and has no run now: ask once it is open, or "
+            "stop it first"
+        )
     result = carry_over(venue, lambda text: None if as_json else click.echo(text))
     if as_json:
         click.echo(json.dumps(result))

@@ -154,7 +154,7 @@ class Journal:
         if to := carried_to(first.evidence):
             raise JournalError(
                 f"{directory} was carried over to {to}, which continues it"
-                if Path(to) != Path(directory).absolute()
+                if Path(to).name != Path(directory).resolve().name
                 else f"{directory}: its carrying over was cut short: run `outcry venue carry` again"
             )
         others, total, flaws = places_of(Path(directory), document, copies)

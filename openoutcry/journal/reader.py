@@ -159,13 +159,19 @@ def note_at(directory: str | os.PathLike[str], seq: int) -> dict[str, Any]:
     raise JournalError(f"{directory}: the journal does not hold sequence {seq}")
 
 
+def following_of(journal: Path) -> Path:
+    """Return the folder in which the journal is made that continues another one.  The old one has
+    this name for a moment, and longer if the process is killed there."""
+    return journal.with_name(f"{journal.name}.next")
+
+
 def parts_before(directory: str | os.PathLike[str]) -> list[tuple[Path, int]]:
     """Return the journals that this one continues and that are beside it, the oldest first, each
     with its last command."""
     parts: list[tuple[Path, int]] = []
-    path = Path(directory)
+    path = Path(directory).resolve()
     while (before := JournalReader(path).config.get(CARRIED)) is not None:
-        names = before["journal"], f"{path.name}.next"  # whose renaming was cut short
+        names = before["journal"], following_of(path).name  # whose renaming was cut short
         found = [one for one in map(path.with_name, names) if one.is_dir() and segment_numbers(one)]
         if not found:
             break

@@ -13,8 +13,10 @@ venue that is served as before, or one that says that the same command has to fi
 """
 
 import ctypes
+import errno
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -35,7 +37,9 @@ from openoutcry.journal.core import Core
 from openoutcry.journal.disk import REAL
 from openoutcry.journal.event_hash import hash_text
 from openoutcry.journal.events import Point
-from openoutcry.journal.journal import CARRIED_TO, carried_to
+from openoutcry.journal.journal import CARRIED_TO, SEGMENT_BYTES, carried_to
+from openoutcry.journal.lock import LOCK_NAME
+from openoutcry.journal.reader import following_of
 from openoutcry.journal.replay import instruments_to_json
 from openoutcry.journal.state_layout import KEY, state_layout
 from openoutcry.journal.tail import CARRIED, name_of_block
@@ -52,6 +56,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.carry import carry_region
 from openoutcry.risk.region import CONTRACT_TERMS, View
 from openoutcry.runtime.lanes import LANES
+from openoutcry.venue import days
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.run_parts import sessions_of, wiring_of
 from openoutcry.wire.enums import OrderType
@@ -66,6 +71,8 @@ NOT_COPIED = (
     "ledger",
 )  # fmt: skip
 """Of the files next to a journal those that are its own, or are made anew."""
+ROOM = "room"
+"""Holds the disk space of the first segments until the old journal has its last block."""
 MANY = 20
 """Orders that an error names."""
 AT_FDCWD, RENAME_EXCHANGE = -100, 2
@@ -113,6 +120,13 @@ def _check_file(file: VenueFile) -> None:
         )
     if file.shards > 1 or file.partitions > 1:
         raise CarryError(f"{file.path}: several matchers cannot be carried over")
+    had = (file.journal / feed_carry.FOLDER).is_dir()
+    if had != (file.feed is not None):
+        what = "has no [market_data], and the venue had a public feed"
+        if not had:
+            what = "has [market_data], and the journal began without a public feed"
+        raise CarryError(f"{file.path} {what}: that stays")
+    _require_no_mount(file.journal.resolve())
 
 
 def rehearse(file: VenueFile) -> dict[str, Any]:
@@ -127,8 +141,8 @@ def rehearse(file: VenueFile) -> dict[str, Any]:
 
 
 def _carry(file: VenueFile, note: Note) -> dict[str, Any]:
-    journal = file.journal.absolute()
-    following = journal.with_name(f"{journal.name}.next")
+    journal = file.journal.resolve()
+    following = following_of(journal)
     _tidy(journal, following)
     reader = JournalReader(journal)
     _check_end(reader, journal)
@@ -146,14 +160,19 @@ def _carry(file: VenueFile, note: Note) -> dict[str, Any]:
         "carried_state_hash": point.engine.state_hash(),
         "note": {LANES: _lanes_at(reader, before.seq)},
     }
-    following.mkdir(mode=0o700)
+    if file.calendar.never_closes:
+        days.finish_days(journal, file.calendar, 0, sys.maxsize)
     try:
+        _make(following)
         _prepare(file, Carried(journal, following, config, point), reader.journal_id)
-    except OutcryError:
-        shutil.rmtree(following)
+    except (OutcryError, OSError) as error:
+        shutil.rmtree(following, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise CarryError(f"{following} cannot be made: {error.strerror}") from None
         raise
     if not carried_to(reader.evidence):
         _seal(journal, before)
+    (following / ROOM).unlink()
     _begin(file, following, config, ended_of(journal))
     exchange(journal, following)
     following.rename(aside)
@@ -191,19 +210,34 @@ def _prepare(file: VenueFile, carried: Carried, journal_id: int) -> None:
     _carry_sessions(file, carried.new, carried.point, journal_id)
     _carry_feed(file, carried.new, journal_id, carried.point.seq)
     _write_checkpoint(carried, journal_id)
+    with (carried.new / ROOM).open("wb") as room:
+        os.posix_fallocate(room.fileno(), 0, 2 * SEGMENT_BYTES)
+
+
+def _make(following: Path) -> None:
+    """Make the new folder, with a lock's file, by which :func:`_tidy` knows it."""
+    following.mkdir(mode=0o700)
+    JournalLock(following).release()
 
 
 def _tidy(journal: Path, following: Path) -> None:
     """Remove what a process that was killed had begun; give the old journal its name if only that
     was missing."""
-    if not following.exists():
+    if not os.path.lexists(following):
         return
-    if Journal.exists(following):
+    is_folder = following.is_dir() and not following.is_symlink()
+    if is_folder and Journal.exists(following):
         reader = JournalReader(following)
-        if carried_to(reader.evidence):
-            following.rename(aside_of(journal, reader.last_seq))
+        if reader.journal_id == JournalReader(journal).journal_id:
+            if carried_to(reader.evidence):
+                following.rename(aside_of(journal, reader.last_seq))
+            else:
+                shutil.rmtree(following)
             return
-    shutil.rmtree(following)
+    elif is_folder and ((following / LOCK_NAME).exists() or not any(following.iterdir())):
+        shutil.rmtree(following)
+        return
+    raise CarryError(f"{following} is in the way: its name is that of the new journal's folder")
 
 
 def aside_of(journal: Path, seq: int) -> Path:
@@ -211,6 +245,29 @@ def aside_of(journal: Path, seq: int) -> Path:
     plain = journal.with_name(f"{journal.name}-until-{seq}")
     names = (plain.with_name(f"{plain.name}-{number}") for number in count(2))
     return next(path for path in chain([plain], names) if not path.exists())
+
+
+def _require_no_mount(journal: Path) -> None:
+    """Raise :class:`CarryError` for a folder that is where a file system is mounted: its name
+    belongs to the mount."""
+    try:
+        os.rmdir(journal)  # never removes one that has files; of a mount the system says that first
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise CarryError(
+                f"{journal} is a mount, whose name cannot be exchanged: have the journal in a "
+                "folder of it"
+            ) from None
+
+
+def is_begun(journal: Path) -> bool:
+    """Return whether the carrying over of a journal has come so far that only the same command
+    goes on with it, or that another one has its name."""
+    path = journal.resolve()
+    return any(
+        Journal.exists(one) and carried_to(JournalReader(one).evidence) != ""
+        for one in (path, following_of(path))
+    )
 
 
 def _require_exchange(folder: Path) -> None:
@@ -227,11 +284,11 @@ def _require_exchange(folder: Path) -> None:
 
 def _check_end(reader: JournalReader, journal: Path) -> None:
     """Raise :class:`CarryError` unless the journal ends with the end of a run."""
-    if reader.evidence is None:
+    if reader.evidence is None and reader.last_seq >= reader.first_seq:
         raise CarryError(
             f"{journal}: its last run was cut short: serve it once more, and stop it in good order"
         )
-    if (to := carried_to(reader.evidence)) and Path(to) != journal:
+    if (to := carried_to(reader.evidence)) and Path(to).name != journal.name:
         raise CarryError(f"{journal} was carried over to {to}, which continues it")
 
 
@@ -467,12 +524,6 @@ def _carry_sessions(file: VenueFile, following: Path, point: Point, journal_id: 
 
 def _carry_feed(file: VenueFile, following: Path, journal_id: int, seq: int) -> None:
     """Write the public feed's checkpoint of the new journal."""
-    had = (file.journal / feed_carry.FOLDER).is_dir()
-    if had != (file.feed is not None):
-        what = "has no [market_data], and the venue had a public feed"
-        if not had:
-            what = "has [market_data], and the journal began without a public feed"
-        raise CarryError(f"{file.path} {what}: that stays")
     if file.feed is not None:
         feed_carry.carry_over(
             file.journal,

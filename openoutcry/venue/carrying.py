@@ -1,6 +1,7 @@
 """A venue that is open continues with its file as it is now: rehearsed first, while it trades."""
 
 import os
+import signal
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -66,7 +67,12 @@ class Carrying:
     def _end(self, new: VenueFile) -> None:
         """The request is answered, or its operator is gone."""
         is_done = bool(self._report) and "error" not in self._report
-        self._is_busy, self._report = self._pid != 0, {}
+        self._is_busy, self._report = False, {}
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            os.close(self._fd)
+            self._pid = 0
         if is_done:
             self.go(new)
 

@@ -36,7 +36,7 @@ from openoutcry.runtime.work import PipelineError
 from openoutcry.venue import days
 from openoutcry.venue.calendar import Command, TradingDay, utc_text
 from openoutcry.venue.canary import note_served, require_canary
-from openoutcry.venue.carry import carry
+from openoutcry.venue.carry import carry, is_begun
 from openoutcry.venue.desk import Desk
 from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.file import VenueFile
@@ -251,13 +251,21 @@ class Venue:
     def _run_ends(self) -> bool:
         return self.stopping or self.following is not None
 
+    def _go_on_with(self, new: VenueFile) -> None:
+        """End the run, and continue with another file; nothing is known of it yet."""
+        self.following, self.carried = new, {}
+        self.say_open()
+
     def _carry_over(self, new: VenueFile) -> None:
         """Continue in a new journal with another file, or, if that cannot be, as before."""
         self.following = None
-        pid, fd = fork_reporting(partial(carry, new), STOP_SIGNALS)
-        os.waitpid(pid, 0)
-        report = outcome(fd) or {"error": "the process that carries the venue over was killed"}
-        os.close(fd)
+        for _ in range(2):
+            pid, fd = fork_reporting(partial(carry, new), STOP_SIGNALS)
+            os.waitpid(pid, 0)
+            report = outcome(fd) or {"error": "the process that carries the venue over was killed"}
+            os.close(fd)
+            if "error" not in report or not is_begun(new.journal):
+                break
         self.carried = {"number": new.number, **report}
         if "error" in report:
             self.watcher.note(f"the venue continues as before: {report['error']}")
@@ -268,8 +276,10 @@ class Venue:
 
     def staff(self) -> tuple[OperatorLane, RiskDesk]:
         """The operator's lane of the day's run, and the desk that goes by it."""
-        note, go = self.watcher.note, partial(setattr, self, "following")
-        desk = self.desk = RiskDesk(self.file, self.clock, note, self.take_dump, self.say_open, go)
+        note = self.watcher.note
+        desk = self.desk = RiskDesk(
+            self.file, self.clock, note, self.take_dump, self.say_open, self._go_on_with
+        )
         self.lane = OperatorLane(self.file.calendar, self.clock, note, self._run_ends, desk)
         return self.lane, desk
 

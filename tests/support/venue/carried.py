@@ -1,6 +1,7 @@
 """A venue in one thread that is stopped and carried over with a changed file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,13 @@ def carry_floor(
 def carry_over(floor: InlineFloor, change: Callable[[str], str]) -> dict[str, Any]:
     """Carry a stopped venue over with a changed file."""
     floor.file.write_text(change(floor.file.read_text()))
+    with small_rooms():
+        return carry(read_venue(floor.file))
+
+
+@contextmanager
+def small_rooms() -> Iterator[None]:
+    """Carry over as the floor is: with little room for sessions, and its lane."""
 
     def small(file: VenueFile, now_ns: int, delayed: int) -> Any:
         spec = sessions_of(file, now_ns, delayed)
@@ -48,7 +56,7 @@ def carry_over(floor: InlineFloor, change: Callable[[str], str]) -> dict[str, An
         patch("openoutcry.venue.carry.sessions_of", small),
         patch("openoutcry.venue.carry.wiring_of", wiring),
     ):
-        return carry(read_venue(floor.file))
+        yield
 
 
 def carried(venue: ServedVenue, change: Callable[[str], str]) -> str:

@@ -92,6 +92,44 @@ def test_orders_while_the_venue_is_carried_over(tmp_path: Path) -> None:
     assert sum(lots for *_, lots in rest[:19]) == 19 * 5
 
 
+def test_a_venue_that_waits_for_its_day_is_not_carried_over(tmp_path: Path) -> None:
+    """Its process has the file of before, and would open the new journal with it."""
+    text = VENUE.replace(":OUCH", f":{free_port()}").replace(":FIX", f":{free_port()}")
+    text = text.replace("HASH", HASH)
+    venue = ServedVenue(tmp_path, "2026-03-02T10:00", port="", venue=text)
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    venue.set_time("2026-03-02T17:00")
+    venue.wait_for(lambda status: status["state"] == "closed")
+    status, said = commanded(venue)
+    assert status == 1
+    assert "the venue is served, and has no run now" in said
+    venue.stop()
+    assert commanded(venue)[0] == 0
+
+
+def test_a_second_request_is_not_told_what_became_of_the_first(tmp_path: Path) -> None:
+    """The venue's status says nothing of the first one any more when the second is answered."""
+    text = VENUE.replace(":OUCH", f":{free_port()}").replace(":FIX", f":{free_port()}")
+    venue = ServedVenue(tmp_path, "2026-03-02T10:00", port="", venue=text.replace("HASH", HASH))
+    venue.start()
+    venue.wait_for_phase("CONTINUOUS")
+    (tmp_path / "journal.next").write_text("in the way")
+    status, said = commanded(venue)
+    assert status == 1
+    assert "the venue continues as before" in said
+    assert "journal.next is in the way" in said
+    venue.wait_for(lambda status: status["state"] == "open")
+    (tmp_path / "journal.next").unlink()
+    status, said = commanded(venue)
+    assert (status, "the venue is open" in said) == (0, True)
+    status, said = commanded(venue)
+    assert (status, "the venue is open" in said) == (0, True)
+    venue.stop()
+    assert len(list(tmp_path.glob("journal-until-*"))) == 2
+    assert replay(venue.journal)["equal"]
+
+
 def accepted_in(journal: Path) -> list[tuple[int, int]]:
     """Every order that a journal's commands have brought into a book, by instrument and id."""
     reader, found = JournalReader(journal), []

@@ -1,6 +1,10 @@
 """A venue that is carried over to a journal with more instruments: what was open stays open, to the
 order and the unit, and what does not fit is refused by name before anything is written."""
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from openoutcry.derivatives.margin_kernels import follow, margin_now
@@ -174,6 +178,19 @@ def worked_out_again(view, who):
     return int(margin_now(table, work)), with_orders
 
 
+def test_a_mount_is_refused_before_anything_is_written(stopped, monkeypatch):
+    """The name of a mount cannot be exchanged, and the system says so when it is to be removed."""
+
+    def busy(path: Path) -> None:
+        assert path == stopped.journal_path
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(os, "rmdir", busy)
+    with pytest.raises(OutcryError, match=r"journal is a mount, whose name cannot be exchanged"):
+        carry_over(stopped, lambda text: text + SOL)
+    Journal.resume(stopped.journal_path).close()
+
+
 BTC = '[[asset]]\nname = "BTC"'
 REFUSED = {
     "no instrument is missing": (
@@ -294,7 +311,7 @@ def test_a_contract_that_was_adjusted_keeps_what_it_is_worth(tmp_path):
         order(3, Side.BUY, 2, 1_667, who=2, symbol=b"GOLD"),
         order(4, Side.SELL, 2, 1_667, who=1, symbol=b"GOLD"),
     )
-    assert floor.view.cell(1, 0, lay.POSITION) == 3
+    assert [floor.view.of(who, lay.OPEN) for who in (1, 2)] == [1, 1]  # in the call after a halt
     floor.close()
 
 
