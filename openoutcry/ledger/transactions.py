@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.journal.reader import parts_before
 from openoutcry.ledger.columns import as_rows
 from openoutcry.ledger.layout import TRANSACTION_DTYPE
-from openoutcry.ledger.ledger_state import LedgerState, folder_of, oldest, opened
+from openoutcry.ledger.ledger_state import LedgerState, at, folder_of, oldest, opened
 from openoutcry.ledger.parquet_store import stored_files
 from openoutcry.ledger.report import arrow
 from openoutcry.wire.errors import LedgerError
@@ -25,8 +26,17 @@ def transactions(
     ``until`` is, in order; from the begin on with those of the configuration first.
 
     Of one ``participant`` only, if it is named.  Raises :class:`LedgerError` if the journal's begin
-    was retired and no store has the earlier transactions.
+    was retired and no store has the earlier transactions.  Those of a journal that this one
+    continues are found there.
     """
+    parts = parts_before(directory)
+    if parts and after_seq < parts[-1][1]:
+        before, seq = parts[-1]
+        end = until if until.seq <= seq else at(before, seq)
+        yield from transactions(before, end, after_seq, participant)
+        if until.seq <= seq:
+            return
+        after_seq = seq
     reached = after_seq if after_seq else -1
     files = stored_files(folder_of(directory), until.reader.journal_id)
     limit = max((begin for begin, _ in files), default=0)

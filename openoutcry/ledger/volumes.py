@@ -92,7 +92,8 @@ def _last_prices(directory: Path, seq: int, count: int) -> list[int]:
     if not seq:
         return [0] * count
     last = at(directory, seq).books.instruments[:, lay.LAST // lay.WORD].tolist()
-    return [0 if price == lay.NO_LAST else price for price in last]
+    # An instrument that came later, in a journal that continues this one, had no price.
+    return [0 if price == lay.NO_LAST else price for price in last] + [0] * (count - len(last))
 
 
 def _add(

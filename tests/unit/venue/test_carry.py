@@ -6,13 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from openoutcry.cli.main import main
 from openoutcry.derivatives.margin_kernels import follow, margin_now
 from openoutcry.derivatives.margin_layout import ContractWork, MarginTable, MarginWork, work_of
 from openoutcry.journal import Journal
 from openoutcry.journal.replay import replay
 from openoutcry.ledger.ledger_state import at, save
 from openoutcry.ledger.reconcile import differences
+from openoutcry.ledger.transactions import joined, transactions
+from openoutcry.ledger.volumes import spot_volumes, traded_lots
 from openoutcry.risk import layout as lay
 from openoutcry.wire.enums import Side
 from openoutcry.wire.errors import OutcryError
@@ -75,6 +79,42 @@ def test_orders_money_and_sessions_go_on(tmp_path):
     assert differences(ledger.books, ledger.point.engine) is None
     assert replay(floor.journal_path)["equal"]
     assert replay(old)["equal"]
+
+
+def test_transactions_of_before_are_found_in_the_old_folder(tmp_path):
+    """Statements, fees and the volumes that fee tiers go by: all of both parts, from any command
+    on, and none twice."""
+    floor = spot_floor(tmp_path)
+    floor.send(
+        order(11, Side.SELL, 6, 4_100_000, who=2, symbol=b"BTC-USD"),
+        order(12, Side.BUY, 2, 4_100_000, who=1, symbol=b"BTC-USD"),
+    )
+    mark = at(floor.journal_path).seq
+    floor.send(order(13, Side.BUY, 3, 4_100_000, who=1, symbol=b"BTC-USD"))
+    old, result = carry_floor(floor, lambda text: text + SOL)
+    seq = result["seq"]
+    floor.ask("deposit", "3", "500000000", "--asset", "SOL")
+    floor.send(
+        order(21, Side.SELL, 5, 9_000, who=3, symbol=b"SOL-USD"),
+        order(22, Side.BUY, 2, 9_000, who=1, symbol=b"SOL-USD"),
+        order(23, Side.BUY, 1, 4_100_000, who=1, symbol=b"BTC-USD"),
+    )
+    floor.close()
+    journal, until = floor.journal_path, at(floor.journal_path)
+    first, second = (joined(transactions(old, at(old))), joined(transactions(journal, until, seq)))
+    assert len(first) > len(second) > 0
+    whole = joined(transactions(journal, until))
+    assert whole.tobytes() == first.tobytes() + second.tobytes()
+    later = joined(transactions(journal, until, mark))
+    assert later.tobytes() == whole[whole["cause_seq"] > mark].tobytes()
+    early = joined(transactions(journal, at(journal, mark)))
+    assert early.tobytes() == whole[whole["cause_seq"] <= mark].tobytes()
+    lots = traded_lots(journal, mark, until.seq)
+    assert (lots["BTC-USD"], lots["SOL-USD"]) == (4, 2)
+    both = 2 * (4 * 4_100_000 + 2 * 9_000)
+    assert sum(spot_volumes(journal, mark, until.seq, "USD").paid.values()) == both
+    words = ["ledger", "statement", str(journal), "--participant", "1"]
+    assert CliRunner().invoke(main, words).exit_code == 0
 
 
 SILVER = """
