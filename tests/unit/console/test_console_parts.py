@@ -742,15 +742,17 @@ def test_many_actions_of_one_operator_keep_the_red_button_of_another_waiting_for
         async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
 
             async def halt(number):
-                body = {"symbol": "GOLD", "why": "a reason"}
+                body = {"instrument": "GOLD", "why": "a reason"}
                 return await client.post("/api/halt", json=body, headers={"x-number": f"{number}"})
 
             asked = [asyncio.create_task(halt(number)) for number in range(20)]
             async with asyncio.timeout(BOUND_S):
                 while not begun:
+                    assert not any(one.done() for one in asked)
                     await asyncio.sleep(0)
                 asked.append(asyncio.create_task(halt(20)))
                 while "anna" not in begun:
+                    assert not any(one.done() for one in asked)
                     await asyncio.sleep(0)
             assert begun.count("ruth") <= ACTIONS[1]
             may_end.set()
