@@ -57,6 +57,7 @@ WEIGHTS = {
     "POST /v1/withdrawal-addresses": 5,
     "GET /v1/notifications": 4,
     "GET /v1/portfolio": 4,
+    "POST /v1/portfolio/rebalance": 4,
 }
 """Weights by what a request costs: processor time, or data that it stores."""
 PUBLIC_WEIGHT, OWN_WEIGHT, OPERATOR_WEIGHT = 1, 2, 5

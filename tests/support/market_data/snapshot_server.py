@@ -23,6 +23,6 @@ def serve_next(listener: socket.socket, session: str, messages: Iterator[bytes])
                 with login.connection, contextlib.suppress(OSError):
                     give(login.connection, session, messages)
                 return
-            if has_come and not len(logins.silent):
+            if has_come and not len(logins.logins.silent):
                 return
-            has_come |= len(logins.silent) > 0
+            has_come |= len(logins.logins.silent) > 0

@@ -22,7 +22,7 @@ class Supervised(PublicFeed):
     def __init__(self) -> None:
         import mmap
 
-        self.spec = type("Spec", (), dict.fromkeys(("depth", "pages", "stream")))()
+        self.spec = type("Spec", (), dict.fromkeys(("depth", "pages", "stream", "fix")))()
         self.name = NAME
         self._map = mmap.mmap(-1, mmap.PAGESIZE)
         self._words = np.frombuffer(self._map, np.int64)
@@ -30,7 +30,7 @@ class Supervised(PublicFeed):
         self.pid = self._crash_restarts = self._clamped_reported = self._restarts = 0
         self.others = []
         self._sent_at_start = module.NOTHING_SENT
-        self.requests = self.snapshots = self.stream = self.pages = None
+        self.requests = self.snapshots = self.stream = self.pages = self.fix = None
 
 
 def lives_of(tells, most):
