@@ -14,14 +14,8 @@ from openoutcry.risk.bits import NO_LIMIT, RISK_KIND
 from openoutcry.risk.partitioned import divide, partition_numbers
 from openoutcry.risk.region import View, make_region
 from tests.oracles.risk.partitions import PartitionedReference
-from tests.support.risk.risk_core import (
-    GROUPS,
-    PARTICIPANTS,
-    fields,
-    participant_words,
-    rejected,
-    words_of,
-)
+from tests.oracles.risk.words import participant_words, words_of
+from tests.support.risk.risk_core import GROUPS, PARTICIPANTS, fields, rejected
 
 ALLOCATED = (*kernels.ALLOCATED, (lay.RESERVED, lay.CREDIT))
 
