@@ -36,6 +36,8 @@ MARKS = ("31338.12", "123.456789", "annas")
 """In what Anna chose: no answer to another user has them."""
 CENTS = count(77)
 """Of the next quoted price: a quote that an Anna before accepted is a trade, which all see."""
+BIDS = count(31_337)
+"""Of the next Anna's bids: open ones of an Anna before are below, so that they do not trade."""
 QUOTED = "accept", "counter", "withdraw", "fix", "over fix"
 """Quotes that she has, by what is done with them."""
 ORDER = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "0.01", "price": "10"}
@@ -109,17 +111,18 @@ class Anna:
         return by_token(self.venue, tokens["access_token"])
 
     def _trade(self) -> None:
+        price = f"{next(BIDS)}.11"
         with self.venue.client(self.person) as client:
             names = "annas-order", "annas-second", "annas-third"
             made = [
-                client.order("BUY", "0.03", "31337.11", newClientOrderId=name).json()["orderId"]
+                client.order("BUY", "0.03", price, newClientOrderId=name).json()["orderId"]
                 for name in names
             ]
             self.order, self.replaced, self.cancelled = made
             answer = client.http.post("/api/v3/userDataStream")
             self.listen_key = answer.json()["listenKey"]
         with self.full.client(self.maker) as maker:
-            maker.place("BTC-USD", "sell", "limit", quantity="0.01", price="31337.11")
+            maker.place("BTC-USD", "sell", "limit", quantity="0.01", price=price)
         wait_until(lambda: self.native.fills().items, "a fill")
         self.fill = self.native.fills().items[0].id
         self.secrets.add(self.listen_key)
