@@ -87,7 +87,9 @@ class _Day:
         waiting = delayed_commands(core.hooks)
         self.delayed = {seq: one for seq, one in waiting.items() if self._is_ours(one).all()}
         self.done: list[Records] = []
-        self.seq = self.now_ns = 0
+        self.seq = 0
+        self.now_ns = 0
+        """The core's time: it does not go back, in whatever order the lanes were sequenced."""
         state = matcher.state()
         self.phase = int(state.states["phase"][0])
         lots = state.rows["qty_lots"] + state.rows["reserve_lots"]
@@ -106,7 +108,12 @@ class _Day:
             return commands
         events = self.core.process(commands)
         refused = events["cause_seq"][events["kind"] == REJECTED]
-        return commands[self._is_ours(commands) & ~np.isin(commands["seq"], refused)].copy()
+        times = np.maximum.accumulate(np.maximum(commands["rx_ts_ns"], self.now_ns))
+        self.now_ns = int(times[-1])
+        kept = self._is_ours(commands) & ~np.isin(commands["seq"], refused)
+        done = commands[kept].copy()
+        done["rx_ts_ns"] = times[kept]
+        return done
 
     def hooked(self, commands: Records) -> Records:
         """Return what the core did with these commands."""
@@ -115,7 +122,7 @@ class _Day:
         for at in range(len(commands)):
             command = commands[at : at + 1]
             events = self.core.process(command)
-            self.now_ns, self.changed = int(command["rx_ts_ns"][0]), {}
+            self.now_ns, self.changed = max(self.now_ns, int(command["rx_ts_ns"][0])), {}
             rest = self._entered(events)
             if ours[at]:
                 if (rest["kind"] == DELAYED).any():

@@ -161,6 +161,10 @@ class InlineFloor(Records, InlineVenue):
 
     def publish(self, orders: np.ndarray) -> None:
         """Orders on the test's lane."""
-        orders["rx_ts_ns"] = self.clock.now_ns()
+        self.publish_as_of(orders, self.clock.now_ns())
+
+    def publish_as_of(self, orders: np.ndarray, rx_ts_ns: int | np.ndarray) -> None:
+        """Orders that arrived at these times."""
+        orders["rx_ts_ns"] = rx_ts_ns
         self._producer.publish(orders)
         self.step()

@@ -4,6 +4,7 @@ from a checkpoint, and order ids that the strategy has alone.
 The venues of other tests compare the days of the journals that they leave as well.
 """
 
+import numpy as np
 import pytest
 
 from openoutcry.backtest import day as days
@@ -161,6 +162,19 @@ def order_types(floor):
     floor.send(order(9, Side.SELL, 20, 15, who=3, time_in_force=TimeInForce.IOC))
 
 
+def crossed_lanes(floor):
+    """A command of another instrument came later and is first: the core's time does not go back."""
+    floor.send(order(1, Side.SELL, 5, 20))
+    orders = np.concatenate(
+        [
+            order(2, Side.SELL, 5, 20, symbol=b"TIN"),
+            order(3, Side.BUY, 2, 20, who=2),
+            order(4, Side.BUY, 1, 20, who=2),
+        ]
+    )
+    floor.publish_as_of(orders, floor.clock.now_ns() + np.array([900, 500, 1_000]))
+
+
 def contracts(floor):
     """A mark that liquidates: the venue's own orders trade, and another participant takes over."""
     floor.send(order(1, Side.BUY, 10, 5_000), order(2, Side.SELL, 10, 5_000, who=2))
@@ -185,6 +199,8 @@ KINDS = {
     "carried": (VENUE + MORE, carried),
     "mass cancels": (VENUE + MORE, mass_cancels),
     "order types": (VENUE + MORE, order_types),
+    "crossed lanes": (VENUE, crossed_lanes),
+    "crossed lanes with risk": (VENUE + MORE, crossed_lanes),
     "contracts": (CONTRACT_VENUE, contracts),
 }
 
