@@ -14,6 +14,7 @@ from pathlib import Path
 from openoutcry.host.processes import KeptProcess
 from openoutcry.journal import JournalReader
 from openoutcry.journal.archive import retire
+from openoutcry.journal.block import BlockId
 from openoutcry.journal.checkpoints import (
     Checkpoint,
     remove_old_checkpoints,
@@ -73,6 +74,11 @@ def _write(directory: Path, journal_id: int, point: Point) -> Path:
     """
     assert point.block is not None, "a checkpoint names the block that it was made from"
     sync_until(directory, point.seq)
+    return write_checkpoint(directory, checkpoint_of(point, journal_id, point.block))
+
+
+def checkpoint_of(point: Point, journal_id: int, block: BlockId) -> Checkpoint:
+    """Return the point as a checkpoint that names ``block``."""
     facts = {
         "chain": point.chain,
         "trades": point.trades,
@@ -81,9 +87,7 @@ def _write(directory: Path, journal_id: int, point: Point) -> Path:
         "senders": point.senders.as_json(),
         "written_ts_ns": time.time_ns(),
     }
-    return write_checkpoint(
-        directory, Checkpoint(journal_id, point.seq, point.block, facts, point.engine.snapshot())
-    )
+    return Checkpoint(journal_id, point.seq, block, facts, point.engine.snapshot())
 
 
 class Follower:

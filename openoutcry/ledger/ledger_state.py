@@ -25,11 +25,12 @@ from openoutcry.journal.events import NO_LIMIT, Point, Records, gathered_events_
 from openoutcry.journal.projections import JournalReader
 from openoutcry.journal.reader import parts_before
 from openoutcry.journal.tail import CARRIED
+from openoutcry.ledger.accounts import KINDS
 from openoutcry.ledger.books import TABLES, Books, Remark, name_monies
-from openoutcry.ledger.carry import carried_books
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import LedgerError, MatcherError
 from openoutcry.wire.extras import need
+from openoutcry.wire.open_orders import copy_entries
 
 FOLDER = "ledger"
 EVERY = 250_000
@@ -105,11 +106,40 @@ def opened(
 def _carried(reader: JournalReader, before: Path, seq: int, more: Path | None) -> LedgerState:
     """Return the state at the begin of a journal that continues another one, found there.  It is
     kept as a checkpoint."""
-    books = carried_books(at(before, seq, more=more).books, Books(reader.config))
+    books = _carried_books(at(before, seq, more=more).books, Books(reader.config))
     state = LedgerState(reader, starting_point(reader, seq), books)
     with suppress(OSError, LedgerError):
         save(state)
     return state
+
+
+def _carried_books(was: Books, now: Books) -> Books:
+    """Return the new books ``now`` with all that is in the books ``was``, whose instruments and
+    assets are the first ones of the new."""
+    now.grow(len(was.participants))
+    header = np.arange(len(was.header)) * 8
+    kept = ~np.isin(header, [lay.PARTICIPANTS, lay.INSTRUMENTS, lay.ASSETS, lay.ORDER_MASK])
+    kept &= ~np.isin(header, [lay.TRACKS, lay.FIRST_LOTS]) & (header >= 8 * lay.ADDRESSES)
+    now.header[kept] = was.header[kept]
+    rows, count = len(was.participants), was.count
+    now.participants[:rows] = was.participants
+    now.cells.reshape(-1, now.count, lay.CELL_WORDS)[:rows, :count] = was.cells.reshape(
+        -1, count, lay.CELL_WORDS
+    )[:rows]
+    first, second = (one.balances.reshape(-1, one.asset_count, KINDS, 2) for one in (was, now))
+    second[: rows + 1, : was.first_lots] = first[: rows + 1, : was.first_lots]
+    lots = slice(now.first_lots, now.first_lots + count)
+    second[: rows + 1, lots] = first[: rows + 1, was.first_lots :]
+    fixed = [word // 8 for word in (lay.WORST_BUY, lay.WORST_SELL)]
+    words = np.delete(np.arange(lay.INSTRUMENT_WORDS), fixed)
+    now.instruments[:count, words] = was.instruments[:, words]
+    now.schedules[:] = was.schedules
+    copy_entries(was.orders, now.orders)
+    now.monies, now.remarks, now.units_before = was.monies, was.remarks, was.units_before
+    now.wallets = max(was.wallets, now.wallets, key=len)
+    now.movements.restore(was.movements.document())
+    name_monies(now)
+    return now
 
 
 def oldest(directory: Path, more: Path | None = None) -> LedgerState:

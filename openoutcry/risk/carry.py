@@ -30,7 +30,7 @@ from openoutcry.risk.speed_bump import SpeedBump
 from openoutcry.risk.spot import renew
 from openoutcry.risk.spot_layout import SpotBlock, SpotRules
 from openoutcry.wire.layout import Layout
-from openoutcry.wire.open_orders import find_entry
+from openoutcry.wire.open_orders import copy_entries
 
 HAPPENED = (
     "orders_open", "now_ns", "market_kill", "first_operator", "refused_seq", "refused_bits",
@@ -69,7 +69,7 @@ def carry_region(before: Region, fresh: Region, symbols: Iterable[str]) -> None:
     calls = old.instruments[:, rests] & lay.RESTS_IN_CALL  # as its phase is
     new.instruments[:columns, rests] &= ~lay.RESTS_IN_CALL
     new.instruments[:columns, rests] |= calls
-    _carry_orders(old, new)
+    copy_entries(old.orders, new.orders)
     if old.protection is not None and new.protection is not None:
         header = _columns(ProtectionHeader, ("quotes_at", "rows_at"), without=True)
         new.protection.header[header] = old.protection.header[header]
@@ -224,19 +224,6 @@ def _assets_of(wallets: Wallets, index: int) -> list[int]:
         (int(rules[_at(SpotRules, name)]) - first) // spot_layout.ASSET_BYTES
         for name in ("quote_at", "base_at")
     ]
-
-
-def _carry_orders(old: View, new: View) -> None:
-    """Enter the open orders in the order of the old table."""
-    if len(new.orders) == len(old.orders):
-        new.orders[:] = old.orders
-        return
-    table = new.orders
-    mask, base = len(table) - 1, table.ctypes.data
-    for row in old.orders[old.orders[:, 1] != 0]:
-        order_id, meta = row[:2].tolist()
-        entry = find_entry(base, mask, meta & 0xFFFF, order_id)
-        table[(int(entry) - base) // lay.ORDER_BYTES] = row
 
 
 def _carry_portfolio(old: PortfolioView, new: PortfolioView) -> None:

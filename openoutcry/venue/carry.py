@@ -17,8 +17,7 @@ import errno
 import os
 import shutil
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import chain, count
@@ -31,8 +30,8 @@ import numpy.typing as npt
 import openoutcry
 from openoutcry.journal import Journal, JournalLock, JournalReader, note_at
 from openoutcry.journal.block import BlockId
-from openoutcry.journal.checkpoint import recover
-from openoutcry.journal.checkpoints import Checkpoint, write_checkpoint
+from openoutcry.journal.checkpoint import checkpoint_of, recover
+from openoutcry.journal.checkpoints import write_checkpoint
 from openoutcry.journal.core import Core
 from openoutcry.journal.disk import REAL
 from openoutcry.journal.event_hash import hash_text
@@ -41,6 +40,7 @@ from openoutcry.journal.journal import CARRIED_TO, SEGMENT_BYTES, carried_to
 from openoutcry.journal.lock import LOCK_NAME
 from openoutcry.journal.reader import following_of
 from openoutcry.journal.replay import instruments_to_json
+from openoutcry.journal.segment import segment_numbers
 from openoutcry.journal.state_layout import KEY, state_layout
 from openoutcry.journal.tail import CARRIED, name_of_block
 from openoutcry.journal.writer import Ended
@@ -98,11 +98,10 @@ class CarryError(OutcryError):
 def carry(file: VenueFile, note: Note = lambda text: None) -> dict[str, Any]:
     """Continue the journal of a stopped venue in a new one, by the venue's file as it is now.
 
-    ``note`` is told each step.  Returns ``seq`` (the
-    last command before), ``orders`` (that stay open), ``instruments`` (that are new),
-    ``state_hash`` of the new state, and ``before``, the folder that the old journal has from now
-    on.  Raises :class:`CarryError`, or the error of what is wrong, for a file that does not fit;
-    then nothing was written."""
+    ``note`` is told each step.  Returns ``seq`` (the last command before), ``orders`` (that stay
+    open), ``instruments`` (that are new), ``state_hash`` of the new state, and ``before``, the
+    folder that the old journal has from now on.  Raises :class:`CarryError`, or the error of what
+    is wrong, for a file that does not fit; then nothing was written."""
     _check_file(file)
     with ExitStack() as stack:
         stack.callback(JournalLock(file.journal).release)
@@ -545,18 +544,9 @@ def _lanes_at(reader: JournalReader, seq: int) -> dict[str, int]:
 
 
 def _write_checkpoint(carried: Carried, journal_id: int) -> None:
-    point, before = carried.point, carried.config[CARRIED]
-    facts = {
-        "chain": point.chain,
-        "trades": point.trades,
-        "events": point.engine.event_count,
-        "state_hash": point.engine.state_hash(),
-        "senders": point.senders.as_json(),
-        "written_ts_ns": time.time_ns(),
-    }
+    before = carried.config[CARRIED]
     block = BlockId(before["block_index"], bytes.fromhex(before["block_hash"]))
-    state = point.engine.snapshot()
-    write_checkpoint(carried.new, Checkpoint(journal_id, point.seq, block, facts, state))
+    write_checkpoint(carried.new, checkpoint_of(carried.point, journal_id, block))
 
 
 def _seal(journal: Path, point: Point) -> None:
@@ -591,9 +581,5 @@ def ended_of(directory: Path) -> Ended:
     reader = JournalReader(directory)
     for _ in reader.all_blocks():
         pass
-    segment = max(int(path.name[8:14]) for path in _segments(directory))
+    segment = segment_numbers(directory)[-1]
     return Ended(reader.journal_id, segment, reader.last_block, reader.last_seq)
-
-
-def _segments(directory: Path) -> Iterator[Path]:
-    return directory.glob("segment-*.ocj*")

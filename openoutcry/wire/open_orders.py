@@ -2,6 +2,9 @@
 It uses open addressing, with ``mask`` + 1 entries (a power of two) of 4 words each.
 """
 
+import numpy as np
+import numpy.typing as npt
+
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, i64
 from openoutcry.wire.memory import add_wrapping, load_i64, mul_wrapping, store_i64
@@ -42,6 +45,19 @@ def find_entry(table: int, mask: int, instrument: int, order_id: int) -> OpenOrd
         if meta == 0 or same:
             return entry
         at = (at + 1) & mask
+
+
+def copy_entries(old: npt.NDArray[np.int64], new: npt.NDArray[np.int64]) -> None:
+    """Enter the open orders of the table ``old`` in the table ``new``, which has none; both int64,
+    (entries, 4).  Of the same size it becomes the same table."""
+    if len(new) == len(old):
+        new[:] = old
+        return
+    mask, base = len(new) - 1, new.ctypes.data
+    for row in old[old[:, 1] != 0]:
+        order_id, meta = row[:2].tolist()
+        entry = find_entry(base, mask, meta & 0xFFFF, order_id)
+        new[(int(entry) - base) // ENTRY_BYTES] = row
 
 
 @kernel
