@@ -22,6 +22,7 @@ from typing import Any
 from openoutcry.portal.accounts.errors import AccountError, NotFound, NotLoggedIn
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.native.callers import Asking, Callers, signed_text
+from openoutcry.portal.native.idempotency import ROWS_A_WEIGHT
 from openoutcry.portal.native.markets import NativeMarkets, trade_row
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.problems import of_api_error, of_reject
@@ -51,9 +52,8 @@ INCREMENTS_KEPT, KEPT_BEATS = 2_000, 6_000
 SLOW, MOST_QUEUED = 200, 2_000
 """Messages that wait for a client: from here on books are conflated; and the client is cut."""
 MOST_CHANNELS = 200
-CONNECT_WEIGHT, REQUEST_WEIGHT, LOGIN_WEIGHT, BOOK_WEIGHT, ROWS_A_WEIGHT = 2, 1, 4, 10, 25
-"""Weights of a connection, of a request over it, of one that logs in, and of one for a book; and
-how many rows of an answer weigh 1."""
+CONNECT_WEIGHT, REQUEST_WEIGHT, LOGIN_WEIGHT, BOOK_WEIGHT = 2, 1, 4, 10
+"""Weights of a connection, of a request over it, of one that logs in, and of one for a book."""
 TRADES_SHOWN = 100
 NOTICES_SHOWN, MOST_NOTICES, NOTICES_S = 20, 100, 10.0
 """Notices in a snapshot, notices in a message, and seconds between two reads of every user's

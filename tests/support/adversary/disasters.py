@@ -45,6 +45,7 @@ from openoutcry.pipeline.progress import Watcher
 from openoutcry.pipeline.run import run
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import EVENT_DTYPE
+from tests import ROOT
 from tests.support.adversary.lives import Client, Life, Violation
 from tests.support.deaths import STAGES, STARTING, DiesAt
 from tests.support.processes import free_port
@@ -485,7 +486,8 @@ def add_evidence(path: Path, section: str, report: dict[str, Any], by: str = "")
 
 def _command(arguments: list[str]) -> str:
     """As anybody would give it: without places of this machine."""
-    words, skip = ["python", "-m", f"tests.support.adversary.{Path(arguments[0]).stem}"], False
+    place = Path(arguments[0]).resolve().relative_to(ROOT).with_suffix("")
+    words, skip = ["python", "-m", ".".join(place.parts)], False
     for word in arguments[1:]:
         if not skip and word not in ("--folder", "--evidence"):
             words.append(word)

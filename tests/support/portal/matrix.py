@@ -34,6 +34,8 @@ PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 TOTP_STEP_S = 30
 MARKS = ("31338.12", "123.456789", "annas")
 """In what Anna chose: no answer to another user has them."""
+SOURCES = (f"127.0.9.{number}" for number in count(1))
+"""Of the next Anna's requests: what she gets wrong locks an address."""
 CENTS = count(77)
 """Of the next quoted price: a quote that an Anna before accepted is a trade, which all see."""
 BIDS = count(31_337)
@@ -64,9 +66,9 @@ At = tuple[str, str]
 Asks = dict[At, Ask]
 
 
-def by_token(venue: PortalVenue, token: str = "") -> httpx.Client:
+def by_token(venue: PortalVenue, token: str = "", source: str = "") -> httpx.Client:
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    return plain_http.client(venue.url, headers=headers)
+    return plain_http.client(venue.url, source=source, headers=headers)
 
 
 class Anna:
@@ -85,7 +87,8 @@ class Anna:
             "operator": self.venue.operator("ada"),
             "stranger": "",
         }
-        self.clients = {name: by_token(self.venue, token) for name, token in tokens.items()}
+        self.source = next(SOURCES)
+        self.clients = {name: self._by_token(token) for name, token in tokens.items()}
         self.http = self.clients["anna"]
         self.quoted = f"{31_405 + next(CENTS) / 100:.2f}"
         self.marks = (*MARKS, self.quoted)
@@ -108,7 +111,10 @@ class Anna:
         if by != "again":
             return self.clients[by]
         tokens = self.ask("POST", "/v1/login", "stranger", mail=MOVED, **PROOF)
-        return by_token(self.venue, tokens["access_token"])
+        return self._by_token(tokens["access_token"])
+
+    def _by_token(self, token: str) -> httpx.Client:
+        return by_token(self.venue, token, self.source)
 
     def _trade(self) -> None:
         price = f"{next(BIDS)}.11"
@@ -188,7 +194,7 @@ class Anna:
         body = {"mail": self.person.mail, **PROOF}
         tokens = [self.ask("POST", "/v1/login", **body) for _ in range(2)]
         self.refresh_token = tokens[0]["refresh_token"]
-        mine = by_token(self.venue, tokens[1]["access_token"])
+        mine = self._by_token(tokens[1]["access_token"])
         rows = mine.get("/v1/sessions").json()
         self.session = next(one["id"] for one in rows if one["is_this"])
         self.secrets |= {one["id"] for one in rows}

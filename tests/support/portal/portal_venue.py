@@ -145,6 +145,8 @@ class Person:
     secret: str
     registration: str = ""
     """The code of the registration."""
+    source: str = ""
+    """The address from which the account and its key were made."""
 
 
 MAX_BELOW = 28
@@ -274,7 +276,8 @@ class PortalVenue:
         body = {"mail": mail, "password": PASSWORD}
         # The portal sends a network a hundred mails a day at most: fifty people share one.  Tests
         # that guess codes do so from another.
-        with plain_http.client(self.url, source=f"127.0.{1 + self.count // 50}.1") as client:
+        source = f"127.0.{1 + self.count // 50}.1"
+        with plain_http.client(self.url, source=source) as client:
             challenge = client.get("/v1/challenge").json()["challenge"]
             asked = client.post("/v1/register", json=body | {"solution": solved(challenge)})
             assert asked.status_code == 202, asked.text
@@ -287,7 +290,7 @@ class PortalVenue:
             networks = ["127.0.0.0/8"] if "withdraw" in permissions else []
             key = self.key(client, permissions, networks=networks)
         keys = key["api_key"], key.get("secret", "")
-        person = Person(mail, token, participant, *keys, code)
+        person = Person(mail, token, participant, *keys, code, source)
         self.people.append(person)
         self.fund(person, **funds)
         return person

@@ -233,7 +233,7 @@ def test_who_approves_a_wire_reads_where_it_goes(portal_venue, anna, native):
         (shown,) = [one for one in operator.withdrawals_to_approve() if one.id == row.id]
     assert (shown.mail, shown.address, shown.is_first) == (anna.mail, IBAN, True)
     (change,) = shown.changes
-    assert (change.change, change.address) == ("API key created", "127.0.0.1")
+    assert (change.change, change.address) == ("API key created", anna.source)
     command = [*OUTCRY, "venue", "withdraw", "approve", row.reference, "--venue=venue.toml"]
     done = warm_outcry.run_command(command, cwd=portal_venue.folder)
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from openoutcry.portal.native.idempotency import STRANGERS, weight_of
+from openoutcry.portal.native.idempotency import ROWS_A_WEIGHT, STRANGERS, weight_of
 from openoutcry.portal.native.pages import MOST
 from openoutcry.portal.native.stream import (
     BOOK_WEIGHT,
@@ -15,7 +15,6 @@ from openoutcry.portal.native.stream import (
     OWN,
     PUBLIC,
     REQUEST_WEIGHT,
-    ROWS_A_WEIGHT,
     TRADES_SHOWN,
 )
 from openoutcry.portal.spot.params import Params

@@ -47,8 +47,7 @@ def test_no_input_of_a_door_raises(protocol: Protocol, capfd: pytest.CaptureFixt
 def test_no_request_of_a_stranger_makes_a_page_fail(tmp_path) -> None:
     floor = ConsoleVenue(tmp_path)
     try:
-        floor.venue.start()
-        floor.serve()
+        floor.start()
         floor.serve_screen()
         for process, url in ((floor.console, floor.url), (floor.screen, floor.screen_url)):
             host, _, port = url.split("/")[2].partition(":")
