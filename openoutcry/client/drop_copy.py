@@ -38,7 +38,8 @@ class Copy:
     participant: int
     instrument: int
     """Its place in the venue file, from 0; 65,535: unknown."""
-    side: Side
+    side: Side | None
+    """None: of a request that was refused before its order was known."""
     order_id: int
     price_ticks: int
     qty_lots: int
@@ -51,7 +52,8 @@ class Copy:
     fee_asset: str = ""
 
     def __str__(self) -> str:
-        words = {"session": self.session, "token": self.token, "side": self.side.name}
+        side = "" if self.side is None else self.side.name
+        words = {"session": self.session, "token": self.token, "side": side}
         shown = ["qty_lots", "price_ticks", "leaves_lots", "instrument", "participant"]
         # The figures of a reject by a limit are the limit's.
         numbers = {name: getattr(self, name) for name in shown[3 if self.refusal else 0 :]}
@@ -87,7 +89,7 @@ def read_copy(sequence: int, data: bytes) -> Copy:
         rx_ts_ns=int(record["rx_ts_ns"]),
         session=record["session"].decode("latin-1").rstrip(" "),
         token=token,
-        side=Side(event["side"]),
+        side=Side(event["side"]) if event["side"] else None,
         event_seq=int(event["seq"]),
         fee_units=int(record["fee_units"]),
         fee_asset=record["fee_asset"].decode("latin-1"),

@@ -5,8 +5,9 @@
 ...     client.enter(1, Side.BUY, "OUTCRY", 100, 12_500)
 ...     print(client.next(timeout_s=1))
 
-Prices are ticks and quantities lots, as in the records.  A broker's session names the participant
-of each request.  The client's process must be a user's that the venue's file names.
+Prices are ticks and quantities lots, as in the records.  An order's name is a number of up to 128
+bits, or a text of up to 36 characters.  A broker's session names the participant of each request.
+The client's process must be a user's that the venue's file names.
 """
 
 import asyncio
@@ -30,14 +31,19 @@ from openoutcry.client.waiting import ClientError, SessionEnded
 from openoutcry.order_entry import faults, risk_reasons, shm_login
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.shm_layout import (
+    ID_TEXT,
+    ORIG_TEXT,
     REPLIES_BYTES,
     REQUESTS_BYTES,
+    TEXT_BYTES,
     End,
     Reply,
     Request,
+    ShmNames,
     ShmReplies,
     ShmReply,
     ShmRequest,
+    ShmRequestName,
     ShmRequests,
     State,
 )
@@ -63,6 +69,11 @@ MIN_NAP_S, MAX_NAP_S = 0.00005, 0.001
 SPINS = 50
 """Looks for a reply before the client naps."""
 WORD = (1 << 64) - 1
+TEXTS = [
+    (ShmNames.fields[name].offset, ShmNames.fields[name].offset + TEXT_BYTES)
+    for name in ("id", "orig_id")
+]
+"""Where the two names in text of a NAMES are."""
 
 
 class ShmRefused(ClientError):
@@ -83,9 +94,9 @@ class ShmMessage:
 
     seq: int
     kind: Reply
-    id: int
-    """The order's name: both words as one number."""
-    orig_id: int
+    id: int | str
+    """The order's name: both words as one number, or its text."""
+    orig_id: int | str
     participant: int
     symbol: str
     side: Side | None
@@ -139,19 +150,20 @@ def reason_name(reason: int) -> str:
     return Reason(reason).name.lower().replace("_", " ") if reason else ""
 
 
-def read_reply(record: Any) -> ShmMessage:
-    """A reply, by its numpy record (REPLY_DTYPE)."""
+def read_reply(record: Any, names: bytes = b"") -> ShmMessage:
+    """A reply, by its numpy record (REPLY_DTYPE); ``names``: bytes of the NAMES before it."""
     values = {name: record[name].item() for name in REPLY_DTYPE.names or ()}
     side, order_type, tif = values["side"], values["order_type"], values["time_in_force"] & 15
     fee, of_base = 0, 0
     if values["kind"] in (Reply.EXECUTED, Reply.OFF_BOOK):
         fee, of_base = values["orig_id"], values["orig_id_high"]
         values["orig_id"] = values["orig_id_high"] = 0
+    texts = [names[begin:end].rstrip(b"\0").decode("ascii") for begin, end in TEXTS]
     return ShmMessage(
         seq=values["seq"],
         kind=Reply(values["kind"]),
-        id=_name(values["id"], values["id_high"]),
-        orig_id=_name(values["orig_id"], values["orig_id_high"]),
+        id=texts[0] or _name(values["id"], values["id_high"]),
+        orig_id=texts[1] or _name(values["orig_id"], values["orig_id_high"]),
         symbol=values["symbol"].decode("latin-1"),
         side=Side(side) if side else None,
         order_type=OrderType(order_type) if order_type else None,
@@ -179,6 +191,17 @@ def _words(name: int) -> tuple[int, int]:
         raise ValueError(f"name {name} is not a number of 128 bits")
     low, high = name & WORD, name >> 64
     return tuple(word - (1 << 64) if word >> 63 else word for word in (low, high))  # type: ignore
+
+
+def _text(name: str) -> bytes:
+    """A further slot with a name.  Raises ``ValueError`` for one that has no place."""
+    is_name = name.isascii() and name.isprintable() and " " not in name
+    if not (is_name and 1 <= len(name) <= TEXT_BYTES):
+        raise ValueError(
+            f"name {name!r} has not 1 to {TEXT_BYTES} printable ASCII characters without spaces"
+        )
+    at = ShmRequestName.offset("text")
+    return bytes([Request.NAME]).ljust(at, b"\0") + name.encode().ljust(64 - at, b"\0")
 
 
 class ShmConnection:
@@ -309,6 +332,8 @@ class ShmClient(LoggedIn):
         self._words = ShmRequest(self._request.ctypes.data)
         self._taken = np.zeros(BATCH, REPLY_DTYPE)
         self._kept: list[ShmMessage] = []
+        self._names = b""
+        """The NAMES before the next reply."""
         self._asked = 0
         self._sent_s = time.monotonic()
 
@@ -320,7 +345,7 @@ class ShmClient(LoggedIn):
 
     def enter(
         self,
-        id: int,
+        id: int | str,
         side: Side,
         symbol: str,
         qty_lots: int,
@@ -332,8 +357,8 @@ class ShmClient(LoggedIn):
         aux: int = 0,
         self_trade: SelfTrade = SelfTrade.ALLOW,
     ) -> int:
-        """Enter an order with a name of the client's own, a number of up to 128 bits that the
-        participant has not used today; returns the request's number.
+        """Enter an order with a name of the client's own that the participant has not used today,
+        a number of up to 128 bits or a text of up to 36 characters; returns the request's number.
 
         An order whose name was used is rejected with DUPLICATE_TOKEN and has no effect: so a
         request whose fate is unknown may be sent again.  Raises :class:`RequestsFull`,
@@ -354,8 +379,8 @@ class ShmClient(LoggedIn):
 
     def replace(
         self,
-        orig_id: int,
-        id: int,
+        orig_id: int | str,
+        id: int | str,
         qty_lots: int,
         price_ticks: int,
         *,
@@ -382,9 +407,9 @@ class ShmClient(LoggedIn):
             qty_lots=qty_lots,
         )
 
-    def cancel(self, orig_id: int, *, participant: int = 0) -> int:
-        """Cancel an open order."""
-        return self._put(Request.CANCEL, 0, orig_id, participant=participant)
+    def cancel(self, orig_id: int | str, *, id: int | str = 0, participant: int = 0) -> int:
+        """Cancel an open order; ``id``: a name of the request's own, 0: it has none."""
+        return self._put(Request.CANCEL, id, orig_id, participant=participant)
 
     def mass_cancel(
         self, symbol: str = "", *, side: Side | None = None, participant: int = 0
@@ -413,18 +438,31 @@ class ShmClient(LoggedIn):
         """Requests that may be sent now."""
         return int(request_room(ShmReplies.of(self.connection.replies), self.next_request))
 
-    def _put(self, kind: Request, id: int = 0, orig_id: int = 0, **fields: int) -> int:
+    def _put(self, kind: Request, id: int | str = 0, orig_id: int | str = 0, **fields: int) -> int:
         self._require_open()
-        if self.room < 1:
+        texts = [_text(name) for name in (id, orig_id) if isinstance(name, str)]
+        if self.room < 1 + len(texts):
             raise RequestsFull("the venue has not taken the earlier requests yet")
         self._request[:] = 0
         request = self._words
         request.kind = int(kind)
-        request.id, request.id_high = _words(id)
-        request.orig_id, request.orig_id_high = _words(orig_id)
+        if isinstance(id, str):
+            request.names |= ID_TEXT
+        else:
+            request.id, request.id_high = _words(id)
+        if isinstance(orig_id, str):
+            request.names |= ORIG_TEXT
+        else:
+            request.orig_id, request.orig_id_high = _words(orig_id)
         for name, value in fields.items():
             setattr(request, name, value)
-        return self.put(self._request.ctypes.data)
+        requests = self.connection.requests
+        for place, text in enumerate(texts, start=1):
+            slot = np.frombuffer(text, np.uint8)
+            put_request(requests, slot.ctypes.data, self.next_request + place)
+        seq = self.put(self._request.ctypes.data) + len(texts)
+        self.next_request = seq + 1
+        return seq
 
     def put(self, request: int) -> int:
         """Publish a request, by the address of its 64 bytes; there is room for it."""
@@ -453,7 +491,17 @@ class ShmClient(LoggedIn):
     def poll(self) -> list[ShmMessage]:
         """Replies that have come; as :meth:`poll_array`."""
         kept, self._kept = self._kept, []
-        return kept or [read_reply(record) for record in self.poll_array()]
+        return kept or self._read(self.poll_array())
+
+    def _read(self, records: Any) -> list[ShmMessage]:
+        messages = []
+        for record in records:
+            if record["kind"] == Reply.NAMES:
+                self._names = record.tobytes()
+                continue
+            messages.append(read_reply(record, self._names))
+            self._names = b""
+        return messages
 
     def next(self, timeout_s: float | None = None) -> ShmMessage | None:
         """The next reply; None after ``timeout_s`` without one (None: no limit)."""

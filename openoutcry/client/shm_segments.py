@@ -4,6 +4,7 @@ A participant's kernel may call these.  ``requests`` and ``replies`` are the add
 segments; ``seq`` is the number of the next request or reply, which the caller counts.
 """
 
+from openoutcry.order_entry import constants
 from openoutcry.order_entry.shm_layout import (
     HEADER_BYTES,
     REPLY_BYTES,
@@ -17,6 +18,8 @@ from openoutcry.order_entry.shm_layout import (
 )
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import copy56, copy64
+
+NAMES = constants.SHM_REPLY_NAMES
 
 
 @kernel
@@ -33,7 +36,8 @@ def request_room(replies: ShmReplies, seq: int) -> int:
 
 @kernel
 def put_request(requests: int, request: int, seq: int) -> None:
-    """Copy a request of 64 bytes to its slot and publish it; there is room for it."""
+    """Copy a request of 64 bytes to its slot and publish it; there is room for it.  Further slots,
+    with names in text, are put before it."""
     slot = requests + HEADER_BYTES + REQUEST_BYTES * (seq - 1 & REQUEST_SLOTS - 1)
     copy56(slot, request)
     ShmRequest(slot).seq = seq
@@ -49,6 +53,7 @@ def reply_at(replies: int, seq: int) -> int:
 @kernel
 def take_replies(requests: int, replies: int, seq: int, out: int, most: int) -> int:
     """Copy replies from number ``seq`` on to ``out``, give their slots back, return how many.
+    Names in text (``Reply.NAMES``) are not taken before the reply that they belong to.
     Addresses: ``requests`` and ``replies`` of the session's segments, ``out`` of room for ``most``
     replies."""
     count = 0
@@ -59,6 +64,8 @@ def take_replies(requests: int, replies: int, seq: int, out: int, most: int) -> 
         copy64(out + REPLY_BYTES * count, slot)
         copy64(out + REPLY_BYTES * count + 64, slot + 64)
         count += 1
+    if count > 0 and ShmReply(out + REPLY_BYTES * (count - 1)).kind == NAMES:
+        count -= 1
     if count > 0:
         ShmRequests(requests).replies_read = seq + count - 1
     return count

@@ -27,7 +27,7 @@ from openoutcry.order_entry.ouch import OuchRow, OuchSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
-from openoutcry.order_entry.shm_layout import SHM, ShmSession, may_act
+from openoutcry.order_entry.shm_layout import REPLY_BYTES, SHM, ShmSession, may_act
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
 from openoutcry.wire import enum_numbers
@@ -634,13 +634,17 @@ def put_out(
 ) -> int:
     """Put what was encoded after a packet's header at ``out`` into the session's stream, if it is
     of this day.  FIX and shared memory have no packets: what is before a message is put there when
-    it is sent."""
+    it is sent.  Over shared memory the names in text of a reply are a message of their own."""
     if VERIFY:
         assert size <= ROOM, "an encoder stays within its buffer"
     if size <= 0 or region.day_begun == 0:
         return 0
     if is_fix(session.protocol) or session.protocol == SHM:
         out += soupbin.HEADER_BYTES
+        if size > REPLY_BYTES and session.protocol == SHM:
+            stream.append(StreamHeader(session.stream), out, REPLY_BYTES, event_seq)
+            out += REPLY_BYTES
+            size -= REPLY_BYTES
     else:
         size = soupbin.sequenced(out, size)
     number = stream.append(StreamHeader(session.stream), out, size, event_seq)

@@ -11,17 +11,23 @@ from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.shm_layout import (
     FIELDS_OF,
+    ID_TEXT,
     NAME_BYTES,
+    ORIG_TEXT,
     REQUEST_BYTES,
+    TEXT_BYTES,
     ShmRequest,
+    ShmRequestName,
     ShmSession,
+    ShmTextName,
     is_in_ranges,
     unused_bytes,
 )
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, OrderType, SelfTrade, TimeInForce
-from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Layout, Words, area, i64, u16
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes, Layout, Words, area, i64, u16
+from openoutcry.wire.printable import FIRST, LAST
 from openoutcry.wire.record_blocks import OrderRecord
 
 ENTER, REPLACE, CANCEL = (
@@ -31,6 +37,7 @@ ENTER, REPLACE, CANCEL = (
 )
 MASS_CANCEL = constants.SHM_REQUEST_MASS_CANCEL
 HEARTBEAT, LOGOUT = constants.SHM_REQUEST_HEARTBEAT, constants.SHM_REQUEST_LOGOUT
+NAME = constants.SHM_REQUEST_NAME
 _APPLICATION, _HEARTBEAT, _LOGOUT = (
     constants.KIND_APPLICATION,
     constants.KIND_HEARTBEAT,
@@ -60,6 +67,7 @@ _LAST_TYPE, _LAST_TIF = int(max(OrderType)), int(max(TimeInForce))
 _LAST_MODE = int(max(SelfTrade))
 _PEG_PRIMARY = enum_numbers.ORDER_TYPE_PEG_PRIMARY
 _PEG_MIDPOINT = enum_numbers.ORDER_TYPE_PEG_MIDPOINT
+_TEXT_AT = ShmRequestName.offset("text")
 LOW_HALF = (1 << 32) - 1
 """Mask of the lower half of a 64-bit word."""
 
@@ -95,9 +103,15 @@ def decode(
     zeros.  Returns a faults.Kind, or a faults.Fault below zero.  A request that is refused has its
     reason in the metadata; what names an open order is finished by :func:`complete`.  ``message``:
     its address."""
-    if length != REQUEST_BYTES:
+    if length < REQUEST_BYTES:
         return _BAD_LENGTH
     request = ShmRequest(message)
+    more = further_slots(request)
+    if length != REQUEST_BYTES * (1 + more):
+        return _BAD_LENGTH
+    for place in range(1, more + 1):
+        if ShmRequestName(message + REQUEST_BYTES * place).kind != NAME:
+            return _UNKNOWN_TYPE
     kind = request.kind
     if kind == HEARTBEAT:
         return _HEARTBEAT
@@ -106,7 +120,7 @@ def decode(
     if kind not in (ENTER, REPLACE, CANCEL, MASS_CANCEL):
         return _UNKNOWN_TYPE
     metadata.message = kind
-    metadata.client_seq = request.seq
+    metadata.client_seq = request.seq + more
     named = request.participant
     is_broker = ShmSession(session).range_count != 0
     refused = 0
@@ -121,12 +135,18 @@ def decode(
     elif named != session.participant:
         refused = _PARTICIPANT
     ShmOwn(metadata + command_metadata.OWN).participant = named
-    if kind in (ENTER, REPLACE):
-        _put_name(ShmName(metadata + command_metadata.TOKEN), request.id, request.id_high, named)
-        metadata.token_bytes = NAME_BYTES
-        if request.id == 0 and request.id_high == 0:
+    if more != 0:
+        problem = _take_texts(request, metadata, named)
+        refused = problem if refused == 0 else refused
+    if kind in (ENTER, REPLACE, CANCEL) and request.names & ID_TEXT == 0:
+        if request.id != 0 or request.id_high != 0:
+            _put_name(
+                ShmName(metadata + command_metadata.TOKEN), request.id, request.id_high, named
+            )
+            metadata.token_bytes = NAME_BYTES
+        elif kind != CANCEL:
             refused = _NAME if refused == 0 else refused
-    if kind in (REPLACE, CANCEL):
+    if kind in (REPLACE, CANCEL) and request.names & ORIG_TEXT == 0:
         _put_name(
             ShmName(metadata + command_metadata.ORIG),
             request.orig_id,
@@ -152,8 +172,76 @@ def decode(
 
 
 @kernel
+def further_slots(request: ShmRequest) -> int:
+    """Return how many slots with names in text a request has after its own."""
+    names, kind = request.names, request.kind
+    if names == 0 or kind not in (ENTER, REPLACE, CANCEL):
+        return 0
+    return (names & ID_TEXT) + (names >> 1 & 1 if kind != ENTER else 0)
+
+
+@kernel_outlined
+def _take_texts(request: ShmRequest, metadata: CommandMetadata, named: int) -> int:
+    """Put the names in text of a request, in the slots after it, into the metadata; return why it
+    is refused, or 0.  ``named``: its participant."""
+    slot, refused, names = request + REQUEST_BYTES, 0, request.names
+    if names & ID_TEXT:
+        refused = _take_text(slot, ShmTextName(metadata + command_metadata.TOKEN), named)
+        metadata.token_bytes = _size_of(metadata + command_metadata.TOKEN)
+        if request.id != 0 or request.id_high != 0:
+            refused = _UNUSED_FIELD if refused == 0 else refused
+        slot += REQUEST_BYTES
+    if names & ORIG_TEXT and request.kind != ENTER:
+        problem = _take_text(slot, ShmTextName(metadata + command_metadata.ORIG), named)
+        metadata.orig_bytes = _size_of(metadata + command_metadata.ORIG)
+        if request.orig_id != 0 or request.orig_id_high != 0:
+            problem = _UNUSED_FIELD if problem == 0 else problem
+        refused = problem if refused == 0 else refused
+    return refused
+
+
+@kernel
+def _size_of(text: int) -> int:
+    """Return the characters before the first NUL of a name in text at an address."""
+    size = 0
+    while size < TEXT_BYTES and Bytes(text)[size] != 0:
+        size += 1
+    return size
+
+
+@kernel_outlined
+def _take_text(slot: int, name: ShmTextName, named: int) -> int:
+    """Copy the name in a further slot at an address; return why it is refused, or 0.  One that is
+    not printable is left out, so that no answer has it."""
+    text = slot + _TEXT_AT
+    size = _size_of(text)
+    outside = 0
+    for place in range(size):
+        byte = Bytes(text)[place]
+        outside |= (byte - FIRST - 1) | (LAST - byte)
+    if size == 0 or outside < 0:
+        return _NAME
+    rest = 0
+    for place in range(size, TEXT_BYTES):
+        rest |= Bytes(text)[place]
+    if rest != 0:
+        return _NAME
+    for place in range(size):
+        Bytes(name)[place] = Bytes(text)[place]
+    name.participant = named
+    name.is_text = 1
+    for place in range(1, _TEXT_AT):
+        rest |= Bytes(slot)[place]
+    for place in range(_TEXT_AT + TEXT_BYTES, REQUEST_BYTES - 8):
+        rest |= Bytes(slot)[place]
+    return _UNUSED_FIELD if rest != 0 else 0
+
+
+@kernel
 def _sets_unused(request: ShmRequest, kind: int) -> bool:
     """Return whether a field that this kind of request does not have is not 0."""
+    if request.names > (ORIG_TEXT | ID_TEXT if kind != ENTER else ID_TEXT):
+        return True
     first = 0
     if kind == REPLACE:
         first = 7

@@ -10,6 +10,10 @@ A slot's last eight bytes are its sequence and publish it, as on every ring.  Re
 from 1 on over the whole day, replies are the messages of the session's stream by their numbers:
 both continue across connections.  Each side reads the other's cursor and never trusts it
 (docs/decisions/032-shared-memory-sessions.md).
+
+A request is one slot.  Names in text take a further slot each, which is published before the first
+one; the number of such a request is that of its last slot.  A reply about a name in text follows a
+reply with the names.
 """
 
 from enum import IntEnum
@@ -28,6 +32,10 @@ MAX_RANGES = 8
 """Ranges of participants that a broker's session may act for."""
 NAME_BYTES = 24
 """Size of an order's name in a command's metadata: two words, and the participant as a third."""
+TEXT_BYTES = 36
+"""Characters of a name in text, at most."""
+ID_TEXT, ORIG_TEXT = 1, 2
+"""``names`` of a request: which of its names are text."""
 
 
 class Request(IntEnum):
@@ -40,6 +48,8 @@ class Request(IntEnum):
     HEARTBEAT = ord("R")
     """Nothing: the participant lives."""
     LOGOUT = ord("Z")
+    NAME = ord("N")
+    """No request: a further slot of one, with a name in text."""
 
 
 class Reply(IntEnum):
@@ -60,6 +70,8 @@ class Reply(IntEnum):
     """The mass cancel is done; ``qty_lots`` orders went."""
     OFF_BOOK = ord("B")
     """A trade of the participant off the book, of no order of a session."""
+    NAMES = ord("N")
+    """The names in text of the next reply."""
 
 
 class State(IntEnum):
@@ -115,8 +127,14 @@ class ShmRequest(Layout, size_bytes=64):
         "from bit 4 SelfTrade; enter: TimeInForce; replace: 1 if ``qty_lots`` has a new ``aux`` too"
     )
     participant: int = u16("whose order it is; 0: the session's participant")
-    reserved: int = u16("0")
-    id: int = i64("enter, replace: the participant's name of the order, not 0,")
+    names: int = u16(
+        "enter, replace, cancel: names in text, 0 none; 1: ``id`` is in a further slot; 2: "
+        "``orig_id`` is; 3: both are, in this order"
+    )
+    id: int = i64(
+        "enter, replace: the participant's name of the order, not 0; cancel: of the request, 0 "
+        "none;"
+    )
     id_high: int = i64("and its second word")
     orig_id: int = i64("replace, cancel: name of the order that is meant,")
     orig_id_high: int = i64("and its second word")
@@ -130,10 +148,18 @@ class ShmRequest(Layout, size_bytes=64):
     aux: int = i64("enter: second price, quantity or time, by the order type", at=32)
 
 
+class ShmRequestName(Layout, size_bytes=64):
+    """A name in text: a further slot of a request."""
+
+    kind: int = u8("``Request.NAME``")
+    text: int = area(TEXT_BYTES, "printable ASCII without spaces, padded with NUL", at=8)
+    seq: int = i64("number of the slot; storing it publishes the slot", at=56, atomic=True)
+
+
 FIELDS_OF = {
-    Request.ENTER: "side order_type time_in_force id id_high symbol aux price_ticks qty_lots",
-    Request.REPLACE: "time_in_force id id_high orig_id orig_id_high price_ticks qty_lots",
-    Request.CANCEL: "orig_id orig_id_high",
+    Request.ENTER: "names side order_type time_in_force id id_high symbol aux price_ticks qty_lots",
+    Request.REPLACE: "names time_in_force id id_high orig_id orig_id_high price_ticks qty_lots",
+    Request.CANCEL: "names id id_high orig_id orig_id_high",
     Request.MASS_CANCEL: "side symbol",
 }
 """Fields of each request of orders, apart from ``kind``, ``participant`` and ``seq``; each other
@@ -161,7 +187,7 @@ class ShmReply(Layout, size_bytes=128):
     flags: int = u8("EventFlag")
     reason: int = u8("Reason; from 128 on why the session layer refused the request (REASONS)")
     participant: int = u16("whose order it is")
-    id: int = i64("the participant's name of the order,")
+    id: int = i64("the participant's name of the order, 0 of one in text,")
     id_high: int = i64("and its second word")
     orig_id: int = i64(
         "replaced: the name before; rejected: the order that the request named; executed, off the "
@@ -184,6 +210,26 @@ class ShmReply(Layout, size_bytes=128):
     rx_ts_ns: int = i64("when the causing command was received, ns since the epoch")
     request: int = i64("number of the session's request that caused it, 0: none did")
     seq: int = i64("number of the reply; storing it publishes the slot", atomic=True)
+
+
+class ShmNames(Layout, size_bytes=128):
+    """The names in text of the next reply (``Reply.NAMES``)."""
+
+    kind: int = u8("``Reply.NAMES``")
+    participant: int = u16("whose order it is", at=6)
+    id: int = area(TEXT_BYTES, "in place of ``id`` of the reply, padded with NUL; empty: a number")
+    orig_id: int = area(TEXT_BYTES, "in place of ``orig_id``", at=48)
+    request: int = i64("as in the reply", at=112)
+    seq: int = i64("number of the reply; storing it publishes the slot", at=120, atomic=True)
+
+
+class ShmTextName(Layout, size_bytes=40):
+    """A name in text as metadata and rows keep it: a participant's names are its own."""
+
+    text: int = area(TEXT_BYTES, "the name, padded with NUL")
+    participant: int = u16("whose it is")
+    is_text: int = u8("1; 0 where a name of numbers is")
+    unused: int = u8("0")
 
 
 class ShmRequests(Layout, size_bytes=4096):
@@ -260,9 +306,17 @@ def may_act(session: SessionBlock, participant: int) -> bool:
     return session.protocol == SHM and is_in_ranges(ShmSession(session), participant)
 
 
+@kernel
+def is_text(token: int) -> bool:
+    """Return whether a name that metadata or a row keeps, at the address ``token``, is in text."""
+    return ShmTextName(token).is_text != 0
+
+
 def name_text(token: bytes) -> str:
-    """An order's name as other protocols and the audit trail write it, by the bytes of its two
-    words: 32 hexadecimal digits."""
+    """An order's name as other protocols and the audit trail write it, by the bytes that metadata
+    keep: its text, or 32 hexadecimal digits of its two words."""
+    if token[ShmTextName.offset("is_text") :][:1] == b"\1":
+        return token[:TEXT_BYTES].rstrip(b"\0").decode("ascii")
     low, high = (int.from_bytes(token[at : at + 8], "little") for at in (0, 8))
     return f"{high:016x}{low:016x}"
 
@@ -273,7 +327,9 @@ def layout_number() -> int:
         f"{block.__name__} {block.size_bytes} {field.name} {field.ctype} {field.offset}\n"
         for block in (
             ShmRequest,
+            ShmRequestName,
             ShmReply,
+            ShmNames,
             ShmRequests,
             ShmReplies,
             shm_feed.ShmFeedHeader,

@@ -6,11 +6,19 @@ from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.shm_in import ShmName, ShmOwn, complete, decode
-from openoutcry.order_entry.shm_layout import REPLY_BYTES, Reply, ShmReply
+from openoutcry.order_entry.shm_layout import (
+    REPLY_BYTES,
+    TEXT_BYTES,
+    Reply,
+    ShmNames,
+    ShmReply,
+    is_text,
+)
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import EventKind
-from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Words, i64
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes, Words, i64
+from openoutcry.wire.memory import copy64
 from openoutcry.wire.notes import OF_BASE, fee_units
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
@@ -99,7 +107,8 @@ def encode(
     out: int,
     room: int,
 ) -> int:
-    """Write the reply that this event is to the order's session; its bytes, 0 if nothing is said.
+    """Write the reply that this event is to the order's session; its bytes, 0 if nothing is said,
+    those of two replies if it is about a name in text.
 
     ``row``: the order's current row as of this event, 0 of what is about no order; ``metadata``: of
     the causing command if this session sent it, else 0.
@@ -116,7 +125,8 @@ def encode(
     reply.kind = kind
     if row != 0:
         _put_row(reply, row)
-    if metadata != 0 and (row == 0 or event_kind in (_REJECTED, _REPLACED)):
+    is_own = metadata != 0 and (row == 0 or event_kind in (_REJECTED, _REPLACED))
+    if is_own:
         _put_names(reply, metadata)
     if event_kind == _FILLED:
         reply.orig_id = fee_units(session.fee)
@@ -127,7 +137,46 @@ def encode(
     reply.qty_lots = event.qty_lots
     reply.leaves_lots = event.leaves_lots
     reply.match = _match(event, row)
+    if is_own:
+        if has_texts(metadata):
+            return _after_names(
+                reply, metadata + command_metadata.TOKEN, metadata + command_metadata.ORIG, room
+            )
+    elif is_text(row + rows.TOKEN):
+        return _after_names(reply, row + rows.TOKEN, 0, room)
     return REPLY_BYTES
+
+
+@kernel
+def has_texts(metadata: CommandMetadata) -> bool:
+    """Return whether a request named anything in text."""
+    token, orig = metadata + command_metadata.TOKEN, metadata + command_metadata.ORIG
+    return is_text(token) or is_text(orig)
+
+
+@kernel_outlined
+def _after_names(reply: ShmReply, token: int, orig: int, room: int) -> int:
+    """Put the names in text at two addresses (0: none) before a reply that is about them; returns
+    the bytes of both."""
+    if room < 2 * REPLY_BYTES:
+        return 0
+    names, after = ShmNames(reply), ShmReply(reply + REPLY_BYTES)
+    copy64(after, reply)
+    copy64(after + 64, reply + 64)
+    for word in range(REPLY_BYTES // 8):
+        Words(names)[word] = 0
+    names.kind = _R_NAMES
+    names.participant = after.participant
+    names.request = after.request
+    if is_text(token):
+        after.id = after.id_high = 0
+        for place in range(TEXT_BYTES):
+            Bytes(names.id)[place] = Bytes(token)[place]
+    if orig != 0 and is_text(orig):
+        after.orig_id = after.orig_id_high = 0
+        for place in range(TEXT_BYTES):
+            Bytes(names.orig_id)[place] = Bytes(orig)[place]
+    return 2 * REPLY_BYTES
 
 
 @kernel
@@ -149,6 +198,7 @@ def _match(event: EventRecord, row: OrderRow) -> int:
 
 _R_ACCEPTED, _R_REPLACED = constants.SHM_REPLY_ACCEPTED, constants.SHM_REPLY_REPLACED
 _R_PRIORITY, _R_REJECTED = constants.SHM_REPLY_PRIORITY, constants.SHM_REPLY_REJECTED
+_R_NAMES = constants.SHM_REPLY_NAMES
 
 
 @kernel
@@ -167,4 +217,8 @@ def refuse(
     reply.symbol = order.symbol
     reply.price_ticks = order.price_ticks
     reply.qty_lots = order.qty_lots
+    if has_texts(metadata):
+        return _after_names(
+            reply, metadata + command_metadata.TOKEN, metadata + command_metadata.ORIG, room
+        )
     return REPLY_BYTES

@@ -11,6 +11,7 @@ from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_words import SessionsContext
+from openoutcry.order_entry.shm_in import further_slots
 from openoutcry.order_entry.shm_layout import (
     HEADER_BYTES,
     REPLIES_BYTES,
@@ -168,9 +169,15 @@ def take_requests(context: SessionsContext, session: ShmSession, now: int) -> in
             Words(copy)[word] = SharedWord(slot + 8 * word).value
         if copy.seq != seq:
             return has_violated(session, TORN)
-        session.next_request = seq + 1
-        done += 1
-        result = session_commands.handle_message(context, session, codec, copy, REQUEST_BYTES, now)
+        more = further_slots(copy)
+        for further in range(1, more + 1):
+            room = ShmRequest(copy + REQUEST_BYTES * further)
+            if copy_further(session, seq + further, room) < 0:
+                return -1
+        session.next_request = seq + 1 + more
+        done += 1 + more
+        size = REQUEST_BYTES * (1 + more)
+        result = session_commands.handle_message(context, session, codec, copy, size, now)
         if result < 0:
             return has_violated(session, STREAM_FULL if result == FULL_FAULT else UNKNOWN_KIND)
         if result == LOGOUT:
@@ -187,6 +194,19 @@ def take_requests(context: SessionsContext, session: ShmSession, now: int) -> in
     elif session.waiting_since == 0:
         session.waiting_since = now
     return done
+
+
+@kernel_outlined
+def copy_further(session: ShmSession, seq: int, copy: ShmRequest) -> int:
+    """Copy the further slot ``seq`` of a request, which was published before the request's own;
+    0, or -1 if the connection is to end."""
+    place = seq - 1 & REQUEST_SLOTS - 1
+    slot = ShmRequest(session.requests + HEADER_BYTES + REQUEST_BYTES * place)
+    if slot.seq != seq:
+        return has_violated(session, SEQUENCE)
+    for word in range(REQUEST_BYTES // 8):
+        Words(copy)[word] = SharedWord(slot + 8 * word).value
+    return 0 if copy.seq == seq else has_violated(session, TORN)
 
 
 @kernel

@@ -53,7 +53,9 @@ class ShmVenue(OwnVenue):
     def _read(self, message: Any) -> VenueEvent | None:
         said: ShmMessage = message
         kind = KINDS.get(said.kind)
-        if kind is None or said.id == 0 or said.reason == Refusal.DUPLICATE_TOKEN:
+        if kind is None or not isinstance(said.id, int) or said.id == 0:
+            return None
+        if said.reason == Refusal.DUPLICATE_TOKEN:
             return None
         if kind == CANCELLED and said.reason == Reason.SELF_TRADE:
             kind = REDUCED  # of all that is open, or of a part

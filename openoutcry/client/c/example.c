@@ -1,4 +1,4 @@
-/* Enter an order over shared memory, read its replies, cancel it, log out:
+/* Enter an order over shared memory, replace it under a name in text, cancel it, log out:
  *
  *     cc -std=c11 -O2 example.c -o example
  *     ./example shm.socket ALICE KEY OUTCRY
@@ -27,6 +27,12 @@ static int read_until(struct outcry_session *session, int kind) {
             continue;
         }
         const int got = reply->kind;
+        if (got == OUTCRY_REPLY_NAMES) {
+            const struct outcry_names *names = (const struct outcry_names *)(const void *)reply;
+            printf("%lld %c id=%.36s\n", (long long)names->seq, got, (const char *)names->id);
+            outcry_done(session);
+            continue;
+        }
         printf("%lld %c id=%lld request=%lld leaves=%lld reason=%d\n", (long long)reply->seq, got,
                (long long)reply->id, (long long)reply->request, (long long)reply->leaves_lots,
                reply->reason);
@@ -50,9 +56,18 @@ int main(int count, char **words) {
     printf("day %s, %lld requests before\n", session.day, (long long)session.taken_before);
     outcry_enter(&session, 1, OUTCRY_SIDE_BUY, outcry_symbol(words[4]), 100, 10000);
     if (read_until(&session, OUTCRY_REPLY_ACCEPTED) != 0) return 1;
-    outcry_replace(&session, 1, 2, 60, 10100);
+    struct outcry_request *request = outcry_request(&session);
+    request->kind = OUTCRY_REQUEST_REPLACE;
+    request->orig_id = 1;
+    request->qty_lots = 60;
+    request->price_ticks = 10100;
+    if (!outcry_name(&session, request, "order-b", NULL)) return 1;
+    outcry_publish(&session, request);
     if (read_until(&session, OUTCRY_REPLY_REPLACED) != 0) return 1;
-    outcry_cancel(&session, 2);
+    request = outcry_request(&session);
+    request->kind = OUTCRY_REQUEST_CANCEL;
+    if (!outcry_name(&session, request, NULL, "order-b")) return 1;
+    outcry_publish(&session, request);
     if (read_until(&session, OUTCRY_REPLY_CANCELED) != 0) return 1;
     outcry_logout(&session);
     return 0;

@@ -24,6 +24,7 @@ from openoutcry.order_entry.fix.text import constant, put_bytes, put_decimal, pu
 from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.shm_layout import TEXT_BYTES, is_text
 from openoutcry.wire.enums import TIF_MASK
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Words
@@ -160,14 +161,16 @@ def put_order_id(cursor: int, row: OrderRow) -> int:
 
 @kernel
 def put_name(cursor: int, token: int, protocol: int) -> int:
-    """An order's name in its session: text, of OUCH 5.0 a number, over shared memory 32 hexadecimal
-    digits. ``token``: address of the name as its protocol keeps it."""
+    """An order's name in its session: text, of OUCH 5.0 a number, of numbers over shared memory 32
+    hexadecimal digits. ``token``: address of the name as its protocol keeps it."""
     if protocol == OUCH50:
         return put_field_end(put_number(cursor, load_u32(token)))
-    if protocol == SHM:
+    if protocol == SHM and not is_text(token):
         return put_field_end(
             put_hexadecimal(put_hexadecimal(cursor, Words(token)[1]), Words(token)[0])
         )
+    if protocol == SHM:
+        return put_field_end(fix_encode.put_padded(cursor, token, TEXT_BYTES))
     size = 40
     while size > 1 and (load_u8(token + size - 1) | 32) == 32:
         size -= 1

@@ -72,7 +72,7 @@ def session_metadata_of(notes: Array, sources: "Sources") -> Array:
     numbered = (notes["protocol"] == Protocol.SHM) & (notes["token_bytes"] > 0)
     if numbered.any():
         words = np.ascontiguousarray(notes["token"][numbered]).view(np.uint8).reshape(-1, 40)
-        out["token"][numbered] = [name_text(row.tobytes()).encode() for row in words[:, :16]]
+        out["token"][numbered] = [name_text(row.tobytes()).encode() for row in words]
     nameless = (out["token"] == b"") & (notes["client_seq"] > 0) & ~out["internal"]
     if nameless.any():
         out["token"][nameless] = notes["client_seq"][nameless].astype("S20")

@@ -8,20 +8,34 @@ from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.shm_layout import Request
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
 
-LINK = (Request.HEARTBEAT, Request.LOGOUT)
-UNUSED = {
-    Request.ENTER: ("reserved",),
-    Request.REPLACE: ("reserved", "side", "order_type"),
-    Request.CANCEL: (
-        *("reserved", "side", "order_type", "time_in_force", "id", "id_high"),
-        *("price_ticks", "qty_lots"),
-    ),
+LINK = (Request.HEARTBEAT, Request.LOGOUT, Request.NAME)
+"""What is no command."""
+UNUSED: dict[Request, tuple[str, ...]] = {
+    Request.ENTER: (),
+    Request.REPLACE: ("side", "order_type"),
+    Request.CANCEL: ("side", "order_type", "time_in_force", "price_ticks", "qty_lots"),
     Request.MASS_CANCEL: (
-        *("reserved", "order_type", "time_in_force", "id", "id_high", "aux"),
+        *("names", "order_type", "time_in_force", "id", "id_high", "aux"),
         *("price_ticks", "qty_lots"),
     ),
 }
 """Fields that must be 0 in each request, as the page's table has them."""
+
+
+IN_TEXT = {
+    Request.ENTER: {1: "id"},
+    Request.REPLACE: {1: "id", 2: "orig_id"},
+    Request.CANCEL: {1: "id", 2: "orig_id"},
+}
+"""Which names of a request may be text, by the bit of ``names``; each takes a further slot."""
+Name = tuple[int, int, int] | tuple[bytes, int]
+"""A name of numbers or in text, and whose it is."""
+
+
+def texts_of(request: dict[str, int | bytes]) -> list[str]:
+    """The names of a request that are text, in the order of its further slots."""
+    bits = IN_TEXT.get(request["kind"], {})  # type: ignore[call-overload]
+    return [name for bit, name in bits.items() if int(request["names"]) & bit]
 
 
 @dataclass
@@ -42,12 +56,15 @@ class Meaning:
     order: dict[str, int | bytes] = field(default_factory=dict)
     refused: int = 0
     owner: int = 0
-    name: tuple[int, int, int] | None = None
-    orig: tuple[int, int, int] | None = None
+    name: Name | None = None
+    orig: Name | None = None
 
 
-def meaning_of(request: dict[str, int | bytes], who: Who) -> Meaning | None:
-    """The meaning of a request of a known kind that is a command, else None."""
+def meaning_of(
+    request: dict[str, int | bytes], who: Who, slots: Sequence[bytes] = ()
+) -> Meaning | None:
+    """The meaning of a request of a known kind that is a command, else None.  ``slots``: its
+    further ones, each without its sequence."""
     kind, named = request["kind"], int(request["participant"])
     if kind in LINK or kind not in set(Request):
         return None
@@ -63,12 +80,26 @@ def meaning_of(request: dict[str, int | bytes], who: Who) -> Meaning | None:
     else:
         named = who.participant
     meaning.owner = named
-    if kind in (Request.ENTER, Request.REPLACE):
-        meaning.name = int(request["id"]), int(request["id_high"]), named
-        if meaning.name[:2] == (0, 0):
+    names: dict[str, Name | None] = {}
+    for name, slot in zip(texts_of(request), slots, strict=True):
+        text, _, rest = slot[8:44].partition(b"\0")
+        is_name = bool(text) and all(32 < byte < 127 for byte in text) and not rest.strip(b"\0")
+        names[name] = (text, named) if is_name else None
+        if not is_name:
             refusals.append(Refusal.NAME)
-    if kind in (Request.REPLACE, Request.CANCEL):
-        meaning.orig = int(request["orig_id"]), int(request["orig_id_high"]), named
+        elif (slot[1:8] + slot[44:]).strip(b"\0") or request[name] or request[f"{name}_high"]:
+            refusals.append(Refusal.UNUSED_FIELD)
+    if kind != Request.MASS_CANCEL and "id" not in names:
+        names["id"] = int(request["id"]), int(request["id_high"]), named
+        if names["id"][:2] == (0, 0):
+            names["id"] = None
+            if kind != Request.CANCEL:
+                refusals.append(Refusal.NAME)
+    if kind in (Request.REPLACE, Request.CANCEL) and "orig_id" not in names:
+        names["orig_id"] = int(request["orig_id"]), int(request["orig_id_high"]), named
+    meaning.name, meaning.orig = names.get("id"), names.get("orig_id")
+    if int(request["names"]) not in (0, *_sums(IN_TEXT.get(Request(kind), {}))):
+        refusals.append(Refusal.UNUSED_FIELD)
     if any(request[name] for name in UNUSED[Request(kind)]):
         refusals.append(Refusal.UNUSED_FIELD)
     if not refusals:
@@ -76,6 +107,10 @@ def meaning_of(request: dict[str, int | bytes], who: Who) -> Meaning | None:
     if refusals:
         meaning.refused = refusals[0]
     return meaning
+
+
+def _sums(bits: dict[int, str]) -> range:
+    return range(1, sum(bits) + 1)
 
 
 def _terms(request: dict[str, int | bytes], who: Who, meaning: Meaning) -> list[Refusal]:

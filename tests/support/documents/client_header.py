@@ -58,7 +58,9 @@ NUMBERS = {
 }
 LAYOUTS: dict[str, type[Layout]] = {
     "request": shm_layout.ShmRequest,
+    "request_name": shm_layout.ShmRequestName,
     "reply": shm_layout.ShmReply,
+    "names": shm_layout.ShmNames,
     "requests": shm_layout.ShmRequests,
     "replies": shm_layout.ShmReplies,
     "challenge": shm_login.ShmChallenge,

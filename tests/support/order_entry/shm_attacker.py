@@ -30,13 +30,14 @@ from openoutcry.order_entry.shm_layout import (
     End,
     Request,
     ShmRequest,
+    ShmRequestName,
     ShmRequests,
 )
 
 EDGES = (0, 1, 2, -1, 63, 64, 255, 1 << 31, (1 << 63) - 1, -(1 << 63), 1 << 62, 1 << 40)
 PATIENCE = 100
 """How many times as many writes there are until one connection has been ended."""
-KINDS = [int(kind) for kind in Request]
+KINDS = [int(kind) for kind in Request if kind not in (Request.LOGOUT, Request.NAME)]
 
 
 class Attacker:
@@ -50,6 +51,7 @@ class Attacker:
         table = (
             (self.request, 60), (self.noise_request, 20), (self.sequence, 4), (self.cursor, 3),
             (self.noise, 6), (self.change_published, 20), (self.fill, 1), (self.read, 10),
+            (self.named, 30),
         )  # fmt: skip
         self.ways, weights = zip(*table, strict=True)
         self.weights = list(itertools.accumulate(weights))
@@ -76,13 +78,52 @@ class Attacker:
         if self.client.room < 1:
             return
         self.writes += 1
+        slot = self.fields()
+        slot.names = self.random.choice((0, 0, 0, 0, 4))
+        slot.seq = self.client.next_request
+        self.client.next_request += 1
+
+    def named(self) -> None:
+        """One with names in text, in as many further slots as it says, or in fewer, or in slots
+        with anything else; published last, first, or at all."""
+        if self.client.room < 3:
+            return
+        self.writes += 1
+        draw, client = self.random, self.client
+        slot, seq = self.fields(), client.next_request
+        slot.kind = draw.choice((Request.ENTER, Request.REPLACE, Request.CANCEL))
+        slot.names = draw.choice((1, 2, 3, 3, 1, 7))
+        slot.id = slot.id_high = 0
+        if slot.kind != Request.ENTER:
+            slot.orig_id = slot.orig_id_high = 0
+        names = slot.names & (1 if slot.kind == Request.ENTER else 3)
+        count = names.bit_count() - draw.choice((0,) * 20 + (1,))
+        is_first = draw.random() < 0.05
+        if is_first:
+            slot.seq = seq
+        for place in range(1, count + 1):
+            further = ShmRequestName(int(self.slot(seq + place)))
+            at = (int(further) - client.connection.requests) // 8
+            self.words[at : at + 7] = 0
+            further.kind = draw.choice((Request.NAME,) * 20 + (Request.ENTER, 0))
+            text = draw.choice((b"a", b"b", b"c" * 36, b"", b"a b", b"\xff", b"d\0e"))
+            data = np.frombuffer(text.ljust(40, b"\0"), np.int64)
+            self.words[at + 1 : at + 6] = data
+            if draw.random() < 0.05:
+                self.words[at + draw.randrange(7)] = self.number()
+            further.seq = seq + place
+        if not is_first:
+            slot.seq = seq
+        client.next_request += 1 + max(count, 0)
+
+    def fields(self) -> ShmRequest:
+        """The next slot with fields of an order, of numbers that may be anything."""
         draw, client = self.random, self.client
         slot = self.slot(client.next_request)
-        slot.kind = draw.choice(KINDS[:-1])
+        slot.kind = draw.choice(KINDS)
         slot.side, slot.order_type = draw.choice((1, 2, 0, 3)), draw.choice((1, 1, 2, 10, 0, 99))
         slot.time_in_force = draw.choice((1, 2, 4, 0x21, 0xF1, 0))
         slot.participant = draw.choice((0, 0, 0, 1, 2, 65_535))
-        slot.reserved = draw.choice((0, 0, 0, 0, 7))
         slot.id, slot.id_high = draw.randrange(200), draw.choice((0, 0, 0, -1))
         slot.orig_id, slot.orig_id_high = draw.randrange(200), 0
         if slot.kind in (Request.ENTER, Request.MASS_CANCEL):
@@ -93,8 +134,7 @@ class Attacker:
             slot.aux = self.number()
         slot.price_ticks = draw.choice((10_000, 10_100, 9_900, self.number()))
         slot.qty_lots = draw.choice((1, 5, 100, self.number()))
-        slot.seq = client.next_request
-        client.next_request += 1
+        return slot
 
     def noise_request(self) -> None:
         """Noise, properly published, of a kind that there is."""
@@ -104,7 +144,9 @@ class Attacker:
         slot = self.slot(self.client.next_request)
         at = (int(slot) - self.client.connection.requests) // 8
         self.words[at : at + 7] = [self.number() for _ in range(7)]
-        slot.kind = self.random.choice(KINDS[:-1])
+        slot.kind = self.random.choice(KINDS)
+        if self.random.random() < 0.9:
+            slot.names &= ~3  # else further slots, which are not there, end most sessions
         slot.seq = self.client.next_request
         self.client.next_request += 1
 

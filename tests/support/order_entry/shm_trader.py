@@ -109,7 +109,7 @@ class Life:
         slot.kind, slot.side = Request.ENTER, Side.BUY
         if self.way > 0:
             slot.order_type, slot.time_in_force = OrderType.LIMIT, TimeInForce.IOC
-            slot.participant = slot.reserved = 0
+            slot.participant = slot.names = 0
             slot.id, slot.id_high = name, 0
             slot.symbol, slot.aux = int.from_bytes(b"ACME", "little"), 0
             slot.price_ticks, slot.qty_lots = 10_000, 1

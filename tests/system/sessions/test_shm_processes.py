@@ -141,8 +141,10 @@ def test_the_example_in_c_trades_with_a_venue(tmp_path, language):
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.splitlines()[1:] == [
             "1 A id=1 request=1 leaves=100 reason=0",
-            "2 U id=2 request=2 leaves=60 reason=0",
-            "3 C id=2 request=3 leaves=0 reason=11",
+            "2 N id=order-b",
+            "3 U id=0 request=3 leaves=60 reason=0",
+            "4 N id=order-b",
+            "5 C id=0 request=5 leaves=0 reason=11",
         ]
         wrong = subprocess.run(
             [str(program), path, "ONE", "00" * 32, "ACME"],
@@ -154,11 +156,12 @@ def test_the_example_in_c_trades_with_a_venue(tmp_path, language):
         with wait_until(
             lambda: logged_in(path, "ONE"), "the program's session has ended"
         ) as client:
-            assert client.taken_before == 3, "the requests that became commands"
-            assert [client.next(BOUND_S).kind for _ in range(3)] == [
-                Reply.ACCEPTED,
-                Reply.REPLACED,
-                Reply.CANCELED,
+            assert client.taken_before == 5, "slots of the requests that became commands"
+            told = [client.next(BOUND_S) for _ in range(3)]
+            assert [(message.kind, message.id, message.orig_id) for message in told] == [
+                (Reply.ACCEPTED, 1, 0),
+                (Reply.REPLACED, "order-b", 1),
+                (Reply.CANCELED, "order-b", 0),
             ]
             assert client.end == End.NONE
         venue.stop()

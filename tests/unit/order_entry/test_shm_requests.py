@@ -18,10 +18,12 @@ from openoutcry.order_entry.shm_layout import (
     REQUEST_BYTES,
     Request,
     ShmRequest,
+    ShmRequestName,
+    is_text,
 )
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
-from tests.oracles.order_entry.shm import Who, meaning_of
+from tests.oracles.order_entry.shm import Name, Who, meaning_of, texts_of
 from tests.support.order_entry.shm_fields import PAGE, filled
 
 SYMBOLS = (b"ACME", b"BOLT")
@@ -48,7 +50,7 @@ REQUESTS = st.fixed_dictionaries(
         "order_type": or_any_byte(OrderType),
         "time_in_force": TERMS,
         "participant": st.one_of(st.sampled_from([0, 7, 10, 19, 20]), st.integers(0, 65_535)),
-        "reserved": st.one_of(st.just(0), st.just(0), st.integers(0, 65_535)),
+        "names": st.one_of(st.just(0), st.integers(0, 4), st.integers(0, 65_535)),
         "id": NAME,
         "id_high": NAME,
         "orig_id": NAME,
@@ -60,6 +62,14 @@ REQUESTS = st.fixed_dictionaries(
         "seq": st.integers(1, 1 << 40),
     }
 )
+TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=36)
+SLOT = st.one_of(
+    TEXT.map(lambda text: b"N" + bytes(7) + text.encode().ljust(48, b"\0")),
+    TEXT.map(lambda text: b"N" + bytes(7) + text.encode().ljust(47, b"\0") + b"x"),
+    st.binary(min_size=48, max_size=48).map(lambda rest: b"N" + bytes(7) + rest),
+    st.binary(min_size=55, max_size=55).map(lambda rest: b"N" + rest),
+)
+"""A further slot, without its sequence: a name, one with a byte behind it, noise."""
 PEOPLE = st.builds(
     Who,
     st.just(7),
@@ -98,6 +108,12 @@ def bytes_of(request: dict[str, int | bytes]) -> npt.NDArray[np.uint8]:
     return message
 
 
+def with_slots(message: npt.NDArray[np.uint8], slots: list[bytes]) -> npt.NDArray[np.uint8]:
+    """A request with further slots, as the venue copies it."""
+    rest = [np.frombuffer(slot.ljust(REQUEST_BYTES, b"\0"), np.uint8) for slot in slots]
+    return np.concatenate([message, *rest])
+
+
 def decoded(message: npt.NDArray[np.uint8], who: Who) -> tuple[int, np.void, np.void]:
     """The kernel's result, order and metadata."""
     block = block_of(who)
@@ -105,28 +121,38 @@ def decoded(message: npt.NDArray[np.uint8], who: Who) -> tuple[int, np.void, np.
     metadata = np.zeros(1, command_metadata.METADATA_DTYPE)
     order["participant"], order["rx_ts_ns"] = (0 if who.ranges else who.participant), RECEIVED_NS
     at = [array.ctypes.data for array in (message, block, order, metadata)]
-    result = shm_in.decode(at[0], REQUEST_BYTES, at[1], at[2], at[3])
+    result = shm_in.decode(at[0], len(message), at[1], at[2], at[3])
     return int(result), order[0], metadata[0]
 
 
-def name_of(metadata: np.void, which: str) -> tuple[int, int, int]:
+def name_of(metadata: np.void, which: str, size: int) -> Name:
+    token = np.frombuffer(bytes(metadata[which]), np.uint8)
+    if is_text(token.ctypes.data):
+        whose = int.from_bytes(token[36:38].tobytes(), "little")
+        assert not token[size:36].any()
+        return token[:size].tobytes(), whose
     low, high, participant = np.frombuffer(bytes(metadata[which])[:24], np.int64)
     return int(low), int(high), int(participant)
 
 
-@given(REQUESTS, PEOPLE)
+@given(REQUESTS, PEOPLE, st.lists(SLOT, min_size=2, max_size=2))
 def test_the_kernel_reads_a_request_as_the_reference_does(
-    request: dict[str, int | bytes], who: Who
+    request: dict[str, int | bytes], who: Who, slots: list[bytes]
 ) -> None:
-    result, order, metadata = decoded(bytes_of(request), who)
-    meaning = meaning_of(request, who)
+    texts = texts_of(request)
+    slots = slots[: len(texts)]
+    if texts and int(request["seq"]) % 4:  # so that not every request is refused
+        request |= {key: 0 for name in texts for key in (name, f"{name}_high")}
+    message = with_slots(bytes_of(request), slots)
+    result, order, metadata = decoded(message, who)
+    meaning = meaning_of(request, who, slots)
     if meaning is None:
         known = {Request.HEARTBEAT: Kind.HEARTBEAT, Request.LOGOUT: Kind.LOGOUT}
         assert result == known.get(request["kind"], Fault.UNKNOWN_TYPE)
         return
     assert result == Kind.APPLICATION
     assert int(metadata["message"]) == request["kind"]
-    assert int(metadata["client_seq"]) == request["seq"]
+    assert int(metadata["client_seq"]) == int(request["seq"]) + len(slots)
     assert int(metadata["refused"]) == meaning.refused
     owner = int(np.frombuffer(bytes(metadata["own"])[:2], np.uint16)[0])
     assert owner == meaning.owner
@@ -136,7 +162,7 @@ def test_the_kernel_reads_a_request_as_the_reference_does(
     ):
         assert (int(metadata[count]) != 0) == (name is not None)
         if name is not None:
-            assert name_of(metadata, which) == name
+            assert name_of(metadata, which, int(metadata[count])) == name
     if meaning.refused:
         assert int(order["kind"]) == 0, "a refused request is no command"
         return
@@ -156,19 +182,22 @@ def test_no_instrument_has_an_empty_symbol() -> None:
 
 
 @given(REQUESTS, st.integers(0, 200))
-def test_only_64_bytes_are_a_request(request: dict[str, int | bytes], length: int) -> None:
-    message, who = bytes_of(request), Who(7, SYMBOLS)
+def test_only_whole_slots_as_many_as_names_says_are_a_request(
+    request: dict[str, int | bytes], length: int
+) -> None:
+    who, count = Who(7, SYMBOLS), len(texts_of(request))
+    message = with_slots(bytes_of(request), 3 * [b"N"])
     block = block_of(who)
     order = np.zeros(1, ORDER_DTYPE)
     metadata = np.zeros(1, command_metadata.METADATA_DTYPE)
-    if length != REQUEST_BYTES:
+    if length != REQUEST_BYTES * (1 + count):
         at = [array.ctypes.data for array in (message, block, order, metadata)]
         assert shm_in.decode(at[0], length, at[1], at[2], at[3]) == Fault.BAD_LENGTH
         assert bytes(order.tobytes()) == bytes(64), "nothing was written"
 
 
 TEMPLATE: dict[str, int | bytes] = {
-    **dict.fromkeys(("side", "order_type", "time_in_force", "participant", "reserved"), 0),
+    **dict.fromkeys(("side", "order_type", "time_in_force", "participant", "names"), 0),
     **dict.fromkeys(("id", "id_high", "orig_id", "orig_id_high", "price_ticks", "qty_lots"), 0),
     **{"aux": 0, "symbol": b"", "seq": 1},
 }
@@ -194,13 +223,44 @@ def test_every_byte_that_a_request_does_not_have_is_refused(kind: Request) -> No
         size = {"u8": 1, "u16": 2}.get(field.ctype, 8)
         has |= {*range(field.offset, field.offset + size)}
     unused = [place for place in range(56) if place not in has]
-    assert {6, 7} <= set(unused), "what is reserved"
     for place in unused:
         changed = message.copy()
         changed[place] = 1
         _, order, metadata = decoded(changed, who)
         assert metadata["refused"] == Refusal.UNUSED_FIELD, place
         assert order["kind"] == 0, place
+
+
+@pytest.mark.parametrize("kind", [Request.ENTER, Request.REPLACE, Request.CANCEL])
+def test_a_further_slot_has_nothing_but_a_name(kind: Request) -> None:
+    """Each other byte of a further slot, one at a time; and a slot that is no name."""
+    who = Who(7, SYMBOLS)
+    texts = 1 if kind == Request.ENTER else 3
+    fields = REQUESTS_OF[kind] | {"kind": int(kind), "names": texts, "id": 0}
+    fields |= {"orig_id": 0} if texts == 3 else {}
+    count = len(texts_of(TEMPLATE | fields))
+    whole = with_slots(bytes_of(TEMPLATE | fields), count * [b"N" + bytes(7) + b"x" * 36])
+    _, order, metadata = decoded(whole, who)
+    assert (metadata["refused"], order["kind"] != 0) == (0, True)
+    text = ShmRequestName.fields["text"]
+    assert (text.offset, text.size_bytes) == (8, 36)
+    for slot in range(1, 1 + count):
+        for place in (*range(1, 8), *range(44, 56)):
+            changed = whole.copy()
+            changed[REQUEST_BYTES * slot + place] = 1
+            _, order, metadata = decoded(changed, who)
+            assert metadata["refused"] == Refusal.UNUSED_FIELD, (slot, place)
+            assert order["kind"] == 0, (slot, place)
+        for byte in (0, 32, 127, 200, 10):
+            changed = whole.copy()
+            changed[REQUEST_BYTES * slot + 8] = byte
+            _, order, metadata = decoded(changed, who)
+            assert (metadata["refused"], order["kind"]) == (Refusal.NAME, 0), (slot, byte)
+            which = "token" if slot == 1 else "orig"
+            assert not any(bytes(metadata[which])), "no answer has it"
+        changed = whole.copy()
+        changed[REQUEST_BYTES * slot] = int(Request.CANCEL)
+        assert decoded(changed, who)[0] == Fault.UNKNOWN_TYPE
 
 
 def test_the_page_has_the_fields_of_each_request() -> None:
