@@ -28,7 +28,7 @@ COIN = 10**8
 INPUT_BYTES = {"hot": 105, "cold": 68}
 SEQUENCE = 0xFFFFFFFD
 FEE_SHARE = 20
-"""A fee above a twentieth of what is paid is refused."""
+"""A fee above a twentieth of what is paid, without change, is refused."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,6 @@ def build(
         "fingerprint": public["fingerprint"],
         "inputs": inputs,
         "outputs": outputs,
-        "fee": total - sum(units for _, units in outputs),
     }
 
 
@@ -117,7 +116,13 @@ def shown(document: dict[str, Any]) -> list[str]:
         return f"{decimal_text(units, COIN_DECIMALS)} {coin}"
 
     rows = [f"pays {text(units)} to {address}" for address, units in document["outputs"]]
-    return [*rows, f"fee {text(document['fee'])}, {len(document['inputs'])} inputs"]
+    return [*rows, f"fee {text(_fee_in(document))}, {len(document['inputs'])} inputs"]
+
+
+def _fee_in(document: dict[str, Any]) -> int:
+    """Return what miners get: no field of the document says it."""
+    came = sum(amount for _, _, amount, *_ in document["inputs"])
+    return int(came - sum(units for _, units in document["outputs"]))
 
 
 def sign(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
@@ -134,9 +139,10 @@ def sign(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
         tx.TransactionOutput(units, script.Script(script_of(address, network)))
         for address, units in document["outputs"]
     ]
-    total, paid = sum(row[2] for row in rows), sum(units for _, units in document["outputs"])
-    if not 0 < total - paid <= max(paid // FEE_SHARE, 100_000):
-        raise Refused("fee_too_high", f"a fee of {total - paid} for {paid}")
+    change, fee = wallets["cold"].address(1, 0), _fee_in(document)
+    paid = sum(units for address, units in document["outputs"] if address != change)
+    if not 0 < fee <= max(paid // FEE_SHARE, 100_000):
+        raise Refused("fee_too_high", f"a fee of {fee} for {paid}")
     made = tx.Transaction(version=2, vin=inputs, vout=outputs, locktime=0)
     for place, (_, _, amount, name, branch, index) in enumerate(rows):
         lock = wallets[name].lock(branch, index)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from openoutcry.cli.custody import custody
 from openoutcry.custody.breaker import Breaker
-from openoutcry.custody.cold import Found, build, check_refill
+from openoutcry.custody.cold import Found, build, check_refill, shown, sign
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.persons import Persons
 from openoutcry.custody.refills import Refills, with_approval
@@ -139,6 +139,24 @@ def test_the_offline_machine_signs_a_refill_to_the_hot_wallet_and_nothing_else(
         (elsewhere | {"refill": made["refill"] | {"address": thief, "amount": 1}}, "other_refill"),
     ):
         assert refusal(check_refill, wrong, keys, clock[0]) == code
+
+
+@pytest.mark.promise(
+    "A refill of the hot wallet needs two people, a wait and room below a day's limit. The offline "
+    "machine signs nothing else without another word",
+    group="custody",
+)
+def test_the_offline_machine_shows_and_bounds_the_fee_that_miners_get(refills, keys):
+    """Whatever the machine that built the document says: 47 LTC of the change are missing in it."""
+    _, own = refills.ask("LTC", 4 * COIN)
+    found = [Found("aa" * 32, 0, 1_000 * COIN, "cold", 0, 0)]
+    made = build(keys.document(), found, own, 4 * COIN, 10)
+    assert shown(made)[-1] == "fee 0.00001650 LTC, 1 inputs"
+    assert sign(made, keys)["txid"]
+    address, change = made["outputs"][1]
+    dear = made | {"outputs": [made["outputs"][0], [address, change - 47 * COIN]], "fee": 1_650}
+    assert shown(dear)[-1] == "fee 47.00001650 LTC, 1 inputs"
+    assert refusal(sign, dear, keys) == "fee_too_high"
 
 
 def test_the_documented_commands_ask_and_approve(file, keys):
