@@ -34,6 +34,10 @@ create table if not exists moved (
     primary key (chain, identity)
 ) without rowid;
 create index if not exists moved_by_time on moved (chain, at_ns);
+create table if not exists amounts (
+    chain text not null, identity text not null, digests text not null,
+    primary key (chain, identity)
+) without rowid;
 create table if not exists destinations (
     chain text not null, address text not null, at_ns integer not null,
     primary key (chain, address)
@@ -43,7 +47,7 @@ create table if not exists refused (
 ) without rowid;
 create index if not exists refused_by_time on refused (at_ns);
 """
-SCHEMA = Schema("a signer's records", 0x4F4F5347, TABLES)
+SCHEMA = Schema("a signer's records", 0x4F4F5347, TABLES, 2)
 LAST = 200
 """Requests of each kind that a signer lists."""
 
@@ -119,6 +123,7 @@ class Policy(Closing):
         """Record that this is signed.  Raises :class:`Refused`, and then records nothing."""
         with self.records.change():
             self._check_number(number, chain, reading)
+            self._check_same(chain, reading)
             self._check_whole(chain, reading, claims)
             for claim in claims:
                 check_claim(claim, self.venue, self.attestor)
@@ -134,6 +139,15 @@ class Policy(Closing):
             raise Refused("used_number", f"request {number} was another transaction")
         if row is None and number <= self.last_number():
             raise Refused("old_number", f"request {number} comes after {self.last_number()}")
+
+    def _check_same(self, chain: str, reading: Reading) -> None:
+        """A transaction is signed with one set of amounts.  A signature of an input covers its own
+        amount alone: of two requests that each lie about another input, the true halves would be
+        a transaction whose fee is what both lies hid."""
+        query = "select digests from amounts where chain = ? and identity = ?"
+        known = self.records.value(query, chain, reading.identity)
+        if known not in (None, reading.digests_text):
+            raise Refused("other_amounts", f"{reading.identity} was asked for with other amounts")
 
     def _check_whole(self, chain: str, reading: Reading, claims: Sequence[Claim]) -> None:
         """Each output that leaves is one claim, and each claim one output."""
@@ -236,3 +250,5 @@ class Policy(Closing):
         moved = reading.fee_asset, str(reading.to_cold), str(reading.fee)
         query = "insert or ignore into moved values (?, ?, ?, ?, ?, ?, ?)"
         self.records.run(query, *mine, *moved, conflicts, now)
+        query = "insert or ignore into amounts values (?, ?, ?)"
+        self.records.run(query, *mine, reading.digests_text)

@@ -1,5 +1,6 @@
 """What a signer needs of a chain: to read an unsigned transaction by its own means."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -27,6 +28,11 @@ class Reading:
     fee_asset: str
     digests: tuple[bytes, ...]
     """Digests that the signer's key signs, 32 bytes each."""
+
+    @property
+    def digests_text(self) -> str:
+        """One name of all digests: with them it covers the amount of every input."""
+        return hashlib.sha256(b"".join(self.digests)).hexdigest()
 
 
 class Reader(Protocol):

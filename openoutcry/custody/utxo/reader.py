@@ -2,7 +2,8 @@
 
 Nothing that the builder says is believed.  The builder's numbers say where in the wallet an input
 or the change is; the signer derives the script there and compares.  The amount of an input is part
-of what is signed (BIP 143), so a false one makes a signature that no node accepts.
+of its signature (BIP 143), so a false one makes a signature that no node accepts.  The signature of
+another input does not cover it: the policy signs a transaction with one set of amounts alone.
 """
 
 from typing import Any

@@ -8,6 +8,7 @@ import pytest
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.rail import Payment
 from openoutcry.custody.reconcile import Reconciler
+from openoutcry.custody.scanner import change_address
 from openoutcry.custody.statement import Claim, Statement, claim_document, reference_of
 from openoutcry.custody.watch import Watch
 from openoutcry.custody.withdrawals import Asked
@@ -91,6 +92,41 @@ def test_a_stolen_payer_moves_nothing(desk):
     # Foreign amounts of the inputs do not help: they are part of what is signed (BIP 143).
     assert desk.received(thief) == 0
     assert all(one.is_whole for one in desk.balances())
+
+
+@pytest.mark.promise(
+    "A signer signs a transaction with one set of amounts: two requests that each hide a coin "
+    "make no fee above its limit",
+    group="custody",
+)
+def test_a_stolen_payer_gives_no_coin_to_a_miner_by_two_lies(desk):
+    """A signature of an input covers that input's amount alone. So the thief asks for the same
+    transaction twice: each time one amount is true, and the other makes the fee look small."""
+    desk.fund(7, 3)
+    desk.fund(8, 3)
+    rail, fee = desk.parts.rails[NAME], 2_000
+    coins = [one for one in rail._coins(frozenset()) if one.amount == 3 * COIN][:2]
+    _, at = change_address(desk.parts.store, rail.hot, rail.spec)
+    kept = [(3 * COIN, rail.hot.lock(1, at).script)]
+    asked = [
+        rail._draft((), chosen, kept, {"0": ["hot", 1, at]}, fee, 10)
+        for chosen in (
+            [coins[0], replace(coins[1], amount=fee)],
+            [replace(coins[0], amount=fee), coins[1]],
+            coins,
+        )
+    ]
+    assert len({one.identity for one in asked}) == 1
+    number = desk.party.last_number() + 1
+    request = {"do": "sign", "number": number, "chain": NAME, "claims": []}
+    for signer in desk.party.signers:
+        for _ in range(2):
+            signer.answer(request | {"body": asked[0].body})
+        for wrong in asked[1:]:
+            for later in (0, 1):
+                with pytest.raises(Refused) as error:
+                    signer.answer(request | {"number": number + later, "body": wrong.body})
+                assert error.value.code == "other_amounts"
 
 
 def test_a_stolen_payer_stays_within_the_limits_of_the_day(desk):
