@@ -305,14 +305,18 @@ class Payer:
         return steps
 
     def _again(self, row: Any) -> int:
-        """The node rejects it: it is paid by other outputs, and by one of its own, so that at most
-        one of the two is ever confirmed."""
+        """The node rejects it: it is paid by other outputs, by one of its own, and by one of each
+        draft that it replaces, so that at most one of all is ever confirmed.  One of those may be
+        in the pool or in a block: that one pays."""
         query = "select 1 from drafts where replaces = ? and state <> 'dropped'"
-        if self.store.row(query, row["id"]) is not None:
+        earlier = self._earlier(row)
+        is_paid = any(one["state"] in (BROADCAST, CONFIRMED) for one in earlier)
+        if is_paid or self.store.row(query, row["id"]) is not None:
             return 0
         try:
             with self.store.change():
-                draft = self.rail.again(draft_of(row))
+                keys = [json.loads(one["conflicts"]) for one in earlier]
+                draft = self.rail.again(draft_of(row), keys)
                 self.keep(replace(draft, replaces=row["identity"]), row["purpose"], row["id"])
         except Refused as error:
             if error.code != "not_needed":
@@ -320,6 +324,14 @@ class Payer:
             return 0
         self.store.note("bump", f"draft {row['id']}", "the node rejects it: other outputs pay")
         return 1
+
+    def _earlier(self, row: Any) -> list[Any]:
+        """Return the drafts that one replaces, and those that they replace."""
+        query = (
+            "with recursive one (id) as (select ? union select replaces from drafts "
+            "join one using (id)) select * from drafts join one using (id) order by id"
+        )
+        return self.store.rows(query, row["replaces"])
 
     def _bump(self) -> int:
         """Pay more for what has waited too long."""

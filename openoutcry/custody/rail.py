@@ -81,9 +81,10 @@ class Rail(Protocol):
     def bump(self, draft: Draft) -> Draft:
         """The same payments for a higher fee, in conflict with ``draft``."""
 
-    def again(self, draft: Draft) -> Draft:
+    def again(self, draft: Draft, earlier: Sequence[Sequence[str]]) -> Draft:
         """The same payments by what can be spent now, in conflict with a draft that the node
-        rejects.  Raises ``Refused``: not_needed, nothing_spendable."""
+        rejects and with each that it replaces; ``earlier``: their conflict keys.  Raises
+        ``Refused``: not_needed, nothing_spendable."""
 
     def consolidate(self, taken: frozenset[str]) -> Draft | None:
         """Many small outputs into one, while fees are low; None: there is no need."""

@@ -133,9 +133,10 @@ class Store(SqliteFile):
         self.run("insert or replace into words values (?, ?)", name, value)
 
     def note(self, kind: str, subject: str, text: str) -> None:
-        """Store a note that the console shows; the same as the last about this subject is not
-        repeated."""
-        last = self.row("select text from notes where subject = ? order by id desc", subject)
+        """Store a note that the console shows; the same as the last of its kind about this subject
+        is not repeated."""
+        query = "select text from notes where kind = ? and subject = ? order by id desc"
+        last = self.row(query, kind, subject)
         if last is not None and last["text"] == text:
             return
         number = self.insert("notes", at_ns=now_ns(), kind=kind, subject=subject, text=text)

@@ -155,7 +155,7 @@ class EvmRail:
         batch = self._batch(paid, taken)
         return self._draft(batch, (), leaves={asset: {"cold": amount}})
 
-    def again(self, draft: Draft) -> Draft:
+    def again(self, draft: Draft, earlier: Sequence[Sequence[str]]) -> Draft:
         raise Refused("not_needed", "a batch spends no outputs")
 
     def consolidate(self, taken: frozenset[str]) -> None:

@@ -238,16 +238,18 @@ class UtxoRail:
         """BIP 125: the same outputs spent, a fee that pays for the relay as well."""
         return self._rebuild(draft, coins_of(draft), self._dearer(draft), draft.fee)
 
-    def again(self, draft: Draft) -> Draft:
+    def again(self, draft: Draft, earlier: Sequence[Sequence[str]]) -> Draft:
         """By those of its outputs that can be spent, and others."""
         mine = coins_of(draft)
         usable = list(self._spendable(mine))
         if len(usable) == len(mine):
             raise Refused("not_needed", "the node rejects it for another reason than its outputs")
-        if not usable:
+        keys = {one.key for one in usable}
+        if not all(keys & set(one) for one in (draft.conflicts, *earlier)):
             raise Refused(
                 "nothing_spendable",
-                "none of its outputs can be spent now, and it was signed: it waits for them",
+                "none of its outputs can be spent now, or none of one that it replaces; it was "
+                "signed, and waits for them",
             )
         return self._rebuild(draft, usable, max(self.fee_rate(), rate_of(draft)), 0)
 

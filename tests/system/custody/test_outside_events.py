@@ -144,6 +144,32 @@ def test_a_rejected_draft_chooses_again_and_is_paid_once(desk, monkeypatch):
     assert all(one.is_whole for one in desk.balances())
 
 
+def test_a_replacement_that_comes_too_late_is_no_second_payment(desk):
+    """It has one coin more than the first one, which is in a block before it is sent."""
+    for _ in range(4):
+        desk.fund(7, 1)
+    reference, to = desk.ask(7, COIN - 2_500)
+    desk.settle()
+    (first,) = desk.drafts()
+    desk.payer.clock_ns = lambda: first["sent_ns"] + 3_600 * 10**9
+    desk.payer._bump()
+    desk.payer._sign()
+    desk.bench.node.mine()
+    desk.settle()
+    late = desk.drafts()[1:]
+    assert [one["replaces"] for one in late] == [first["id"]]
+    assert set(json.loads(first["conflicts"])) < set(json.loads(late[0]["conflicts"]))
+    desk.settle()
+    texts = [tuple(row) for row in desk.parts.store.rows("select subject, text from notes")]
+    assert len(texts) == len(set(texts)), "nothing is noted twice"
+    assert not [text for _, text in texts if "paid_twice" in text]
+    desk.payer = desk.new_payer()
+    desk.mine(7)
+    assert (desk.states()[reference], desk.received(to)) == ("done", COIN - 2_500)
+    assert [one["state"] for one in desk.drafts()] == ["done", "dropped"]
+    assert len(desk.parts.rails[NAME]._coins(desk.payer.taken())) == 3
+
+
 def test_a_draft_of_nothing_but_an_immature_coin_is_an_alarm_and_waits(desk, monkeypatch):
     mine_to_deposit(desk)
     desk.fund(8, 20)
