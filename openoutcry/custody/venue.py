@@ -54,12 +54,8 @@ class VenueDesk:
         self._ask(step(do, reference, step_reference(do, reference)))
 
     def movement(self, kind: str, participant: int, reference: str) -> dict[str, Any] | None:
-        for state in STATES[kind]:
-            rows = self._ask(listing(kind, state, participant)).get("movements", [])
-            for row in rows:
-                if row["reference"] == reference:
-                    return dict(row)
-        return None
+        rows = self._ask(listing(kind, None, participant, reference)).get("movements", [])
+        return dict(rows[0]) if rows else None
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -70,12 +66,6 @@ class VenueDesk:
         except OSError as error:
             text = f"{self.journal}: the venue is not running ({error})"
             raise VenueError(text, is_passing=True) from None
-
-
-STATES = {
-    "withdrawal": ("requested", "approved", "sent", "done", "cancelled", "failed"),
-    "deposit": ("seen", "credited", "reversed"),
-}
 
 
 def step_reference(do: str, reference: str) -> str:

@@ -83,9 +83,16 @@ def step(do: str, movement: str, reference: str) -> Request:
     return {"do": do, "movement": movement, "reference": reference}
 
 
-def listing(kind: str, state: str | None = None, participant: int | None = None) -> Request:
-    """Return a request for the movements of a kind that are in a state, or have not ended."""
-    return {"do": LISTING, "kind": kind, "state": state, "participant": participant}
+def listing(
+    kind: str,
+    state: str | None = None,
+    participant: int | None = None,
+    movement: str | None = None,
+) -> Request:
+    """Return a request for the movements of a kind that are in a state, or have not ended; or for
+    the one with a reference, in any state."""
+    request = {"do": LISTING, "kind": kind, "state": state, "participant": participant}
+    return request | {"movement": movement}
 
 
 @dataclass
@@ -128,14 +135,18 @@ class MovementDesk:
 
     def listed(self, request: Request, who: int) -> Work:
         """The movements that are asked for, in the answer's ``movements``."""
-        kind, named = request.get("kind"), request.get("state")
+        kind, named, reference = (request.get(name) for name in ("kind", "state", "movement"))
         if kind not in STATES:
             raise DeskError(f"movements are a {WITHDRAWAL} or a {DEPOSIT} each, not {kind!r}")
         known = {state.name.lower(): state for state in STATES[kind]}
         if named is not None and named not in known:
             raise DeskError(f"a {kind} is {', '.join(known)}, not {named!r}")
         states = [known[named]] if named else [s for s in STATES[kind] if s in OPEN_STATES]
-        found = self.movements.chosen(states, None if who < 0 else who)
+        if reference is None:
+            found = self.movements.chosen(states, None if who < 0 else who)
+        else:
+            one = self._find(reference, kind)
+            found = [one] if one is not None and who in (-1, one.participant) else []
         rows = [
             movement_row(one) | {"text": self.wallets.text(one.amount, one.asset)}
             for one in found[:MAX_LISTED]
@@ -234,14 +245,18 @@ class MovementDesk:
         return f"{shown}: the core rejected it"
 
     def _named(self, reference: Any, kind: str) -> OneMovement:
+        one = self._find(reference, kind)
+        if one is None:
+            raise DeskError(f"there is no {kind} {reference!r}, or it ended long ago")
+        return one
+
+    def _find(self, reference: Any, kind: str) -> OneMovement | None:
         try:
             reference_bytes(str(reference or ""))
         except ValueError as error:
             raise DeskError(f"movement: {error}") from None
         one = self.movements.find(str(reference))
-        if one is None or one.is_deposit != (kind == DEPOSIT):
-            raise DeskError(f"there is no {kind} {reference!r}, or it ended long ago")
-        return one
+        return None if one is None or one.is_deposit != (kind == DEPOSIT) else one
 
     def _asset(self, request: Request) -> str:
         name = request.get("asset")

@@ -234,7 +234,10 @@ class Operations:
         who = -1 if named is None else self._participant(named)
         if request[BY] and request["do"] not in ANY_OPERATOR:
             self.operators.check(request[BY], SUPERVISOR)
-        return self.moves.work_of(request, who, self.requests.asked[0])
+        work = self.moves.work_of(request, who, self.requests.asked[0])
+        if request[BY] and request["do"] == "withdrawal-fail":
+            return self._by_two(request, ("movement",), work)
+        return work
 
     def _listing(self, request: dict[str, Any]) -> Work:
         named = request.get("participant")

@@ -8,8 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
+from openoutcry.custody.venue import VenueDesk
 from openoutcry.journal.replay import replay
 from openoutcry.risk.bits import Setting
+from openoutcry.venue import movement_desk
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.movement_desk import deposit_seen, listing, request_withdrawal, step
 from openoutcry.wire.decimals import decimal_text
@@ -30,8 +32,13 @@ def floor(tmp_path_factory):
 
 def asked(floor, request):
     """What the desk answers to this request, as a portal or custody makes it."""
+    return meanwhile(floor, ask, floor.journal_path, request)
+
+
+def meanwhile(floor, do, *terms):
+    """What a process that asks the desk gets."""
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(ask, floor.journal_path, request)
+        answer = pool.submit(do, *terms)
         while not answer.done():
             floor.step()
     return answer.result()
@@ -157,6 +164,45 @@ def test_another_operator_takes_the_second_step(floor):
     assert "requested by this operator: a different one must take this step" in answer["error"]
     floor.ask("withdraw", "approve", "wd 8", *bert, password=WORD)
     floor.ask("withdraw", "cancel", "wd 8", *anna, password=WORD)
+
+
+@pytest.mark.promise(
+    "A withdrawal that was sent fails by two supervisors, as money is moved: one alone gives nobody "
+    "an amount back that custody has paid",
+    group="venue",
+)
+def test_a_sent_withdrawal_fails_by_two_supervisors(floor):
+    anna, bert = ("--operator", "anna"), ("--operator", "bert")
+    before = wallet(floor, 1, "BTC")
+    asked(floor, request_withdrawal(1, "BTC", 10, "wd 30"))
+    for word in ("approve", "sent"):
+        asked(floor, step(f"withdrawal-{word}", "wd 30", f"{word} wd 30"))
+    for _ in range(2):
+        answer = floor.ask("withdraw", "fail", "wd 30", *anna, password=WORD)
+        assert answer["waits"]
+    assert wallet(floor, 1, "BTC") == [before[0] - 10, before[1] + 10, *before[2:]]
+    floor.ask("withdraw", "fail", "wd 30", *bert, password=WORD)
+    assert wallet(floor, 1, "BTC") == before
+
+
+def test_custody_finds_a_movement_however_many_its_participant_has(floor, monkeypatch):
+    """By its reference, in whatever state: those of a state are listed up to a bound, and what was
+    not found would wait for ever, or have no statement."""
+    monkeypatch.setattr(movement_desk, "MAX_LISTED", 2)
+    venue, before = VenueDesk(floor.journal_path), wallet(floor, 1, "BTC")
+    references = [f"many {number}" for number in range(4)]
+    for reference in references:
+        asked(floor, request_withdrawal(1, "BTC", 10, reference))
+        asked(floor, step("withdrawal-cancel", reference, f"c {reference}"))
+    listed = asked(floor, listing("withdrawal", "cancelled", 1))
+    assert (len(listed["movements"]), listed["left_off"] > 0) == (2, True)
+    for reference in references:
+        found = meanwhile(floor, venue.movement, "withdrawal", 1, reference)
+        assert (found["reference"], found["state"]) == (reference, "cancelled")
+        for kind, who in (("deposit", 1), ("withdrawal", 2)):
+            assert meanwhile(floor, venue.movement, kind, who, reference) is None
+    assert meanwhile(floor, venue.movement, "withdrawal", 1, "never") is None
+    assert wallet(floor, 1, "BTC") == before
 
 
 def test_custody_asks_for_what_is_approved_and_a_portal_for_its_participants(floor):
