@@ -78,6 +78,14 @@ class Links:
             told.difference_update(done)
         return done, why
 
+    def refused(self, chain: str, claims: list[dict[str, Any]]) -> dict[str, str]:
+        """Payments that a signer would not sign now, by reference, and why.  Raises as
+        :meth:`sign`."""
+        found: dict[str, str] = {}
+        for answer in self._ask({"do": "refused", "chain": chain, "claims": claims}):
+            found |= {str(one): str(why) for one, why in dict(answer["refusals"]).items()}
+        return found
+
     def sign(
         self, number: int, chain: str, claims: list[dict[str, Any]], body: dict[str, Any]
     ) -> list[dict[str, Any]]:
@@ -86,6 +94,9 @@ class Links:
         Raises :class:`Refused` with the first refusal, and :class:`CustodyError` if too few
         answer."""
         request = {"do": "sign", "number": number, "chain": chain, "claims": claims, "body": body}
+        return self._ask(request)
+
+    def _ask(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = []
         away: list[CustodyError] = []
         for signer in self.signers:

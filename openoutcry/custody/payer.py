@@ -49,6 +49,9 @@ class Signers(Protocol):
     def state(self, reference: str, participant: int) -> tuple[Statement, str]:
         """The venue's signed statement."""
 
+    def refused(self, chain: str, claims: list[dict[str, Any]]) -> dict[str, str]:
+        """Payments that a signer would not sign now, by reference, and why."""
+
     def sign(
         self, number: int, chain: str, claims: list[dict[str, Any]], body: dict[str, Any]
     ) -> list[dict[str, Any]]:
@@ -74,6 +77,9 @@ class Payer:
         self.breaker, self.spec = Breaker(store), file.chain(chain)
         self._waits_since: dict[str, int] = {}
         """By reference: when this process first saw that the payment waits (ns)."""
+        self._aside: set[str] = set()
+        """References of payments that cannot be made before the next block, ``_aside_at`` it."""
+        self._aside_at = 0
 
     def go_on(self) -> int:
         """Everything that can be done now; how many steps.  What fails waits, with its reason."""
@@ -151,15 +157,20 @@ class Payer:
             "select * from withdrawals where chain = ? and state = 'sent' and draft is null "
             "order by asked_ns, reference"
         )
-        rows = self.store.rows(query, self.chain)
-        if not rows:
-            return 0
-        most = min(asset.batch_most for asset in self.file.assets if asset.chain == self.chain)
-        payments = [
-            Payment(row["reference"], row["asset"], row["address"], int(row["amount"]))
-            for row in rows[:most]
+        if self._aside_at != (top := self._top()):
+            self._aside, self._aside_at = set(), top
+        before = len(self._aside)
+        rows = [
+            row for row in self.store.rows(query, self.chain) if row["reference"] not in self._aside
         ]
-        count, why = len(payments), Refused("", "")
+        most = min(asset.batch_most for asset in self.file.assets if asset.chain == self.chain)
+        payments = self._signable(
+            [
+                Payment(row["reference"], row["asset"], row["address"], int(row["amount"]))
+                for row in rows[:most]
+            ]
+        )
+        count = len(payments)
         for _ in range(MAX_TRIES):
             if not payments:
                 break
@@ -170,12 +181,32 @@ class Payer:
             except Refused as error:
                 if error.code not in TOO_MUCH_AT_ONCE:
                     raise
-                why = error
-            # Fewer at once; what does not fit alone waits, and keeps no other from its turn.
-            payments, count = (
-                (payments[1:], len(payments) - 1) if count == 1 else (payments, count // 2)
-            )
-        raise why
+                # Fewer at once; what does not fit alone waits, and keeps no other from its turn.
+                if count > 1:
+                    count //= 2
+                    continue
+                self._set_aside(payments[0].reference, "waits", str(error))
+            payments = payments[1:]
+            count = len(payments)
+        return len(self._aside) - before
+
+    def _signable(self, payments: list[Payment]) -> list[Payment]:
+        """Those that signers would sign now: one that they refuse would keep all others of its
+        transaction waiting."""
+        claims = []
+        for payment in payments:
+            try:
+                claims.append(claim_document(self._claim(payment)))
+            except Refused as error:
+                self._set_aside(payment.reference, "alarm", f"the venue does not state it: {error}")
+        refused = self.signers.refused(self.chain, claims) if claims else {}
+        for reference, why in refused.items():
+            self._set_aside(reference, "alarm", f"a signer refuses it: {why}")
+        return [payment for payment in payments if payment.reference not in self._aside]
+
+    def _set_aside(self, reference: str, kind: str, why: str) -> None:
+        self._aside.add(reference)
+        self.store.note(kind, reference, why)
 
     def _consolidate(self) -> int:
         """Join small outputs while nothing else is in progress and fees are low."""
@@ -265,8 +296,10 @@ class Payer:
         return 1
 
     def _not_signed(self, row: Any, draft: Draft, error: Refused) -> None:
+        # Its number is behind those of later drafts when it may be signed: it gets another one.
         text = f"{error.code}: {error}"
-        self.store.run("update drafts set why = ? where id = ?", text[:500], row["id"])
+        query = "update drafts set why = ?, number = null where id = ?"
+        self.store.run(query, text[:500], row["id"])
         self.store.note("alarm", f"draft {row['id']}", f"a signer refused it: {text}")
 
     def _claim(self, payment: Payment) -> Claim:
@@ -371,10 +404,7 @@ class Payer:
     def _finish(self) -> int:
         """Finish what is confirmed deeply enough, at the venue too; also while the breaker is
         tripped: the money has left."""
-        query = "select max(height) as top from blocks where chain = ?"
-        found = self.store.row(query, self.chain)
-        top = 0 if found is None or found["top"] is None else int(found["top"])
-        steps = 0
+        top, steps = self._top(), 0
         for row in self._rows(CONFIRMED):
             if top - int(row["height"]) + 1 < self.spec.final:
                 continue
@@ -385,11 +415,20 @@ class Payer:
                     what = "fail" if payment.reference in refused else "done"
                     self.venue.step(f"withdrawal-{what}", payment.reference)
             except (VenueError, NodeError) as error:
-                self.store.note("waits", f"draft {row['id']}", str(error))
+                # What is paid and is not sent at the venue is in its owner's account as well.
+                is_refused = isinstance(error, VenueError) and not error.is_passing
+                kind = "alarm" if is_refused else "waits"
+                self.store.note(kind, f"draft {row['id']}", str(error))
                 continue
             self._close(row, draft, refused)
             steps += 1
         return steps
+
+    def _top(self) -> int:
+        """The height of the last block that the scanner has taken."""
+        query = "select max(height) as top from blocks where chain = ?"
+        found = self.store.row(query, self.chain)
+        return 0 if found is None or found["top"] is None else int(found["top"])
 
     def _close(self, row: Any, draft: Draft, refused: frozenset[str]) -> None:
         with self.store.change():

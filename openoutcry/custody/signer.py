@@ -16,7 +16,7 @@ from openoutcry.custody.settings import MANY, address_key
 from openoutcry.custody.signer_policy import Limit, Policy
 from openoutcry.custody.signing import Reader, WalletSpec
 from openoutcry.custody.sockets import Request
-from openoutcry.custody.statement import claim_of
+from openoutcry.custody.statement import Claim, claim_of
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.toml_tables import Key, integer, one_of, read_tables, text
 
@@ -115,10 +115,13 @@ class Signer:
         self.readers = {reader.chain: reader for reader in readers}
 
     def answer(self, request: Request) -> Request:
-        """Answer one request: sign, announce, state or reserves.  Raises :class:`Refused`."""
+        """Answer one request: sign, refused, announce, state or reserves.  Raises
+        :class:`Refused`."""
         do = request.get("do")
         if do == "sign":
             return self._sign(request)
+        if do == "refused":
+            return {"refusals": self.policy.refused(self._reader(request).chain, _claims(request))}
         if do == "announce":
             usable = self.policy.announce(self._reader(request).chain, str(request["address"]))
             return {"usable_ns": usable}
@@ -141,17 +144,17 @@ class Signer:
 
     def _sign(self, request: Request) -> Request:
         reader, number = self._reader(request), request.get("number")
-        claims, body = request.get("claims"), request.get("body")
+        claims, body = _claims(request), request.get("body")
         if type(number) is not int or not 0 < number < 2**62:
             raise Refused("bad_number", "a request has a number above 0")
-        if not isinstance(claims, list) or not isinstance(body, dict) or len(claims) > MAX_CLAIMS:
+        if not isinstance(body, dict):
             raise Refused("bad_request", "a request has claims and a body")
         identity = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         try:
             reading = reader.read(body)
             identity = reading.identity
             # Durable before the signature exists: what was signed is never forgotten.
-            self.policy.allow(number, reader.chain, reading, [claim_of(claim) for claim in claims])
+            self.policy.allow(number, reader.chain, reading, claims)
         except Refused as error:
             self.policy.refuse(identity, reader.chain, error.code)
             raise
@@ -166,6 +169,13 @@ class Signer:
         signature = self.hsm.sign(reader.label, tagged(RESERVES, message.encode()))
         key = self.hsm.public_key(reader.label).hex()
         return {"key": key, "signature": signature_text(signature)}
+
+
+def _claims(request: Request) -> list[Claim]:
+    rows = request.get("claims")
+    if not isinstance(rows, list) or len(rows) > MAX_CLAIMS:
+        raise Refused("bad_request", f"a request has a list of at most {MAX_CLAIMS} claims")
+    return [claim_of(one) for one in rows]
 
 
 def readers_of(file: SignerFile) -> list[Reader]:

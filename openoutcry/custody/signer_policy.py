@@ -48,6 +48,8 @@ create table if not exists refused (
 create index if not exists refused_by_time on refused (at_ns);
 """
 SCHEMA = Schema("a signer's records", 0x4F4F5347, TABLES, 2)
+Windows = dict[str, list[tuple[str, int, dict[str, int]]]]
+"""By asset: the limits of its hour and its day, and what counts in them."""
 LAST = 200
 """Requests of each kind that a signer lists."""
 
@@ -130,8 +132,26 @@ class Policy(Closing):
                 self._check_once(chain, reading, claim)
                 self._check_destination(chain, claim)
             self._check_fee(chain, reading)
-            self._check_amounts(chain, reading, claims)
+            windows: Windows = {}
+            for claim in claims:
+                self._add(windows, chain, claim)
+            self._check_moved(chain, reading)
             self._record(number, chain, reading, claims)
+
+    def refused(self, chain: str, claims: Sequence[Claim]) -> dict[str, str]:
+        """Return which payments would not be signed now, by reference, and why.  The payer leaves
+        these out, so that none keeps the others of its transaction waiting."""
+        found: dict[str, str] = {}
+        windows: Windows = {}
+        for claim in claims:
+            try:
+                self._limit_of(chain, claim)
+                check_claim(claim, self.venue, self.attestor)
+                self._check_destination(chain, claim)
+                self._add(windows, chain, claim)
+            except Refused as error:
+                found[claim.reference] = f"{error.code}: {error}"
+        return found
 
     def _check_number(self, number: int, chain: str, reading: Reading) -> None:
         row = self.records.row("select chain, identity from requests where number = ?", number)
@@ -155,17 +175,22 @@ class Policy(Closing):
             raise Refused("claimed_twice", "one withdrawal is claimed twice")
         wanted = []
         for claim in claims:
-            limit = self.limits.get((chain, claim.asset))
-            if claim.chain != chain or limit is None:
-                raise Refused("unknown_asset", f"{claim.asset} does not leave by {chain}")
-            if not 0 < claim.units <= limit.a_payment:
-                raise Refused("too_much", f"{claim.reference!r}: more than one payment may be")
-            wanted.append((claim.asset, claim.address, claim.units * limit.scale))
+            scale = self._limit_of(chain, claim).scale
+            wanted.append((claim.asset, claim.address, claim.units * scale))
         paid = [(one.asset, one.address, one.amount) for one in reading.pays]
         if sorted(wanted) != sorted(paid):
             raise Refused(
                 "unknown_output", "the transaction pays an amount that no withdrawal covers"
             )
+
+    def _limit_of(self, chain: str, claim: Claim) -> Limit:
+        """The limits of a payment, which is within that of one."""
+        limit = self.limits.get((chain, claim.asset))
+        if claim.chain != chain or limit is None:
+            raise Refused("unknown_asset", f"{claim.asset} does not leave by {chain}")
+        if not 0 < claim.units <= limit.a_payment:
+            raise Refused("too_much", f"{claim.reference!r}: more than one payment may be")
+        return limit
 
     def _check_once(self, chain: str, reading: Reading, claim: Claim) -> None:
         """A withdrawal that was signed before is signed again only in place of that: each of the
@@ -197,29 +222,38 @@ class Policy(Closing):
         if limit is None or not 0 <= reading.fee <= limit.fee:
             raise Refused("fee_too_high", f"a fee of {reading.fee} is above this signer's limit")
 
-    def _check_amounts(self, chain: str, reading: Reading, claims: Sequence[Claim]) -> None:
-        """Sums of what left; a withdrawal counts once, however often it is replaced."""
-        now = self.now_ns()
-        for asset in {claim.asset for claim in claims}:
-            limit = self.limits[chain, asset]
-            mine = {one.reference: one.units for one in claims if one.asset == asset}
-            for since, most, name in (
-                (now - HOUR_NS, limit.an_hour, "hour"),
-                (now - DAY_NS, limit.a_day, "day"),
-            ):
-                rows = self.records.rows(
-                    "select reference, max(units) from signed where chain = ? and asset = ? and "
-                    "at_ns > ? group by reference",
-                    chain,
-                    asset,
-                    since,
-                )
-                spent = {reference: int(units) for reference, units in rows} | mine
-                if sum(spent.values()) > most:
-                    raise Refused("limit", f"more {asset} than may leave in one {name}")
-        self._check_moved(chain, reading, now)
+    def _add(self, windows: Windows, chain: str, claim: Claim) -> None:
+        """Count a payment, whose sums of the hour and the day must be within the limits; a
+        withdrawal counts once, however often it is replaced."""
+        if claim.asset not in windows:
+            windows[claim.asset] = self._windows(chain, claim.asset)
+        for name, most, spent in windows[claim.asset]:
+            if sum((spent | {claim.reference: claim.units}).values()) > most:
+                raise Refused("limit", f"more {claim.asset} than may leave in one {name}")
+        for _, _, spent in windows[claim.asset]:
+            spent[claim.reference] = claim.units
 
-    def _check_moved(self, chain: str, reading: Reading, now: int) -> None:
+    def _windows(self, chain: str, asset: str) -> list[tuple[str, int, dict[str, int]]]:
+        """The limits of an hour and of a day, each with what was signed in it, by reference."""
+        limit, now = self.limits[chain, asset], self.now_ns()
+        query = (
+            "select reference, max(units) from signed where chain = ? and asset = ? and at_ns > ? "
+            "group by reference"
+        )
+        spans = ("hour", HOUR_NS, limit.an_hour), ("day", DAY_NS, limit.a_day)
+        return [
+            (
+                name,
+                most,
+                {
+                    str(row[0]): int(row[1])
+                    for row in self.records.rows(query, chain, asset, now - span)
+                },
+            )
+            for name, span, most in spans
+        ]
+
+    def _check_moved(self, chain: str, reading: Reading) -> None:
         """Fees, and what goes to the cold wallet; what replaces another transaction counts for
         both."""
         limit = self.limits[chain, reading.fee_asset]
@@ -227,7 +261,7 @@ class Policy(Closing):
             "select conflicts, amount, fee from moved where chain = ? and at_ns > ? and "
             "identity <> ?",
             chain,
-            now - DAY_NS,
+            self.now_ns() - DAY_NS,
             reading.identity,
         )
         used = set(reading.conflicts)

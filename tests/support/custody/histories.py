@@ -158,6 +158,12 @@ class History:
         said = Statement("OUTCRY", reference, participant, one.asset, one.units, one.state)
         return said, signature_text(SoftKey(self.stating).sign("", said.digest()))
 
+    def refused(self, chain, claims):
+        request, found = {"do": "refused", "chain": chain, "claims": claims}, {}
+        for one in self.signers:
+            found |= one.answer(request)["refusals"]
+        return found
+
     def sign(self, number, chain, claims, body):
         request = {"do": "sign", "number": number, "chain": chain, "claims": claims, "body": body}
         return [one.answer(request) for one in self.signers]

@@ -109,6 +109,12 @@ class Party:
         answer = self.attestor.answer(request)
         return Statement(**answer["statement"]), answer["signature"]
 
+    def refused(self, chain, claims):
+        request, found = {"do": "refused", "chain": chain, "claims": claims}, {}
+        for one in self.signers:
+            found |= one.answer(request)["refusals"]
+        return found
+
     def sign(self, number, chain, claims, body):
         request = {"do": "sign", "number": number, "chain": chain, "claims": claims, "body": body}
         return [one.answer(request) for one in self.signers]

@@ -32,7 +32,7 @@ VALUES: tuple[Any, ...] = (
 )  # fmt: skip
 DOES = (
     "offers", "check", "form", "whitelist", "unlist", "listed", "withdraw", "withdrawals",
-    "cancel", "address", "deposits", "sign", "announce", "state", "",
+    "cancel", "address", "deposits", "sign", "refused", "announce", "state", "",
 )  # fmt: skip
 TERMS = {
     "chain": NAME, "participant": 7, "asset": "LTC", "address": OUTSIDE, "units": 2 * LTC,

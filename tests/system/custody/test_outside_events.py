@@ -209,3 +209,58 @@ def test_a_transaction_has_a_limit_of_inputs_and_small_outputs_are_joined(desk, 
     assert [one["purpose"] for one in desk.drafts()][-1] == "consolidation"
     assert desk.drafts()[-1]["state"] == "done"
     assert all(one.is_whole for one in desk.balances())
+
+
+def allow(desk, a_payment):
+    """Both signers' limit of one payment."""
+    for one in desk.party.policies:
+        one.limits[NAME, "LTC"] = replace(one.limits[NAME, "LTC"], a_payment=a_payment)
+
+
+@pytest.mark.promise(
+    "A payment that a signer refuses, or that the hot wallet cannot make, keeps no other one "
+    "waiting, and is made when it can be",
+    group="custody",
+)
+def test_a_payment_that_a_signer_refuses_keeps_no_other_waiting(desk):
+    desk.fund(7, 10)
+    allow(desk, 2 * COIN)
+    large, there = desk.ask(7, 3 * COIN)
+    small, to = desk.ask(7, COIN)
+    desk.mine(7)
+    assert (desk.states()[small], desk.received(to)) == ("done", COIN)
+    assert (desk.states()[large], desk.received(there)) == ("sent", 0)
+    assert "a signer refuses it: too_much" in alarms(desk)
+    allow(desk, 3 * COIN)
+    desk.mine(7)
+    assert (desk.states()[large], desk.received(there)) == ("done", 3 * COIN)
+    assert all(one.is_whole for one in desk.balances())
+
+
+def test_a_draft_that_was_refused_once_is_signed_when_it_may_be(desk, monkeypatch):
+    """Others were signed meanwhile: a number below theirs would be refused for ever."""
+    desk.fund(7, 10)
+    desk.fund(7, 5)
+    allow(desk, 2 * COIN)
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.party, "refused", lambda chain, claims: {})
+        large, there = desk.ask(7, 3 * COIN)
+        desk.settle()
+    small, to = desk.ask(7, COIN)
+    desk.mine(7)
+    assert (desk.states()[small], desk.received(to)) == ("done", COIN)
+    assert desk.states()[large] == "sent"
+    allow(desk, 3 * COIN)
+    desk.mine(7)
+    assert (desk.states()[large], desk.received(there)) == ("done", 3 * COIN)
+
+
+def test_many_payments_that_wait_for_a_refill_keep_no_other_waiting(desk):
+    for participant in (7, 8):
+        desk.fund(participant, 3)
+    desk.core.balance(7, "LTC")[0] += 100 * COIN  # in the cold wallet
+    waiting = [desk.ask(7, 9 * COIN)[0] for _ in range(8)]
+    small, to = desk.ask(8, COIN)
+    desk.mine(7)
+    assert (desk.states()[small], desk.received(to)) == ("done", COIN)
+    assert {desk.states()[one] for one in waiting} == {"sent"}
