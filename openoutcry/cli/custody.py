@@ -251,8 +251,10 @@ def lift(file: Path, person: str) -> None:
 
     made = read_custody_file(file)
     with Store(made.folder) as store:
+        for why in (breaker := Breaker(store)).reasons():
+            click.echo(why, err=True)
         word = read_secret(f"password of {person}")
-        is_lifted = Breaker(store).lift(Persons(made.persons), person, word)
+        is_lifted = breaker.lift(Persons(made.persons), person, word)
     click.echo("withdrawals continue" if is_lifted else "another supervisor must lift it, too")
 
 

@@ -5,7 +5,7 @@ from openoutcry.custody.persons import Persons
 from openoutcry.custody.store import Store, now_ns
 
 SUPERVISOR = "supervisor"
-NEEDED = 2
+NEEDED, SHOWN = 2, 3
 
 
 class Breaker:
@@ -15,31 +15,40 @@ class Breaker:
         self.store = store
 
     def trip(self, why: str) -> None:
-        """Again while it is tripped: only noted."""
+        """Stop them for a reason.  The same one again while they are stopped: only noted."""
         with self.store.change():
             self.store.note("alarm", "breaker", why)
-            if not self.why():
+            if why[:500] not in self.reasons():
                 self.store.insert("breaker", tripped_ns=now_ns(), why=why[:500])
+
+    def reasons(self) -> dict[str, int]:
+        """Return why withdrawals are stopped, the oldest reason first, each with its number."""
+        query = "select why, id from breaker where lifted_ns is null order by id"
+        return {str(row["why"]): int(row["id"]) for row in self.store.rows(query)}
 
     def why(self) -> str:
         """Return why withdrawals are stopped; nothing: they are not."""
-        query = "select why from breaker where lifted_ns is null order by id limit 1"
-        row = self.store.row(query)
-        return "" if row is None else str(row["why"])
+        reasons = list(self.reasons())
+        more = f"; and {len(reasons) - SHOWN} more reasons" if len(reasons) > SHOWN else ""
+        return "; ".join(reasons[:SHOWN]) + more
 
     def lift(self, persons: Persons, name: str, password: str) -> bool:
-        """One supervisor's word; True with the second one's.  Raises :class:`Refused`."""
+        """One supervisor's word on the reasons that there are now; True if each has two.  One that
+        comes after it needs its own.  Raises :class:`Refused`."""
         persons.prove(name, password, SUPERVISOR)
         with self.store.change():
-            row = self.store.row("select id from breaker where lifted_ns is null order by id")
-            if row is None:
+            reasons = self.reasons()
+            if not reasons:
                 raise Refused("not_tripped", "withdrawals are not stopped")
-            query = "insert or ignore into lifts values (?, ?, ?)"
-            self.store.run(query, row["id"], name, now_ns())
-            count = self.store.row("select count(*) as n from lifts where breaker = ?", row["id"])
-            assert count is not None
-            if count["n"] < NEEDED:
+            for number in reasons.values():
+                query = "insert or ignore into lifts values (?, ?, ?)"
+                self.store.run(query, number, name, now_ns())
+            query = (
+                "update breaker set lifted_ns = ? where lifted_ns is null "
+                "and (select count(*) from lifts where lifts.breaker = breaker.id) >= ?"
+            )
+            self.store.run(query, now_ns(), NEEDED)
+            if self.reasons():
                 return False
-            self.store.run("update breaker set lifted_ns = ? where id = ?", now_ns(), row["id"])
             self.store.note("breaker", "breaker", f"lifted by {name} and another supervisor")
             return True

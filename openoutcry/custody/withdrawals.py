@@ -126,16 +126,18 @@ class Withdrawals:
 
     def ask(self, asked: Asked) -> str:
         """Record a withdrawal and return its reference. A repeated request with the same salt is
-        the same withdrawal, and people read its ``changes`` from then on. Raises
-        :class:`Refused`."""
+        the same withdrawal, and people read its ``changes`` from then on: an approval that was
+        given before them counts no more. Raises :class:`Refused`."""
         asset, address = self._normal(asked)
         salt = asked.salt or secrets.token_hex(8)
         terms = asked.participant, asset.name, asset.chain, address, asked.units
         reference = reference_of(*terms, salt)
         if self.store.row("select 1 from withdrawals where reference = ?", reference):
-            if asked.changes:
-                query = "update askers set changes = ? where reference = ?"
-                self.store.run(query, asked.changes[:MOST_CHANGES], reference)
+            if changes := asked.changes[:MOST_CHANGES]:
+                with self.store.change():
+                    query = "update askers set changes = ? where reference = ? and changes <> ?"
+                    if self.store.run(query, changes, reference, changes):
+                        self.store.run("delete from approvals where reference = ?", reference)
             return reference
         self.check(asked)
         with self.store.change():

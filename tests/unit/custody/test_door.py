@@ -13,14 +13,16 @@ from openoutcry.custody import links
 from openoutcry.custody.door import Door
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.links import Links
+from openoutcry.custody.persons import Persons
 from openoutcry.custody.serve import Parts
-from openoutcry.custody.settings import read_custody_file
+from openoutcry.custody.settings import Person, read_custody_file
 from openoutcry.custody.sockets import MAX_CLIENTS, Server
 from openoutcry.custody.statement import reference_of
 from openoutcry.custody.store import Store, now_ns
 from openoutcry.wire.load_limits import LEAST_S
 from tests.support.custody.chains import NAME, NEEDED, TEXT, hot_keys
 from tests.support.custody.core import Core, Movement
+from tests.support.portal.people import CHEAP
 from tests.support.security.fuzz_custody import fuzz_door, fuzz_signer
 from tests.support.waiting import BOUND_S
 
@@ -403,6 +405,42 @@ def test_cancelling_and_asking_again_does_not_get_round_the_people(door, parts, 
         while parts.withdrawals.go_on():
             pass
     assert scores == [75, 105, 135]
+
+
+@pytest.fixture(scope="module")
+def persons():
+    rows = ("anna", "supervisor"), ("bert", "supervisor"), ("carl", "operator")
+    return Persons(tuple(Person(name, CHEAP.hash(name), role) for name, role in rows))
+
+
+@pytest.mark.promise(
+    "The word of a person who approves, or who lifts the breaker, is for what there was to read: "
+    "a change of the account, or another reason, needs it again",
+    group="custody",
+)
+def test_a_word_is_for_what_there_was_to_read(door, parts, outside, persons):
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    asking = asked(outside, units=11 * COIN, changes="none")
+    reference = door.answer(asking)["reference"]
+    for _ in range(3):
+        parts.withdrawals.go_on()
+    approve = parts.withdrawals.approve
+    assert approve(persons, reference, "anna", "anna") is False
+    door.answer(asking)
+    door.answer(asking | {"changes": "mail address changed 2026-11-29 05:00 UTC"})
+    assert approve(persons, reference, "bert", "bert") is False, "anna has not read it"
+    assert approve(persons, reference, "anna", "anna") is True
+    breaker = parts.breaker
+    for _ in range(2):
+        breaker.trip("more than 1 LTC would leave in an hour")
+    assert breaker.lift(persons, "anna", "anna") is False
+    breaker.trip("signer2 signed dead, which custody did not ask for")
+    assert breaker.lift(persons, "bert", "bert") is False
+    assert breaker.why() == "signer2 signed dead, which custody did not ask for"
+    assert breaker.lift(persons, "bert", "bert") is False
+    assert breaker.lift(persons, "anna", "anna") is True
+    assert breaker.why() == ""
 
 
 def test_who_approves_reads_the_score_and_the_accounts_changes(door, parts, outside):
