@@ -9,6 +9,7 @@
 """
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +60,7 @@ class Withdrawals:
     ) -> None:
         self.file, self.store, self.venue, self.rails = file, store, venue, rails
         self.rules, self.breaker = rules or Rules(), Breaker(store)
-        self.sanctioned = _lines(file)
+        self.sanctioned = self._sanctions()
 
     # Whitelist
 
@@ -121,6 +122,19 @@ class Withdrawals:
             terms = participant, asset, units
             note_case(self.store, SANCTIONS, address, terms, "a sanctioned address")
             raise Refused("sanctioned", "no payment to this address is allowed")
+
+    def _sanctions(self) -> frozenset[str]:
+        """Sanctioned addresses, one on each line; ``#`` begins a remark.  Each is known as custody
+        writes it, too: some have two spellings."""
+        if self.file.sanctions is None:
+            return frozenset()
+        rows = self.file.sanctions.read_text(encoding="utf-8").splitlines()
+        found = {row.partition("#")[0].strip() for row in rows} - {""}
+        for asset in self.file.assets:
+            for one in tuple(found):
+                with suppress(Refused):
+                    found.add(self.rails[asset.chain].check_address(one, asset.name, 2**62))
+        return frozenset(one.lower() for one in found)
 
     # Asking
 
@@ -356,12 +370,3 @@ class Withdrawals:
         )
         self.store.run(query, state, now_ns(), code, why, why[:500], reference)
         return True
-
-
-def _lines(file: CustodyFile) -> frozenset[str]:
-    """Sanctioned addresses, one on each line; ``#`` begins a remark."""
-    if file.sanctions is None:
-        return frozenset()
-    rows = file.sanctions.read_text(encoding="utf-8").splitlines()
-    found = (row.partition("#")[0].strip().lower() for row in rows)
-    return frozenset(one for one in found if one)

@@ -65,6 +65,24 @@ def test_what_has_to_be_looked_at_is_a_case_of_surveillance(parts):
     assert reference in second.also[0]
 
 
+@pytest.mark.parametrize("spelling", [0, 1])
+@pytest.mark.parametrize("listed_as", [0, 1])
+def test_a_sanctioned_address_is_refused_in_each_of_its_spellings(parts, spelling, listed_as):
+    """A script's address of Litecoin has two: that of before 2018, and today's."""
+    from openoutcry.custody.utxo.address import _base58
+
+    versions = parts.rails[CHAIN].network.pay_to_script
+    texts = [_base58(bytes([version]) + b"s" * 20) for version in versions]
+    path = parts.file.path.with_name("sanctions")
+    path.write_text(f"# a list\n{texts[listed_as]}  # somebody\n0x12\n")
+    parts.withdrawals.file = replace(parts.file, sanctions=path)
+    parts.withdrawals.sanctioned = parts.withdrawals._sanctions()
+    with pytest.raises(Refused) as refused:
+        parts.withdrawals.add_address(CHAIN, 7, texts[spelling])
+    assert refused.value.code == "sanctioned"
+    parts.withdrawals.add_address(CHAIN, 7, outside(parts, 2))
+
+
 def test_a_crash_between_two_writes_makes_no_second_case(parts):
     parts.withdrawals.sanctioned = frozenset([outside(parts, 1)])
     with pytest.raises(Refused):
