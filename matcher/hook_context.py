@@ -24,6 +24,7 @@ class HookContext(Layout):
     changes: int = i64("address of the counter of changes of the held instruments")
     held: int = i64("address of the first instrument's HALT word")
     held_step: int = i64("bytes to the next one's")
+    held_mask: int = i64("the bits of these words with which nothing trades")
     all_held: int = i64("address of the word that halts all instruments")
     changes_seen: int = i64("value of ``changes`` when the instruments were last checked")
     leg_count: int = i64("address of how many legs of an off-book trade wait, 0: none ever does")

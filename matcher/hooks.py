@@ -10,8 +10,9 @@ With a speed bump ``hold`` may have a command wait, and ``due`` says who enters 
 
 Where the region says that nothing may trade in an instrument (:class:`Holds`), the matcher holds it
 from the next command on (:func:`set_hold`).  What was kept back happens with the hooks' own
-command that ends the hold, before its answer.  An off-book trade and the fills of a takeover, too,
-come before the answer to their command (``off_book.py``).
+command that ends the hold, before its answer.  An off-book trade and the fills of a takeover
+(``off_book.py``), and the cancels of a command that closes an instrument, too, come before the
+answer to their command.
 
 Where the region says that participants may trade no more (:class:`Sweeps`), their open orders are
 cancelled before the next command, and their events are of that command.
@@ -44,7 +45,7 @@ from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.capacity import process_with_capacity_share
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.commands.general import is_foreign
-from openoutcry.matcher.commands.mass import cancel_flagged
+from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
 from openoutcry.matcher.hook_context import HookContext
 from openoutcry.matcher.matching.cascade import after_command
@@ -58,11 +59,15 @@ from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 
 REASON_BITS = 8
 REASON_MASK = (1 << REASON_BITS) - 1
+VERDICT_MASK = 0xFFFF
 APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BITS
-"""Verdicts without a reason: the command is the hooks' own; its two sides trade with each other; or
-one of them has taken lots over from the other (``off_book.py``)."""
+CANCELS = 4 << REASON_BITS
+"""Verdicts without a reason: the command is the hooks' own; its two sides trade with each other;
+one of them has taken lots over from the other (``off_book.py``); or every open order in its
+instrument is cancelled."""
 TAKEOVER_SHIFT, TAKEOVER_BIAS = 16, 1 << 40
-"""Of TAKES_OVER: the bits above are the price of what was taken over, and this."""
+"""Of TAKES_OVER: the bits above are the price of what was taken over, and this.  Of CANCELS they
+are the Reason of the cancels."""
 REGION_MAGIC = b"OUTCRYRG"
 LINE_BYTES = 64
 TRAILER_BYTES = 32
@@ -95,11 +100,13 @@ class Holds:
     changes_at: int
     """A count that is another whenever one of the words below may be."""
     first_at: int
-    """The first instrument's word; not 0: it is held."""
+    """The first instrument's word; a bit of ``mask`` is set: it is held."""
     step_bytes: int
     """To the next instrument's."""
     all_at: int
     """Not 0: all of them are."""
+    mask: int = -1
+    """Which bits of an instrument's word count."""
 
 
 @dataclass(frozen=True)
@@ -186,11 +193,11 @@ class Hooks:
                 kernel_address(self.wait_for_rebalance, 2),
             )
             words[12] = self.rebalance_args
-        words += [0, 0, 0, 0, NEVER_SEEN]
+        words += [0, 0, 0, -1, 0, NEVER_SEEN]
         if self.holds is not None:
             places = self.holds.changes_at, self.holds.first_at, self.holds.all_at
-            words[13], words[14], words[16] = (region.ctypes.data + place for place in places)
-            words[15] = self.holds.step_bytes
+            words[13], words[14], words[17] = (region.ctypes.data + place for place in places)
+            words[15], words[16] = self.holds.step_bytes, self.holds.mask
         words += [region.ctypes.data + place if place else 0 for place in self.legs_at]
         sweeps = self.sweeps
         if sweeps is None:
@@ -301,13 +308,30 @@ def process_hooked(
 def trade_outside(
     block: HookContext, order: OrderRecord, out: EventRecord, answer: int
 ) -> tuple[int, int]:
-    """Return what is not in the book: an off-book trade, or a takeover that the hooks have done.
-    Returns the number of events at ``out``, and the command's verdict."""
+    """Do what is no order's: an off-book trade, a takeover that the hooks have done, or the cancels
+    of a whole instrument.  Returns the number of events at ``out``, and the command's verdict."""
     if answer == TRADES:
         return trade_off_book(block, order, out, APPLIED)
     instrument = find_instrument(ArenaHeader(block.arena), order.symbol)
+    if answer & VERDICT_MASK == CANCELS:
+        return cancel_whole(block, order, instrument, answer >> TAKEOVER_SHIFT, out), APPLIED
     price = (answer >> TAKEOVER_SHIFT) - TAKEOVER_BIAS
     return show_takeover(block, order, instrument, price, out), APPLIED
+
+
+@kernel_outlined
+def cancel_whole(
+    block: HookContext, order: OrderRecord, instrument: int, reason: int, out: EventRecord
+) -> int:
+    """Cancel every open order of an instrument, for this Reason; returns their events at ``out``,
+    at most as many as those of a MASS_CANCEL."""
+    not_inlined()
+    arena = ArenaHeader(block.arena)
+    events = cancel_instrument(arena, instrument, reason, order.seq, out)
+    if block.quotes != 0:
+        note_best(arena, block.quotes, out, events)
+    call_after(block.after, block.region, order, out, events)
+    return events
 
 
 @kernel_outlined
@@ -423,7 +447,8 @@ def follow_holds(block: HookContext, order: OrderRecord, out: int, refused: int)
     settled = 0
     for instrument in range(arena.instrument_count):
         at = first + instrument * block.held_step
-        freed = set_hold(arena, instrument, all_held or load_i64(at) != 0)
+        held = load_i64(at) & block.held_mask != 0
+        freed = set_hold(arena, instrument, all_held or held)
         if freed and instrument == named and not is_foreign(arena, instrument):
             settled = settle_held(block, order, instrument, out)
     return settled

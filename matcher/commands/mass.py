@@ -189,6 +189,23 @@ def cancel_flagged(
     return events
 
 
+@kernel
+def cancel_instrument(
+    arena: ArenaHeader, instrument: int, reason: int, cause_seq: int, out: EventRecord
+) -> int:
+    """Cancel every order of an instrument, for this Reason, then run its cascade.  Returns how many
+    events of the command ``cause_seq`` were written at ``out``."""
+    arena.next_event_at = out
+    arena.cause_seq = cause_seq
+    clear_touched(arena)
+    what = reason_word(const.CANCELLED, reason)
+    sweep_instruments(arena, instrument, ALL_PARTICIPANTS, 0, what)
+    run_touched(arena)
+    events = (arena.next_event_at - out) // RECORD_BYTES
+    arena.event_count += events
+    return events
+
+
 @kernel_outlined
 def sweep_instruments(arena: ArenaHeader, instrument: int, owner: int, side: int, what: int) -> int:
     """:func:`sweep` one instrument, or (NO_INSTRUMENT) all; returns the number cancelled."""

@@ -198,6 +198,7 @@ def switched_off(risk: dict[str, Any], money: Callable[[int, str], str]) -> list
     if level := risk.get("breaker_level"):
         lines.append(f"the breaker has fired: level {level}")
     lines += [f"{symbol}: {state}" for symbol, state in risk.get("protection", {}).items()]
+    lines += [f"{symbol} is {state}" for symbol, state in risk.get("states", {}).items()]
     return lines + [f"{symbol} is halted" for symbol in risk.get("halted", [])]
 
 

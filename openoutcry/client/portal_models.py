@@ -120,7 +120,8 @@ class Instrument:
     base: str
     quote: str
     state: str
-    """``trading`` or ``closed``."""
+    """``trading`` or ``closed`` by its phase, or what the venue has put it in: ``announced``,
+    ``suspended``, ``close_only`` (takes only orders that reduce), ``expired``, ``delisted``."""
     price_step: str
     quantity_step: str
     min_price: str
@@ -200,6 +201,8 @@ class Ticker:
     bid_quantity: str
     ask: str
     ask_quantity: str
+    state: str = "trading"
+    """As of an instrument."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The API's acting half: each route becomes a request to the desk, with operator and reason."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from openoutcry.console import requests
 from openoutcry.console.accounts import Session
@@ -136,6 +136,15 @@ def _add_market(app: Any, console: Console, ask: Any) -> None:
     async def auction(body: requests.OfInstrument, request: Request) -> dict[str, Any]:
         """Call an instrument that trades continuously to an auction."""
         return dict(await ask(request, "auction", body))
+
+    @app.post("/api/instruments/{change}", responses=REFUSALS)
+    async def change_state(
+        change: Literal["suspend", "close-only", "resume", "delist"],
+        body: requests.OfState,
+        request: Request,
+    ) -> dict[str, Any]:
+        """Another state of an instrument: asked for by two supervisors."""
+        return dict(await ask(request, f"instrument-{change}", body, SUPERVISOR))
 
     @app.post("/api/open", responses=REFUSALS)
     async def open_market(body: requests.Open, request: Request) -> dict[str, Any]:

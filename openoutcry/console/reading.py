@@ -14,7 +14,9 @@ from openoutcry.console.participants import (
 )
 from openoutcry.risk.contract_layout import MAX_PRICE
 from openoutcry.venue.amounts import asset_of
+from openoutcry.venue.instruments_desk import words
 from openoutcry.venue.operators import SUPERVISOR
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.symbols import MAX_SYMBOL
 
 PARTS = (
@@ -106,13 +108,14 @@ def _add_market(app: Any, console: Console) -> None:
 
     @app.get("/api/instruments")
     def read_instruments() -> list[dict[str, Any]]:
-        """Return the instruments, their phases, and whether they are halted."""
+        """Return the instruments, their states and phases, and whether they are halted."""
         status = observer.slow["status"]
         phases, risk = status["phases"] or {}, status["risk"] or {}
         return [
             {
                 "symbol": symbol,
                 "phase": phases.get(symbol, ""),
+                "state": risk.get("states", {}).get(symbol, words(InstrumentState.TRADING)),
                 "halted": symbol in risk.get("halted", ()),
                 "protection": risk.get("protection", {}).get(symbol, ""),
                 "decimals": console.file.sessions.price_decimals.get(symbol, 4),

@@ -54,6 +54,18 @@ class OfInstrument(ActionRequest):
 
 
 @dataclass
+class OfState(ActionRequest):
+    """Another state of an instrument, which takes two supervisors, each with a password.
+
+    ``price``: ticks, of a contract that is delisted with positions; 0: none."""
+
+    instrument: str
+    password: str
+    price: StrictInt = 0
+    code: str = ""
+
+
+@dataclass
 class OfSession(ActionRequest):
     """``name``: of a session in the venue file."""
 

@@ -14,6 +14,7 @@ from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.delay import due, hold
+from openoutcry.risk.instrument_state import STOPS_TRADING
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.protection_layout import HEADER_BYTES
 from openoutcry.risk.rebalance import wait_for_rebalance
@@ -152,10 +153,11 @@ def contracts_of(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def holds_of(region: npt.NDArray[np.uint8]) -> Holds:
-    """Return the holds: nothing trades in an instrument that is halted or paused, nor in a market
-    that is killed."""
+    """Return the holds: nothing trades in an instrument that is halted, paused, suspended or
+    delisted, nor in a market that is killed."""
     first = int(region.view(np.int64)[lay.INSTRUMENT_AT // 8]) + lay.HALT
-    return Holds(lay.PUBLICATION, first, lay.INSTRUMENT_BYTES, lay.MARKET_KILL)
+    step, all_at = lay.INSTRUMENT_BYTES, lay.MARKET_KILL
+    return Holds(lay.PUBLICATION, first, step, all_at, STOPS_TRADING)
 
 
 def sweeps_of(region: npt.NDArray[np.uint8]) -> Sweeps:

@@ -24,6 +24,7 @@ from openoutcry.ledger.contracts import (
     contract_batch,
     contract_setting,
     gain_of_trade,
+    in_force,
     lot_value,
     pledge,
     seize,
@@ -79,8 +80,8 @@ SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
 SET_FEE_VOLUME, SET_MOVEMENT, SET_DIVIDEND, SET_SPLIT = 16, 18, 55, 56
 SET_CONTRACT_MARK, SET_EXPIRE, SET_DELEVERAGE = 91, 94, 97
 SET_PLEDGE, SET_SEIZE, SET_LIST, SET_APPLY, SET_ADJUST = 105, 106, 107, 108, 109
-SET_LIQUIDATION_FEE = 111
-STAGED = WITH_MARK = 1
+SET_LIQUIDATION_FEE, SET_INSTRUMENT_STATE = 111, 116
+STAGED = WITH_MARK = WITH_PRICE = 1
 """``Setting`` of risk/bits.py, and of a contract's ``time_in_force`` and ``qty_lots``."""
 FROM_OUTSIDE, FEES_COLLECTED, FROM_CLEARING = 0, 1, 2
 PENDING, POSTED, VOIDED = constants.KIND_PENDING, constants.KIND_POSTED, constants.KIND_VOIDED
@@ -451,6 +452,10 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
     if what in (SET_DIVIDEND, SET_SPLIT) and instrument >= 0:
         price = order.price_ticks
         return adjust(books, event, row, instrument, what == SET_SPLIT, value, price)
+    if what == SET_INSTRUMENT_STATE:
+        is_settled = participant & WITH_PRICE != 0 and instrument >= 0
+        price = order.price_ticks
+        return in_force(books, event, row, instrument, SET_EXPIRE, price) if is_settled else 0
     of_contracts = SET_LIST, SET_ADJUST, SET_LIQUIDATION_FEE
     if SET_CONTRACT_MARK <= what <= SET_DELEVERAGE or what in of_contracts:
         written = contract_setting(books, order, event, row, instrument)

@@ -375,7 +375,7 @@ def begin(state: FeedState, out: int) -> int:
     for index in range(state.instrument_count):
         at = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
         out = itch_messages.trading_action(state, out, at)
-        if at.stopped != 0:
+        if at.stopped & 1 != 0:
             out = itch_messages.operational_halt(state, out, at, 1)
     if has_levels(state):
         out = itch_messages.decline_levels(state, out)

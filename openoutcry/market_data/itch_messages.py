@@ -19,6 +19,8 @@ from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import load_any64, store_any64, store_be16, store_be32, store_be64
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50, SYMBOL_BYTES
+from openoutcry.wire.instrument_states import STATES as STATES_OF_INSTRUMENTS
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes
 
@@ -62,11 +64,18 @@ def letters(text: str) -> int:
 _LUDP, _T5, _T7, _MWC0, _MWCQ, _O1 = (
     letters(text) for text in ("LUDP", "T5", "T7", "MWC0", "MWCQ", "O1")
 )
-_P_CLOSED, _P_VOLATILITY, _P_HALT = (
+_P_CLOSED, _P_VOLATILITY, _P_HALT, _P_CONTINUOUS = (
     enum_numbers.PHASE_CLOSED,
     enum_numbers.PHASE_VOLATILITY_AUCTION,
     enum_numbers.PHASE_HALT,
+    enum_numbers.PHASE_CONTINUOUS,
 )
+_FEED_WORDS = {int(state): word for state, word in STATES_OF_INSTRUMENTS.offered("feed").items()}
+_OF_STATE = tuple(ord(_FEED_WORDS.get(n, " ")[0]) for n in range(max(InstrumentState) + 1))
+_REASON_OF_STATE = tuple(
+    letters(_FEED_WORDS.get(n, " ")[1:]) for n in range(max(InstrumentState) + 1)
+)
+_CLOSE_ONLY = enum_numbers.INSTRUMENT_STATE_CLOSE_ONLY
 MAX_LEVEL = (2**63 - 1) // 10**8
 """The highest level that V can say."""
 
@@ -164,7 +173,8 @@ def order_book_directory(
 
 @kernel_outlined
 def trading_action(state: FeedState, out: int, instrument: FeedInstrument) -> int:
-    """Write ``H``: the instrument's state, with the reason of a halt or pause."""
+    """Write ``H``: the instrument's state, with the reason of a halt or pause.  The state in which
+    the operator has put it comes before its phase, close-only only of continuous trading."""
     message = head(state, out, _KH, _ZH, instrument.locate)
     phase = instrument.phase
     row = PhaseRow(state.phases + feed_state.PHASE_BYTES * phase)
@@ -183,6 +193,9 @@ def trading_action(state: FeedState, out: int, instrument: FeedInstrument) -> in
         letter, reason = _QUOTES, _MWCQ if cause == PAUSE_BY_MARKET else _T7
     elif phase == _P_CLOSED and cause == PAUSE_BY_MARKET and level == 3:
         reason = _MWC0 + level
+    listed = instrument.stopped >> feed_state.STATE_SHIFT
+    if listed != 0 and (listed != _CLOSE_ONLY or phase == _P_CONTINUOUS):
+        letter, reason = _OF_STATE[listed], _REASON_OF_STATE[listed]
     store_stock(instrument, message + _H.stock)
     Bytes(message)[_H.state] = letter
     Bytes(message)[_H.reserved] = _SPACE

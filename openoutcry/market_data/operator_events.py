@@ -1,4 +1,4 @@
-"""What the exchange operator has set and the market is to know: V and h.
+"""What the exchange operator has set and the market is to know: H of a state, V and h.
 
 COMPLETED events of RISK commands say it, also between two sessions, where it is only remembered.
 """
@@ -7,6 +7,7 @@ import openoutcry.market_data.state as feed_state
 from openoutcry.journal.projections import Setting
 from openoutcry.market_data import itch_messages
 from openoutcry.market_data.state import FeedInstrument, FeedState
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.record_blocks import EventRecord
@@ -14,16 +15,18 @@ from openoutcry.wire.records import EVENT
 
 _AT = EVENT.offsets
 _ID, _PRICE, _QTY = (_AT[name] for name in ("order_id", "price_ticks", "qty_lots"))
-_SET_HALT, _SET_MARKET_KILL, _SET_TRADING_DAY, _SET_BREAKER, _SET_INDEX_WEIGHT = (
+_SET_HALT, _SET_STATE, _SET_MARKET_KILL, _SET_TRADING_DAY, _SET_BREAKER, _SET_INDEX_WEIGHT = (
     int(setting)
     for setting in (
         Setting.HALT,
+        Setting.INSTRUMENT_STATE,
         Setting.MARKET_KILL,
         Setting.TRADING_DAY,
         Setting.BREAKER,
         Setting.INDEX_WEIGHT,
     )
 )
+_TRADES = enum_numbers.INSTRUMENT_STATE_TRADING
 
 
 @kernel
@@ -45,6 +48,10 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
         named = reason > 0 and reason <= itch_messages.MAX_U32
         instrument.halted = 0 if value == 0 else reason if named else feed_state.NO_REASON
         return publish_operational_halt(state, instrument, out)
+    if setting == _SET_STATE and index < state.instrument_count:
+        number = 0 if value == _TRADES else value
+        instrument.stopped = instrument.stopped & 1 | number << feed_state.STATE_SHIFT
+        return itch_messages.trading_action(state, out, instrument) if state.begun != 0 else out
     if setting == _SET_MARKET_KILL:
         first = state.first_operator
         state.first_operator = 0
@@ -79,9 +86,9 @@ def publish_operational_halt(state: FeedState, instrument: FeedInstrument, out: 
     reason of the instrument's."""
     no_reason = instrument.halted == feed_state.NO_REASON
     stopped = 1 if no_reason or state.killed != 0 else 0
-    if stopped == instrument.stopped:
+    if stopped == instrument.stopped & 1:
         return out
-    instrument.stopped = stopped
+    instrument.stopped = instrument.stopped & ~1 | stopped
     if state.begun == 0:
         return out
     return itch_messages.operational_halt(state, out, instrument, stopped)

@@ -119,7 +119,10 @@ class FeedInstrument(Layout, size_bytes=104):
     price_max: int = i64("highest price, in ticks, that a message can say")
     cause: int = i64("why the protection paused it, and from bit 8 on the breaker's level")
     halted: int = i64("by the operator: NO_REASON, or the reason's letters")
-    stopped: int = i64("1: the last h said that it is halted")
+    stopped: int = i64(
+        "bit 0: the last h said that it is halted; from bit 8 on: the InstrumentState that the "
+        "operator has put it in, 0: it trades"
+    )
 
 
 INSTRUMENT_BYTES = FeedInstrument.size_bytes
@@ -138,6 +141,7 @@ HALTED = FeedInstrument.offset("halted")
 STOPPED = FeedInstrument.offset("stopped")
 
 NO_REASON = -1
+STATE_SHIFT = 8
 
 
 class DirectoryRow(Layout, size_bytes=40):

@@ -471,6 +471,9 @@ def _status(out: Families, status: dict[str, Any], venue: str) -> None:
     ):
         what = f"How many {name.removeprefix('outcry_').replace('_', ' ')} there are."
         out.gauge(name, what, len(risk.get(key, ())), venue=venue)
+    for symbol, state in sorted(risk.get("states", {}).items()):
+        of = {"venue": venue, "symbol": symbol, "state": state}
+        out.gauge("outcry_instrument_state", "1: the state of an instrument not trading.", 1, **of)
     for row in status.get("processes") or ():
         of = {"venue": venue, "process": row["name"]}
         up = "1 while a process that the supervisor keeps running is alive."

@@ -17,7 +17,14 @@ from openoutcry.risk.contracts import (
     loss_flags,
     tick_contracts,
 )
-from openoutcry.risk.layout import RiskInstrument, RiskState
+from openoutcry.risk.instrument_state import HALTS, cancel_reason, is_opening
+from openoutcry.risk.layout import (
+    CLOSE_ONLY_HALT,
+    DELISTED_HALT,
+    SUSPENDED_HALT,
+    RiskInstrument,
+    RiskState,
+)
 from openoutcry.risk.liquidation import excuse
 from openoutcry.risk.operator_commands import apply_setting
 from openoutcry.risk.portfolio import (
@@ -69,8 +76,10 @@ PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 slides up would grow its exposure."""
 REASON_BITS = 8
 APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BITS
-"""Answers to a RISK command, without a reason: it was applied; its two sides trade off the book; or
-one has taken lots over.  Then the bits above TAKEOVER_SHIFT are the price and MAX_PRICE."""
+CANCELS = 4 << REASON_BITS
+"""Answers to a RISK command, without a reason: it was applied; its two sides trade off the book;
+one has taken lots over; or all orders in its instrument are cancelled.  Then the bits above
+TAKEOVER_SHIFT are the price and MAX_PRICE, or the Reason of the cancels."""
 TAKEOVER_SHIFT = 16
 
 EASY_BITS = 60
@@ -185,6 +194,8 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
         if setting == constants.SET_DELEVERAGE and order.time_in_force != 0:
             mark = contract_of(state, totals.instrument_row(state, instrument)).mark
             return TAKES_OVER | (mark + MAX_PRICE) << TAKEOVER_SHIFT
+        if setting == constants.SET_INSTRUMENT_STATE and cancel_reason(order.aux) != 0:
+            return CANCELS | cancel_reason(order.aux) << TAKEOVER_SHIFT
         return APPLIED
     return 0
 
@@ -451,8 +462,10 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         old_flags = flags
     if qty >= LARGEST:
         return refuse(state, order, ARITHMETIC, LARGEST - 1, 0, qty)
-    if totals.instrument_row(state, instrument).halt & EXPIRED_HALT != 0:
-        return refuse(state, order, 1 << constants.EXPIRED, 0, 0, 1)
+    ends = totals.instrument_row(state, instrument).halt & (EXPIRED_HALT | DELISTED_HALT)
+    if ends != 0:
+        over = constants.DELISTED if ends & DELISTED_HALT != 0 else constants.EXPIRED
+        return refuse(state, order, 1 << over, 0, 0, 1)
     row = totals.participant_row(state, participant)
     if row.flags & lay.BARRED_FLAGS != 0:
         barred = SUSPENDED if row.flags & lay.SUSPENDED_FLAG != 0 else CLOSED
@@ -561,7 +574,13 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     # The order itself.
     cell_flags, row_flags = cell.flags, row.flags
     failed |= (state.market_kill != 0) << constants.MARKET_KILLED
-    failed |= (rules.halt != 0) << constants.HALTED
+    halt = rules.halt
+    failed |= (halt & HALTS != 0) << constants.HALTED
+    failed |= (halt & SUSPENDED_HALT != 0) << constants.INSTRUMENT_SUSPENDED
+    if halt & CLOSE_ONLY_HALT != 0:
+        side_lots = new_buys if side == BUY else new_sells
+        opens = is_opening(state, rules, cell, participant, side, side_lots, more_needed)
+        failed |= opens << constants.CLOSE_ONLY
     failed |= (group.kill != 0) << constants.GROUP_KILLED
     failed |= (row_flags & lay.KILLED_FLAGS != 0) << constants.KILLED
     failed |= (row_flags & lay.SUSPENDED_FLAG != 0) << constants.SUSPENDED

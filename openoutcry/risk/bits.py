@@ -77,6 +77,12 @@ class RiskBit(IntEnum):
     MARGIN = 33
     """Scenario margin: what the worst subset of the participant's orders could need is more than
     its equity and credit."""
+    INSTRUMENT_SUSPENDED = 34
+    """The operator has suspended the instrument."""
+    CLOSE_ONLY = 35
+    """The instrument is close-only, and the order would make a position or a holding larger."""
+    DELISTED = 36
+    """The instrument was delisted: nothing else is checked."""
 
 
 class ParticipantStatus(IntEnum):
@@ -448,6 +454,13 @@ class Setting(IntEnum):
     """What the index with the number ``qty_lots`` comes to by its last reports, as of ``aux``, ns
     since the epoch: ``price_ticks``.  ``time_in_force`` 1: it has too few sources.  Its contracts
     have been marked by it, or paused, by the commands before it."""
+
+    INSTRUMENT_STATE = 116
+    """I: it enters the ``InstrumentState`` ``aux`` (``wire/instrument_states.py``).  CLOSE_ONLY and
+    DELISTED cancel every open order in it, before this command's answer.  Refused if the state at
+    hand does not lead there, and with DELISTED while positions are open.  Those of a contract are
+    settled for good at ``price_ticks`` if ``qty_lots`` & 1 says so; ``qty_lots`` >> 1 is then how
+    often its terms were adjusted."""
 
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)

@@ -255,7 +255,8 @@ def apply_contract(
     if setting == constants.SET_CONTRACT_ADJUST and contract.staged != 0:
         return False
     if setting == constants.SET_CONTRACT_LIST:
-        if is_staged or rules.halt & UNLISTED_HALT == 0 or rules.halt & EXPIRED_HALT != 0:
+        is_over = rules.halt & (EXPIRED_HALT | lay.DELISTED_HALT) != 0
+        if is_staged or rules.halt & UNLISTED_HALT == 0 or is_over:
             return False
         mark = constants.SET_CONTRACT_MARK
         if not set_now(state, rules, contract, mark, value, second, False, seq_at):

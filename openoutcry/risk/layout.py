@@ -235,7 +235,10 @@ class RiskInstrument(Layout, size_bytes=192):
     reference: int = i64("reference price before the first trade")
     last: int = i64("last price, NO_PRICE: none")
     volume: int = i64("lots traded today")
-    halt: int = i64("OPERATORS_HALT, PROTECTIONS_HALT, EXPIRED_HALT, PAUSED_HALT, UNLISTED_HALT")
+    halt: int = i64(
+        "OPERATORS_HALT, PROTECTIONS_HALT, EXPIRED_HALT, PAUSED_HALT, UNLISTED_HALT, "
+        "SUSPENDED_HALT, CLOSE_ONLY_HALT, DELISTED_HALT"
+    )
     band_low: int = i64("lowest price that may be asked for")
     band_high: int = i64("highest price that may be asked for")
     banded: int = i64("1: there are price bands")
@@ -275,6 +278,9 @@ SPOT_AT = RiskInstrument.offset("spot_at")
 CONTRACT_AT = RiskInstrument.offset("contract_at")
 SCENARIO = RiskInstrument.offset("scenario")
 
+SUSPENDED_HALT, CLOSE_ONLY_HALT, DELISTED_HALT = 32, 64, 128
+"""In an instrument's ``halt``, next to those of the operator, the protection and contracts: states
+that it is in by INSTRUMENT_STATE."""
 RESTS_BY_OPTION, RESTS_IN_CALL = 1, 2
 SPOT = 2
 """LEVERAGED of an instrument that is paid from wallets: it has no positions, no lot fee, no margin.

@@ -29,6 +29,7 @@ REFUSED_ALWAYS = (
     1 << constants.ARITHMETIC
     | 1 << constants.MARKET_KILLED
     | 1 << constants.HALTED
+    | 1 << constants.INSTRUMENT_SUSPENDED
     | 1 << constants.PRICE_BAND
 )
 """Checks for which even a part is refused: everything else would keep the participant where it is.

@@ -15,6 +15,9 @@ FIGURELESS = frozenset(
         RiskBit.SUSPENDED,
         RiskBit.CLOSED,
         RiskBit.EXPIRED,
+        RiskBit.INSTRUMENT_SUSPENDED,
+        RiskBit.CLOSE_ONLY,
+        RiskBit.DELISTED,
     }
 )
 """Switches: they have no limit in figures."""

@@ -50,7 +50,7 @@ class ContractTimer:
             if contracts.of(index, "state") != LIVE:
                 continue
             symbol, halt = self.symbols[index], int(view.instruments[index, lay.HALT // 8])
-            if halt & UNLISTED_HALT:
+            if halt & (UNLISTED_HALT | lay.DELISTED_HALT):
                 continue
             if halt & EXPIRED_HALT:
                 if symbol not in self.told:

@@ -19,13 +19,16 @@ from openoutcry.risk.bits import (
     Setting,
 )
 from openoutcry.risk.contract_layout import STAGED
+from openoutcry.risk.instrument_state import WITH_PRICE
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
 from openoutcry.venue.calendar import utc_text
+from openoutcry.venue.instruments_desk import words
 from openoutcry.venue.operations import STEPS
 from openoutcry.venue.operators import operator_name
 from openoutcry.venue.risk_tables import RiskSpec, name_number
 from openoutcry.wire.enums import CommandKind, EventKind, Side
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.symbols import names_by_code, symbol_text
 
 SWITCHES = (
@@ -146,6 +149,8 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
                 parts.announce(command)
             if what in SWITCHES:
                 batch_rows.append(_row(command, what, value, groups, spec))
+            if what is Setting.INSTRUMENT_STATE:
+                batch_rows.append(_of_state(command, symbols, spec))
             if what is Setting.CONTRACT_APPLY:
                 batch_rows += staged if value else []
                 staged = []
@@ -178,6 +183,15 @@ def _part(order: Any, events: npt.NDArray[Any], names: Mapping[bytes, str]) -> d
     did = f"liquidation: {verb} {lots} {symbol} at {price} or better"
     refused = "refused" if (own["kind"] == EventKind.REJECTED).any() else f"{traded} traded"
     return _entry(order, f"participant {int(order['participant'])}", f"{did}: {refused}")
+
+
+def _of_state(command: Any, names: Mapping[bytes, str], spec: RiskSpec) -> dict[str, Any]:
+    """An instrument has entered another state."""
+    did = words(InstrumentState(int(command["aux"])))
+    if int(command["qty_lots"]) & WITH_PRICE:
+        did += f", its positions settled at {int(command['price_ticks'])}"
+    operator = operator_name(spec.operators, int(command["order_id"]))
+    return _entry(command, symbol_text(command["symbol"], names), did, operator)
 
 
 def _of_contract(

@@ -24,13 +24,8 @@ from openoutcry.journal.events import NO_LIMIT, Point, events_of, oldest_point
 from openoutcry.journal.projections import has_risk
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND, Setting
-from openoutcry.risk.contract_layout import (
-    EXPIRED_HALT,
-    LIVE,
-    MAX_PRICE,
-    PAUSED_HALT,
-    UNLISTED_HALT,
-)
+from openoutcry.risk.contract_layout import LIVE, MAX_PRICE, PAUSED_HALT
+from openoutcry.risk.instrument_state import NOT_MARKED
 from openoutcry.risk.region import View
 from openoutcry.venue.index_journal import INDEX_SHIFT
 from openoutcry.wire.symbols import names_by_code, symbols_of
@@ -194,7 +189,7 @@ class IndexAudit:
         for symbol in rules.contracts:
             place = self.place[symbol]
             halt = int(view.instruments[place, lay.HALT // 8])
-            if contracts.of(place, "state") != LIVE or halt & (EXPIRED_HALT | UNLISTED_HALT):
+            if contracts.of(place, "state") != LIVE or halt & NOT_MARKED:
                 continue
             if not (value.protected and is_early):
                 found["pause", symbol] = bool(halt & PAUSED_HALT)

@@ -22,13 +22,8 @@ from openoutcry.derivatives.marking import Marking, MarkingRules
 from openoutcry.derivatives.marks import Surface
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
-from openoutcry.risk.contract_layout import (
-    EXPIRED_HALT,
-    LIVE,
-    MAX_PRICE,
-    PAUSED_HALT,
-    UNLISTED_HALT,
-)
+from openoutcry.risk.contract_layout import LIVE, MAX_PRICE, PAUSED_HALT
+from openoutcry.risk.instrument_state import NOT_MARKED
 from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.region import View, at_once, setting
 from openoutcry.venue.index_journal import (
@@ -305,7 +300,7 @@ class IndexTimer:
         place, contracts = self.place[symbol], view.contracts
         assert contracts is not None
         halt = int(view.instruments[place, lay.HALT // 8])
-        if contracts.of(place, "state") != LIVE or halt & (EXPIRED_HALT | UNLISTED_HALT):
+        if contracts.of(place, "state") != LIVE or halt & NOT_MARKED:
             self.refused.discard(symbol)
             return []
         is_paused, code = bool(halt & PAUSED_HALT), code_of(symbol)

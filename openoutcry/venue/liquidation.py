@@ -21,6 +21,7 @@ import numpy.typing as npt
 from openoutcry.matcher.rules import Rules
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, Setting
+from openoutcry.risk.instrument_state import STOPS_TRADING
 from openoutcry.risk.region import View, setting
 from openoutcry.venue.liquidation_table import LiquidationSpec
 from openoutcry.venue.operations import command
@@ -116,7 +117,7 @@ class Liquidator:
         return [
             index
             for index, symbol in enumerate(self.symbols)
-            if phases[symbol] is Phase.CONTINUOUS and not halts[index]
+            if phases[symbol] is Phase.CONTINUOUS and not halts[index] & STOPS_TRADING
         ]
 
     def _mark(self, view: View, put: Callable[[npt.NDArray[Any]], int], now_ns: int) -> None:

@@ -17,6 +17,7 @@ from openoutcry.order_entry.fix import words
 from openoutcry.order_entry.fix.endpoint import body_of
 from openoutcry.venue.contract_figures import Figures
 from openoutcry.wire.decimals import decimal_text
+from openoutcry.wire.instrument_states import STATES
 
 FULL_DEPTH = 5_000
 """Levels of a side of MarketDepth (264) 0; no request may ask for more."""
@@ -450,6 +451,10 @@ PHASES = {
     "CONT": (17, "2"),
     "LAST": (17, "5"),
     CLOSED: (18, "3"),
+    **{
+        word[1:]: (int(STATES.say("FIX 326", state)), STATES.say("FIX 340", state))
+        for state, word in STATES.offered("feed").items()
+    },
 }
 """SecurityTradingStatus (326) and TradSesStatus (340) of a reason of the trading state."""
 OF_STATE = {"T": (17, "2"), "Q": (22, "4"), "P": (2, "1"), "H": (2, "1")}

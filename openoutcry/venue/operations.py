@@ -22,6 +22,7 @@ from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.desk_record import MAX_REASON
 from openoutcry.venue.division import BY_PRICE
 from openoutcry.venue.four_eyes import FourEyes, widens
+from openoutcry.venue.instruments_desk import INSTRUMENT_REQUESTS, InstrumentsDesk
 from openoutcry.venue.limits import FileLimits
 from openoutcry.venue.money_desk import MONEY_REQUESTS, MoneyDesk
 from openoutcry.venue.movement_desk import LISTING, MOVEMENT_REQUESTS, MovementDesk
@@ -43,6 +44,7 @@ from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.venue.sessions_desk import SESSION_REQUESTS, SessionsDesk
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, Phase
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.symbols import code_of
 
 REFUSES = "the core rejected it"
@@ -89,6 +91,11 @@ def no_session(name: Any, on: bool) -> Work:
     raise DeskError("this venue has no sessions")
 
 
+def no_phases(symbol: str, state: InstrumentState) -> list[npt.NDArray[Any]]:
+    """Return the PHASE commands of an instrument's state, in a venue without a calendar: none."""
+    return []
+
+
 def not_carried(number: object) -> Work:
     """Refuse to carry a venue over that is not served."""
     raise DeskError("this venue cannot be carried over while it is open")
@@ -111,9 +118,12 @@ class Operations:
         today: Callable[[], int] = lambda: 0,
         report: Callable[[str, str, int], str] = lambda underlying, source, price: "no index",
         carrying: Callable[[object], Work] = not_carried,
+        entered: Callable[[str, InstrumentState], Iterable[npt.NDArray[Any]]] = no_phases,
     ) -> None:
         """For the calendar, ``halted(symbol, yes)`` notes a halt and gives its PHASE commands;
         ``call(symbol)`` gives those of an auction; ``today`` is the number of the trading day.
+
+        ``entered(symbol, state)`` notes the state of an instrument and gives its PHASE commands.
 
         For indices, ``report(underlying, source, price)`` takes a source's price or says why not.
 
@@ -136,6 +146,7 @@ class Operations:
         )
         given = limits.symbols, limits.view, today, limits.spec, self.issuers.reference
         self.contracts = ContractDesk(*given)
+        self.listings = InstrumentsDesk(limits.symbols, limits.view, limits.spec, entered)
         self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect, limits.of_new)
         self.doors = SessionsDesk(switch, self.people)
         self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
@@ -159,6 +170,7 @@ class Operations:
             **dict.fromkeys(MOVEMENT_REQUESTS, self._of_movement),
             **dict.fromkeys(CORPORATE_REQUESTS, self._of_issuer),
             **dict.fromkeys(CONTRACT_REQUESTS, self._of_contract),
+            **dict.fromkeys(INSTRUMENT_REQUESTS, self._of_instruments),
             **dict.fromkeys(PARTICIPANT_REQUESTS, self._of_participants),
             **dict.fromkeys(SESSION_REQUESTS, self._of_sessions),
             OFF_BOOK: self._off_book,
@@ -274,6 +286,16 @@ class Operations:
         if request[BY] and request["do"] == "contract-adjust":
             work = self._by_two(request, ("underlying", "new", "old"), work)
         self.note(f"operator: {work.done[-1]}")
+        return work
+
+    def _of_instruments(self, request: dict[str, Any]) -> Work:
+        work = self.listings.work_of(request, request[BY])
+        if request[BY]:
+            self.operators.check(request[BY], SUPERVISOR)
+            if not request.get(EFFECTIVE):
+                work = self._by_two(request, ("instrument", "price"), work)
+        for line in work.done:
+            self.note(f"operator: {line}")
         return work
 
     def _off_book(self, request: dict[str, Any]) -> Work:
@@ -573,8 +595,11 @@ class Operations:
     def _resume(self, request: dict[str, Any]) -> Work:
         symbol = str(request.get("instrument") or "")
         index = self._instrument(symbol)
+        state = self.listings.state(symbol)
         if not setting_in_force(self.view, Setting.HALT, 0, index)[0]:
-            raise DeskError(f"{symbol} is not halted")
+            how = "`outcry venue instrument resume` ends that"
+            is_suspended = state is InstrumentState.SUSPENDED
+            raise DeskError(f"{symbol} is {f'suspended: {how}' if is_suspended else 'not halted'}")
         records = [setting(Setting.HALT, 0, 0, code_of(symbol), operator=request[BY])]
         phases = list(self.halted(symbol, False))
         names = [Phase(int(record["aux"][0])).name for record in phases]

@@ -17,6 +17,7 @@ from openoutcry.matcher import Engine
 from openoutcry.order_entry.sessions import LANE as SESSION_LANE
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
+from openoutcry.risk.instrument_state import state_in
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.protection_layout import LOGGED, OPERATORS_HALT
 from openoutcry.risk.region import View, setting
@@ -30,6 +31,7 @@ from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.desk_record import DeskRecord
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.index_timer import IndexTimer
+from openoutcry.venue.instruments_desk import words
 from openoutcry.venue.investigation import (
     Investigation,
     TakeDump,
@@ -51,7 +53,10 @@ from openoutcry.venue.protection_timer import TRADING, ProtectionTimer, phase_of
 from openoutcry.venue.series_timer import SeriesTimer
 from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
+from openoutcry.wire.instrument_states import InstrumentState
 
+BARRED = InstrumentState.SUSPENDED, InstrumentState.DELISTED
+"""States in which no phase lets an instrument trade."""
 MAX_NOTED = 16
 """How many requests that were cut off are named: the newest."""
 REOPENING_S = 60
@@ -93,6 +98,8 @@ class RiskDesk:
         self.queued = 0
         """How many requests that came while the venue was closed are not answered yet."""
         self.halted: set[str] = set()
+        self.barred: set[str] = set()
+        """Suspended or delisted: no phase of the calendar lets them trade."""
         self.reopenings: dict[str, tuple[int, int, int]] = {}
         """Auctions after halts, by symbol: when each ends, how often it may still be put off, and
         the seconds of that."""
@@ -119,11 +126,9 @@ class RiskDesk:
             view = fresh_view(file.hooks, file.instruments)
         self.limits = FileLimits(file.risk, numbers, file.instruments, view)
         switches = view.instruments[:, lay.HALT // 8]
-        self.halted = {
-            symbol
-            for symbol, halt in zip(self.limits.symbols, switches.tolist(), strict=True)
-            if halt & OPERATORS_HALT
-        }
+        halts = dict(zip(self.limits.symbols, switches.tolist(), strict=True))
+        self.halted = {symbol for symbol, halt in halts.items() if halt & OPERATORS_HALT}
+        self.barred = {symbol for symbol, halt in halts.items() if state_in(halt) in BARRED}
         self.view = view
         self._note_requests(view)
         if view.bump is not None:
@@ -218,6 +223,7 @@ class RiskDesk:
                 self._today,
                 self._report,
                 self.carrying,
+                self._entered,
             )
             self.operations.operators.keep(log_folder(self.file.journal) / "codes-desk.json")
             self.record = DeskRecord(self.file.journal)
@@ -238,7 +244,8 @@ class RiskDesk:
                 self.day_begins = True
         if self.protection is not None and not self.day_begins:
             assert self.operator_lane is not None
-            self.protection.poll(self.view, self.operator_lane, self._expected, self.halted, put)
+            stopped = self.halted | self.barred
+            self.protection.poll(self.view, self.operator_lane, self._expected, stopped, put)
         if self.liquidator is not None:
             assert self.operator_lane is not None
             self.liquidator.poll(self.view, self.operator_lane.phases, put, is_processed)
@@ -356,7 +363,8 @@ class RiskDesk:
             assert self.view is not None
             if not self.protection.permits(self.view, calendar_command):
                 return False
-        return symbol not in self.halted or calendar_command.phase is Phase.CLOSED
+        is_stopped = symbol in self.halted or symbol in self.barred
+        return not is_stopped or calendar_command.phase is Phase.CLOSED
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return how each session is."""
@@ -371,6 +379,7 @@ class RiskDesk:
         groups = view.groups[:, lay.GROUP_KILL // 8]
         return {
             "halted": sorted(self.halted),
+            "states": self._states(view),
             "suspended": np.flatnonzero(flags & lay.SUSPENDED_FLAG).tolist(),
             "killed": np.flatnonzero(flags & lay.KILLED_FLAGS).tolist(),
             "liquidated": [
@@ -386,6 +395,14 @@ class RiskDesk:
             **contract_status(view, self.limits.symbols),
             **({"indices": self.indices.status()} if self.indices else {}),
         } | (self.protection.status(view) if self.protection else {})
+
+    def _states(self, view: View) -> dict[str, str]:
+        """Return the state of each instrument that does not trade as its phase says."""
+        assert self.limits is not None
+        halts = view.instruments[:, lay.HALT // 8].tolist()
+        states = dict(zip(self.limits.symbols, map(state_in, halts), strict=True))
+        trades = InstrumentState.TRADING
+        return {symbol: words(state) for symbol, state in states.items() if state is not trades}
 
     def _waiting(self, view: View) -> dict[str, Any]:
         """Return the requests of one operator that need another one."""
@@ -425,8 +442,26 @@ class RiskDesk:
                 else [phase_of(symbol, Phase.HALT)]
             )
         self.halted.discard(symbol)
+        return self._opening(symbol)
+
+    def _entered(self, symbol: str, state: InstrumentState) -> Iterable[npt.NDArray[Any]]:
+        """The PHASE of an instrument's new state: none if its phase stays what it was."""
+        assert self.operator_lane is not None
+        if state in BARRED:
+            self.reopenings.pop(symbol, None)
+            self.barred.add(symbol)
+            phase = Phase.HALT if state is InstrumentState.SUSPENDED else Phase.CLOSED
+            is_closed = self.operator_lane.phases[symbol] is Phase.CLOSED
+            return [] if is_closed else [phase_of(symbol, phase)]
+        was_barred = symbol in self.barred
+        self.barred.discard(symbol)
+        return self._opening(symbol) if was_barred and symbol not in self.halted else []
+
+    def _opening(self, symbol: str) -> Iterable[npt.NDArray[Any]]:
+        """The PHASE of what the calendar has now: an auction, if it trades continuously.  What is
+        suspended or delisted stays as it is."""
         phase = self._expected(symbol)
-        if phase is Phase.CLOSED:
+        if phase is Phase.CLOSED or symbol in self.barred:
             return []
         if phase in TRADING:
             assert self.view is not None

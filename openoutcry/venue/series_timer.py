@@ -84,7 +84,7 @@ class SeriesTimer:
                     self.note(f"{symbol} is not listed: the journal has no room for it")
                 continue
             halt = int(view.instruments[self.place[symbol], lay.HALT // 8])
-            if not halt & UNLISTED_HALT or halt & EXPIRED_HALT:
+            if not halt & UNLISTED_HALT or halt & (EXPIRED_HALT | lay.DELISTED_HALT):
                 continue
             if self.waits.get(symbol, (0, 0))[0] > now_ns:
                 continue

@@ -307,6 +307,10 @@ class Reason(IntEnum):
     order."""
     TRIGGER_ALREADY_PASSED = 33
     """A stop would be elected at once (PASSED_STOPS_REFUSED)."""
+    DELISTED = 34
+    """The instrument was delisted."""
+    CLOSE_ONLY = 35
+    """From here on the instrument takes only orders that make a position or a holding smaller."""
 
 
 class ErrorBit(IntEnum):

@@ -13,6 +13,7 @@ from itertools import takewhile
 from openoutcry import PACKAGE
 from openoutcry.wire import feed_messages, messages, order_types, records, words
 from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN, OrderType
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.layout_hash import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.message import Field, Message, Option, Protocol
 from openoutcry.wire.order_ids import ORDER_ID_RANGES, SESSION_ORDER_IDS, VENUE_ORDER_IDS
@@ -93,9 +94,9 @@ def enum_numbers() -> str:
     """The text of wire/enum_numbers.py."""
     lines = [
         f"# {GENERATED}",
-        '"""The members of wire/enums.py as the plain ints that kernels need."""',
+        '"""The members of the enumerations of wire/ as the plain ints that kernels need."""',
     ]
-    for enum in ENUMS:
+    for enum in (*ENUMS, InstrumentState):
         lines += ["", *(f"{name} = {value}" for name, value in _members(enum))]
     return "\n".join(lines) + "\n"
 

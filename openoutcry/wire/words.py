@@ -236,7 +236,9 @@ AUCTION_EXTENDED       | 99      | 99      | O        | 0x0f     | Z           |
 TIME_BACKWARDS         | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
 OFF_LAST               | 99      | 99      | X        | 0x1d     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
 RISK                   | 3       | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-TRIGGER_ALREADY_PASSED | 99      | 99      | O        | 0x0f     | Z           | would_trigger | STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY | EXCHANGE_CANCELED""",
+TRIGGER_ALREADY_PASSED | 99      | 99      | O        | 0x0f     | Z           | would_trigger | STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY | EXCHANGE_CANCELED
+DELISTED               | 99      | 99      | O        | 0x0f     | Z           | market_closed | NONE                                 | EXCHANGE_CANCELED
+CLOSE_ONLY             | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED""",
 )
 """Why the core rejects or cancels an order.  FIX: OrdRejReason and CxlRejReason, 99 other; OUCH:
 the reason of a Rejected, O and 0x0f other, and of a Canceled.  A reject by the gateway or a limit has
@@ -280,7 +282,9 @@ AUCTION_EXTENDED       | - | - | The auction was extended
 TIME_BACKWARDS         | time went back | - | The venue's time went back
 OFF_LAST               | trading at last takes no other price than the last | - | Price (44) must be the last price while trading at last
 RISK                   | a limit or a switch refused it | a limit or a switch took it | A limit or a switch of the venue refused the order
-TRIGGER_ALREADY_PASSED | the market had passed its trigger already | - | StopPx (99) is a price that the market has already passed""",
+TRIGGER_ALREADY_PASSED | the market had passed its trigger already | - | StopPx (99) is a price that the market has already passed
+DELISTED               | - | its instrument was delisted | Symbol (55) was delisted, so the order was cancelled
+CLOSE_ONLY             | - | its instrument takes only orders that make a position or a holding smaller | Symbol (55) takes only orders that make a position or a holding smaller, so the order was cancelled""",
 )
 """Why an order was rejected, and why an open one ended, in a sentence that begins with "it".  FIX:
 Text (58), one sentence for both that names the fields at fault with their tags."""
@@ -343,9 +347,12 @@ BALANCE              | yes     | n        | 0x0f     | The balance does not cove
 SUSPENDED            | no      | a        | 0x0c     | The account is suspended
 CLOSED               | no      | a        | 0x0c     | The account is closed
 EXPIRED              | no      | H        | 0x07     | Symbol (55) is a contract that has expired
-MARGIN               | yes     | n        | 0x0f     | The margin does not cover the order"""
+MARGIN               | yes     | n        | 0x0f     | The margin does not cover the order
+INSTRUMENT_SUSPENDED | no      | H        | 0x07     | Symbol (55) is suspended
+CLOSE_ONLY           | no      | c        | 0x0f     | Symbol (55) takes only orders that make a position or a holding smaller
+DELISTED             | no      | H        | 0x07     | Symbol (55) was delisted"""
 """Limits and switches of ``risk/bits.py``, by the first that failed; a switch has no limit in
-figures.  OUCH 4.2: a: everything is rejected; c: the symbol is restricted; i: a short sale; m:
+figures.  OUCH 4.2: a: everything is rejected; c: the symbol is restricted, or close-only; i: a short sale; m:
 shares beyond a limit; n: money beyond a limit.  OUCH 5.0: as the gateway's rules of the same
 kind."""
 

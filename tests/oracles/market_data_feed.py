@@ -9,6 +9,7 @@ import numpy.typing as npt
 from openoutcry.journal.projections import PauseCause, Setting
 from openoutcry.wire.enums import EventFlag, EventKind, Phase, Side
 from openoutcry.wire.feed_messages import ITCH50
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.records import INSTRUMENT, NO_PRICE
 
 DAY_NS = 86_400_000_000_000
@@ -31,6 +32,11 @@ PAUSES = {
     PauseCause.VOLATILITY: "T5",
     PauseCause.VELOCITY: "T5",
     PauseCause.GROUP: "T5",
+}
+LISTED = {
+    InstrumentState.SUSPENDED: "HSUSP",
+    InstrumentState.CLOSE_ONLY: "TCONL",
+    InstrumentState.DELISTED: "HDLST",
 }
 MAX_LEVEL = (2**63 - 1) // 10**8
 E, F = EventKind, EventFlag
@@ -87,6 +93,7 @@ class ReferenceFeed:
         self.in_hours = self.ends = False
         self.causes = [(0, 0)] * len(self.rows)
         self.halted: dict[int, str] = {}
+        self.listed: dict[int, int] = {}
         """By the operator, and for which reason."""
         self.stopped: set[int] = set()
         self.levels: tuple[int, ...] = (0, 0, 0)
@@ -209,6 +216,9 @@ class ReferenceFeed:
             text = "QMWCQ" if by_market else "QT7"
         elif phase == Phase.CLOSED and by_market and level == 3:
             text = "HMWC3"
+        listed = self.listed.get(index)
+        if listed != InstrumentState.CLOSE_ONLY or phase == Phase.CONTINUOUS:
+            text = LISTED.get(listed, text)
         self.say("H", index, state=text[0], reason=text[1:])
 
     def decline_levels(self) -> None:
@@ -227,6 +237,10 @@ class ReferenceFeed:
             if value:
                 named = 0 < places[0] < 2**32
                 self.halted[index] = places[0].to_bytes(4).decode("latin-1") if named else ""
+        elif what == Setting.INSTRUMENT_STATE and index < len(self.rows):
+            self.listed[index] = value
+            if tells:
+                self.trading_action(index)
         elif what == Setting.MARKET_KILL:
             if value or self.first_operator:
                 self.market_killed, self.first_operator = bool(value), 0

@@ -203,6 +203,8 @@ enum { /* Reason */
     OUTCRY_REASON_OFF_LAST = 31,
     OUTCRY_REASON_RISK = 32,
     OUTCRY_REASON_TRIGGER_ALREADY_PASSED = 33,
+    OUTCRY_REASON_DELISTED = 34,
+    OUTCRY_REASON_CLOSE_ONLY = 35,
 };
 
 struct outcry_request { /* A request: a slot of the requests' segment. */

@@ -53,15 +53,25 @@ export function showPhases() {
   const { phases, risk, next } = state.overview.market, killed = risk?.market_killed;
   say($("next"), next ? `Next: ${next.phase.toLowerCase().replaceAll("_", " ")} at ${clock(next.at)} UTC` : "");
   for (const [id, yes] of [["halt-all", may() && !killed], ["kill-market", may() && !killed], ["open-market", may("supervisor") && killed]]) $(id).hidden = !yes;
-  const list = state.instruments.map(({ symbol }) => ({ symbol, phase: phases?.[symbol] || "", halted: (risk?.halted || []).includes(symbol), protection: risk?.protection?.[symbol] || "" }));
-  rows($("phases"), list, (one) => one.symbol, (one) => [one.symbol, one.phase.toLowerCase().replaceAll("_", " "), one.halted ? ["halted", "critical"] : ["no", ""], one.protection],
+  const list = state.instruments.map(({ symbol }) => ({ symbol, phase: phases?.[symbol] || "", state: risk?.states?.[symbol] || "trading", halted: (risk?.halted || []).includes(symbol), protection: risk?.protection?.[symbol] || "" }));
+  rows($("phases"), list, (one) => one.symbol, (one) => [one.symbol, [one.state, one.state === "trading" ? "" : "warning"], one.phase.toLowerCase().replaceAll("_", " "), one.halted ? ["halted", "critical"] : ["no", ""], one.protection],
     (one) => acts(
       one.halted ? button("Resume", `Resume ${one.symbol}`, { path: "resume", body: { instrument: one.symbol }, go: "Resume", text: "It opens with an auction if it would trade continuously now." })
         : button("Halt", `Halt ${one.symbol}`, { path: "halt", body: { instrument: one.symbol }, go: "Halt", danger: true, text: "Resting orders stay; only cancels are accepted." }),
       one.halted && may("supervisor") && { text: "Corporate action", label: `Corporate action of ${one.symbol}`, kind: "", go: () => askIssuer(one.symbol) },
       !one.halted && one.phase === "CONTINUOUS" && button("Auction", `Call ${one.symbol} to an auction`, { path: "auction", body: { instrument: one.symbol }, go: "Call the auction", text: "A call phase of one minute begins now and ends with an auction." }),
+      ...(may("supervisor") ? CHANGES[one.state] || [] : []).map((change) => button(change, `${change} ${one.symbol}`, { path: `instruments/${change.toLowerCase()}`,
+        body: { instrument: one.symbol }, password: true, danger: change !== "Resume", text: `${EFFECTS[change]} Another supervisor must make the same request.` })),
     ));
 }
+
+// What a state takes; a contract with positions is delisted by the command line, at a price.
+const CHANGES = { trading: ["Suspend", "Close-only", "Delist"], suspended: ["Resume", "Close-only", "Delist"], "close-only": ["Resume", "Suspend", "Delist"], expired: ["Delist"], announced: ["Delist"] };
+const EFFECTS = {
+  Suspend: "New orders are rejected, resting orders stay.", Resume: "It opens with an auction if it would trade continuously now.",
+  "Close-only": "All open orders in it are cancelled. It takes only orders that make a position or a holding smaller.",
+  Delist: "All open orders in it are cancelled, and it never trades again.",
+};
 
 const where = (labels) => Object.entries(labels).filter(([name]) => name !== "venue").map((pair) => pair.join(" ")).join(", ");
 

@@ -28,7 +28,7 @@ function show() {
   $("session").className = "chip " + ({ ready: "good", recovering: "warning" }[link.state] || "critical");
   $("send").disabled = link.state !== "ready";
   if (one) {
-    say($("phase"), one.halted ? "halted" : one.phase.toLowerCase().replaceAll("_", " ") || "closed");
+    say($("phase"), one.halted ? "halted" : one.state !== "trading" ? one.state : one.phase.toLowerCase().replaceAll("_", " ") || "closed");
     $("phase").className = "chip " + (one.halted ? "critical" : one.phase === "CONTINUOUS" ? "good" : "warning");
   }
   document.title = `${state.venue} · ${state.me.name} · ${(state.orders || []).filter((row) => row.state === "open").length} open`;

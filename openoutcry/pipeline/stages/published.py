@@ -26,7 +26,7 @@ from openoutcry.gateway_fpga.settings import (
     symbol_word,
 )
 from openoutcry.risk import totals
-from openoutcry.risk.contract_layout import EXPIRED_HALT
+from openoutcry.risk.instrument_state import HALTS
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.runtime.work import Work
 from openoutcry.wire.kernel import kernel
@@ -200,8 +200,8 @@ def take_instrument(block: PublishedBlock, row: PublishedRow, state: RiskInstrum
     """Take an instrument's halt and bands from its row in the risk state; returns the feature that
     they need, or 0 without any."""
     rules, limits, own = RuleRow(row.row), row.limits, row.own
-    # Past its expiry the core says so, by another word.
-    halts = state.halt & ~EXPIRED_HALT
+    # Of its state (expired, suspended, delisted) the core says so, by other words.
+    halts = state.halt & HALTS
     halted = 1 if halts != 0 or own & HALTED_FLAG != 0 else 0
     changed = halted != rules.is_halted
     rules.is_halted = halted

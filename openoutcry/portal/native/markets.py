@@ -18,6 +18,7 @@ from openoutcry.portal.spot import shapes
 from openoutcry.portal.spot.signing import now_ms
 from openoutcry.portal.trading.instruments import Market, text_of, underlying_decimals
 from openoutcry.portal.trading.public import INTERVALS, Trade
+from openoutcry.wire.instrument_states import STATES
 
 KIND_NAMES = {number: name for name, number in KINDS.items()}
 
@@ -48,7 +49,7 @@ class NativeMarkets:
             market.symbol,
             market.base,
             market.quote,
-            "trading" if self.mirror.is_trading(market.index) else "closed",
+            self._state(market),
             market.price(market.price_step),
             market.quantity(market.qty_step),
             market.price(max(low, market.price_step)),
@@ -60,6 +61,11 @@ class NativeMarkets:
             market.price(market.worst_buy_ticks),
             **self._terms(market),
         )
+
+    def _state(self, market: Market) -> str:
+        """Return the word of an instrument's state, or of its phase."""
+        by_phase = "trading" if self.mirror.is_trading(market.index) else "closed"
+        return STATES.offered("/v1").get(self.mirror.state_of(market.index), by_phase)
 
     def _terms(self, market: Market) -> dict[str, Any]:
         """Return what only a contract has."""
@@ -121,7 +127,8 @@ class NativeMarkets:
         row = shapes.ticker(self.mirror, market, now_ms())
         names = ("lastPrice", "openPrice", "highPrice", "lowPrice", "volume", "quoteVolume")
         more = ("count", "bidPrice", "bidQty", "askPrice", "askQty")
-        return Ticker(market.symbol, *(row[name] for name in (*names, *more)))
+        figures = (row[name] for name in (*names, *more))
+        return Ticker(market.symbol, *figures, state=self._state(market))
 
 
 def _of_option(terms: Contract, price_decimals: int, quote_decimals: int) -> dict[str, Any]:

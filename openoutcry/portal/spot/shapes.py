@@ -21,6 +21,7 @@ from openoutcry.portal.trading.service import MAX_ORDERS
 from openoutcry.portal.trading.terms import ICEBERG_PARTS, TRAILING_BPS
 from openoutcry.wire import words
 from openoutcry.wire.enums import OrderType, Reason, Side
+from openoutcry.wire.instrument_states import STATES
 
 TYPES = words.ORDER_TYPES.by_word("Binance")
 """What a request may have; other forms are these with more parameters."""
@@ -445,8 +446,9 @@ def exchange_info(
 
 
 def status(mirror: Mirror, market: Market) -> str:
-    """TRADING or BREAK."""
-    return "TRADING" if mirror.is_trading(market.index) else "BREAK"
+    """TRADING, HALT or BREAK: the word of its state, or of its phase."""
+    by_phase = "TRADING" if mirror.is_trading(market.index) else "BREAK"
+    return STATES.offered("Binance").get(mirror.state_of(market.index), by_phase)
 
 
 def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:

@@ -42,6 +42,7 @@ from openoutcry.portal.trading.public import Candle, Tape, Trade
 from openoutcry.risk import constants
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND
+from openoutcry.risk.instrument_state import state_in
 from openoutcry.risk.layout import RiskCell
 from openoutcry.risk.region import View, Wallets
 from openoutcry.risk.spot_layout import QUOTE_FEE_AT, RATE_BITS, TAKER_AT
@@ -54,6 +55,7 @@ from openoutcry.wire.enum_numbers import EVENT_FLAG_AUCTION as AUCTION
 from openoutcry.wire.enum_numbers import EVENT_KIND_PHASE_CHANGED as PHASE_CHANGED
 from openoutcry.wire.enums import Phase, Side
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.layout import SharedWord
 from openoutcry.wire.notes import FEE_SHIFT, fee_is_of_base, fee_units
 from openoutcry.wire.off_book import is_off_book
@@ -551,6 +553,12 @@ class Mirror:
     def is_trading(self, instrument: int) -> bool:
         """Return whether an instrument, by its index, is in continuous trading."""
         return self.phases.get(instrument) == Phase.CONTINUOUS
+
+    def state_of(self, instrument: int) -> InstrumentState:
+        """Return the state of an instrument, by its index, as of ``seq``."""
+        if self._view is None:
+            return InstrumentState.TRADING
+        return state_in(int(self._view.instruments[instrument, lay.HALT // 8]))
 
 
 def names_of(

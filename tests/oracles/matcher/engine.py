@@ -147,6 +147,18 @@ class ReferenceEngine:
             self._after_command(market)
         return self.event_log.events
 
+    def cancel_whole(self, symbol: bytes, reason: Reason, seq: int) -> list[tuple[int, ...]]:
+        """The events by which the command ``seq`` cancels every order of an instrument, without an
+        answer to it."""
+        self.event_log.events, self.event_log.cause_seq = [], seq
+        market = self.markets[self.index[symbol]]
+        orders = list(market.canonical())
+        for order in orders:
+            market.cancel_order(order, reason, EventKind.CANCELLED)
+        if orders:
+            self._after_command(market)
+        return self.event_log.events
+
     # One command
 
     def _process_one(self, c: Command) -> list[tuple[int, ...]]:

@@ -128,6 +128,8 @@ class PlainContracts:
         self.risk, self.fund, self.fee_bps = risk, fund, fee_bps
         self.fee_due = self.fee_payer = self.fees = 0
         self.rows: dict[int, PlainContract] = {}
+        self.delisting: PlainContract | None = None
+        """The contract whose positions the command at hand settles before their expiry."""
         for index in sorted(contracts):
             kind, inverse, *terms = contracts[index]
             mark = risk.instruments[index].reference
@@ -202,7 +204,7 @@ class PlainContracts:
             return False
         if what is Setting.CONTRACT_LIST:
             rules = self.risk.instruments[one.index]
-            if is_staged or not rules.unlisted or rules.expired:
+            if is_staged or not rules.unlisted or rules.expired or rules.delisted:
                 return False
             one.staged, before = (Setting.CONTRACT_MARK, value, second), one.staged
             done = self.put([one])
@@ -301,9 +303,9 @@ class PlainContracts:
         if what is Setting.CONTRACT_FUNDING:
             return one.kind == PERPETUAL and second > one.period and abs(value) <= BILLION
         everybody = range(len(self.risk.participants))
-        if any(self.risk.open_of(who, one.index) for who in everybody):
+        is_last, rules = one is self.delisting, self.risk.instruments[one.index]
+        if any(self.risk.open_of(who, one.index) for who in everybody) and not is_last:
             return False
-        rules = self.risk.instruments[one.index]
         if what is Setting.CONTRACT_ADJUST:
             after, is_closed = one.adjusted(value), rules.halted or rules.expired or rules.unlisted
             if after is None or second or not is_closed:
@@ -311,7 +313,17 @@ class PlainContracts:
             low, high = rules.worst[Side.SELL], rules.worst[Side.BUY]
             return one.option or low <= after.mark <= high
         in_range = 0 <= value <= MAX_PRICE if one.option else one.can_be(value)
-        return rules.expired and in_range
+        return (rules.expired or is_last) and in_range
+
+    def settle_delisted(self, index: int, count: int, price: int) -> bool:
+        """Settle the positions of a contract that is delisted; its orders are cancelled with it."""
+        one = self.rows.get(index)
+        if one is None or one.settled or one.staged or one.adjustments != count:
+            return False
+        one.staged, self.delisting = (Setting.CONTRACT_EXPIRE, price, 0), one
+        done = self.put([one])
+        one.staged = self.delisting = None
+        return done
 
     @staticmethod
     def adjusted(one: PlainContract, ratio: int) -> tuple[PlainContract, int]:

@@ -20,6 +20,7 @@ from openoutcry.risk.bits import (
     Setting,
 )
 from openoutcry.wire.enums import Side
+from openoutcry.wire.instrument_states import REQUESTS, InstrumentState, next_state
 from tests.oracles.risk.corporate import adjust
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return 0 < index < 65_536 and which < pieces
     if what in INDEX_SETTINGS:
         return True
+    if what is Setting.INSTRUMENT_STATE:
+        return instrument is not None and _state(risk, instrument, value, c)
     if what in CONTRACT_SETTINGS:
         return risk.contracts is not None and risk.contracts.apply(c, what, instrument, who, value)
     if what in MARGIN_SETTINGS:
@@ -234,6 +237,28 @@ def _part(risk: "Reference", who: int, index: int, lots: int, price: int) -> boo
         return False
     risk.parts += 1
     risk.part = (who, index, lots, price)
+    return True
+
+
+def _state(risk: "Reference", index: int, value: int, c: Any) -> bool:
+    rules, terms, price = risk.instruments[index], int(c["qty_lots"]), int(c["price_ticks"])
+    if value not in set(InstrumentState):
+        return False
+    wanted = InstrumentState(value)
+    if wanted not in {next_state(rules.state, request) for request in REQUESTS}:
+        return False
+    if wanted is InstrumentState.DELISTED and terms % 2 == 1:
+        if risk.contracts is None or not risk.contracts.settle_delisted(index, terms >> 1, price):
+            return False
+    elif (
+        terms
+        or price
+        or (wanted is InstrumentState.DELISTED and any(c[index].position for c in risk.cells))
+    ):
+        return False
+    rules.suspended = wanted is InstrumentState.SUSPENDED
+    rules.close_only = wanted is InstrumentState.CLOSE_ONLY
+    rules.delisted = wanted is InstrumentState.DELISTED
     return True
 
 

@@ -33,9 +33,11 @@ from openoutcry.wire.enums import (
     InstrumentOption,
     OrderType,
     Phase,
+    Reason,
     Side,
     TimeInForce,
 )
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
@@ -69,7 +71,12 @@ CALL_PHASES = (
     Phase.VOLATILITY_AUCTION,
     Phase.CLOSING_AUCTION,
 )
-APPLIED, TAKES_OVER = 1 << 8, 3 << 8
+APPLIED, TAKES_OVER, CANCELS = 1 << 8, 3 << 8, 4 << 8
+CANCELLED_BY = {
+    InstrumentState.CLOSE_ONLY: Reason.CLOSE_ONLY,
+    InstrumentState.DELISTED: Reason.DELISTED,
+}
+"""States that cancel every open order as they begin, and the reason."""
 WAITS = 1
 """Answer of :meth:`Reference.hold`."""
 MOVES_LEVELS = [int(s) for s in (Setting.TRADING_DAY, Setting.BREAKER, Setting.INDEX_WEIGHT)]
@@ -350,6 +357,8 @@ class Reference:
                 self.all_changed()
             if not self._set(c):
                 return 0
+            if c["order_type"] == Setting.INSTRUMENT_STATE and int(c["aux"]) in CANCELLED_BY:
+                return CANCELS + CANCELLED_BY[InstrumentState(int(c["aux"]))] * 2**16
             return self._takeover(c) if c["order_type"] == Setting.DELEVERAGE else APPLIED
         return 0
 
@@ -423,12 +432,16 @@ class Reference:
             return self._refuse(c, {RiskBit.UNKNOWN_PARTICIPANT: figures})
         if order.leaves >= LARGEST:
             return self._refuse(c, {RiskBit.ARITHMETIC: (LARGEST - 1, 0, order.leaves)})
+        if self.instruments[order.instrument].delisted:
+            return self._refuse(c, {RiskBit.DELISTED: (0, 0, 1)})
         if self.instruments[order.instrument].expired:
             return self._refuse(c, {RiskBit.EXPIRED: (0, 0, 1)})
         barred = self._barred(order)
         if barred and (old is not None or self.part[0] != order.participant):
             return self._refuse(c, barred)
         failed = self._switches(c, order) | barred
+        if self.instruments[order.instrument].close_only and self._opens(order, old):
+            failed[RiskBit.CLOSE_ONLY] = (0, 0, 1)
         failed |= self._order_itself(c, order, is_new=old is None)
         failed |= self._totals(order, old)
         if failed and old is None and self._is_part(c, order):
@@ -441,6 +454,24 @@ class Reference:
         if owner.rate_ns:
             owner.full_at = cut(max(owner.full_at, self.now) + owner.rate_ns)
         return 0
+
+    def _opens(self, order: Order, old: Order | None) -> bool:
+        """Whether an order could do more than make a position, or a holding, smaller; what makes an
+        open order smaller could not."""
+        if old is not None and order.leaves <= old.leaves:
+            return False
+        who, index = order.participant, order.instrument
+        others = [o for o in self.open_of(who, index) if o is not old and o.side == order.side]
+        lots = order.leaves + sum(o.leaves for o in others)
+        if not self.instruments[index].spot:
+            position = self.cells[who][index].position
+            return lots > (-position if order.side == BUY else position)
+        assert self.wallets is not None
+        base, _, lot_units = self.wallets.spot[index]
+        if order.side == BUY:
+            return lots * lot_units > -self.wallets.total[who, base]
+        more = order.leaves - (old.leaves if old else 0)
+        return more * lot_units > self.wallets.available(who, base)
 
     def _worse_than_the_mark(self, order: Order) -> tuple[RiskBit, ...]:
         """The check of the price band, if the order trades at a worse price than a contract's
@@ -510,6 +541,7 @@ class Reference:
         on = {
             RiskBit.MARKET_KILLED: self.market_killed,
             RiskBit.HALTED: self.instruments[order.instrument].is_halted,
+            RiskBit.INSTRUMENT_SUSPENDED: self.instruments[order.instrument].suspended,
             RiskBit.GROUP_KILLED: self.groups[owner.group].killed,
             RiskBit.KILLED: bool(owner.killed),
             RiskBit.RESTRICTED: cell.restricted,
@@ -760,6 +792,7 @@ REFUSED_ALWAYS = (
     RiskBit.ARITHMETIC,
     RiskBit.MARKET_KILLED,
     RiskBit.HALTED,
+    RiskBit.INSTRUMENT_SUSPENDED,
     RiskBit.PRICE_BAND,
 )
 """Checks that count for a part of a liquidation, too."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.wire.enums import Side
+from openoutcry.wire.instrument_states import InstrumentState
 
 PRICE_LIMIT = 1 << 50
 BUY, SELL = int(Side.BUY), int(Side.SELL)
@@ -39,6 +40,10 @@ class Instrument:
     """A contract whose expiry has come; ``indexless``: its index has too few sources."""
     indexless: bool = False
     unlisted: bool = False
+    suspended: bool = False
+    """By INSTRUMENT_STATE, as the two below."""
+    close_only: bool = False
+    delisted: bool = False
     phase: int = 0
     market_stays: bool = False
     """A DAY market order's rest may stay, or wait."""
@@ -51,8 +56,24 @@ class Instrument:
 
     @property
     def is_halted(self) -> bool:
-        contract = self.expired or self.indexless or self.unlisted
-        return self.halted or self.paused or contract
+        """An order is refused by HALTED."""
+        return self.halted or self.paused or self.indexless or self.unlisted
+
+    @property
+    def is_held(self) -> bool:
+        """Nothing trades."""
+        return self.is_halted or self.expired or self.suspended or self.delisted
+
+    @property
+    def state(self) -> InstrumentState:
+        of = {
+            InstrumentState.DELISTED: self.delisted,
+            InstrumentState.EXPIRED: self.expired,
+            InstrumentState.ANNOUNCED: self.unlisted,
+            InstrumentState.SUSPENDED: self.suspended,
+            InstrumentState.CLOSE_ONLY: self.close_only,
+        }
+        return next((state for state, is_on in of.items() if is_on), InstrumentState.TRADING)
 
     @property
     def banded(self) -> bool:

@@ -339,7 +339,14 @@ def instrument_words(one, spot_at=0, contract_at=0, scenario=0):
         NO_PRICE if one.reference is None else one.reference,
         NO_LIMIT if one.last is None else one.last,
         one.volume,
-        one.halted + 2 * one.paused + 4 * one.expired + 8 * one.indexless + 16 * one.unlisted,
+        one.halted
+        + 2 * one.paused
+        + 4 * one.expired
+        + 8 * one.indexless
+        + 16 * one.unlisted
+        + 32 * one.suspended
+        + 64 * one.close_only
+        + 128 * one.delisted,
         one.band_low,
         one.band_high,
         one.banded,

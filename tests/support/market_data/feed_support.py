@@ -11,6 +11,7 @@ from openoutcry.matcher import Engine
 from openoutcry.risk.bits import PauseCause, Setting
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, Phase
 from openoutcry.wire.feed_messages import ITCH50
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 from tests.support.matcher.matcher_mixed import Mixed, mixed
 
@@ -53,12 +54,18 @@ def flow(
 
 TOLD_SETTINGS = (
     Setting.HALT,
+    Setting.INSTRUMENT_STATE,
     Setting.MARKET_KILL,
     Setting.TRADING_DAY,
     Setting.BREAKER,
     Setting.INDEX_WEIGHT,
     Setting.MAX_QTY,
 )
+OF_OPERATOR = [
+    int(state)
+    for state in InstrumentState
+    if state not in (InstrumentState.ANNOUNCED, InstrumentState.EXPIRED)
+]
 REASONS = (0, int.from_bytes(b"T1  ", "big"), int.from_bytes(b"H10 ", "big"), -1, 2**40)
 
 
@@ -112,7 +119,9 @@ def setting_done(rng: np.random.Generator, instruments: int) -> np.ndarray:
     event["kind"], event["flags"], event["contra_id"] = EventKind.COMPLETED, EventFlag.LAST, what
     event["leaves_lots"], event["order_id"] = rng.integers(0, 2), rng.integers(1, 3)
     event["instrument"] = rng.choice([*range(instruments), 65535])
-    if what == Setting.HALT:
+    if what == Setting.INSTRUMENT_STATE:
+        event["leaves_lots"] = rng.choice(OF_OPERATOR)
+    elif what == Setting.HALT:
         event["price_ticks"] = rng.choice(REASONS)
     elif rng.random() < 0.8:
         event["price_ticks"] = rng.choice([0, 930, 10**12])

@@ -4,9 +4,10 @@ plain Python beside it."""
 import numpy as np
 
 from openoutcry.journal.core import Core
+from openoutcry.matcher.hooks import CANCELS, VERDICT_MASK
 from openoutcry.risk.region import View, setting
 from openoutcry.wire import EVENT_DTYPE, make_instruments
-from openoutcry.wire.enums import CommandKind, EventKind, Phase, Side
+from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason, Side
 from openoutcry.wire.records import NO_INSTRUMENT
 from tests.oracles.matcher.engine import ReferenceEngine
 from tests.oracles.risk.reference import APPLIED, Reference
@@ -81,6 +82,11 @@ class PlainCore:
         command = fields(record)
         self.risk.seq = command["seq"]
         verdict = self.risk.before(command)
+        cancelled = []
+        if verdict & VERDICT_MASK == CANCELS:
+            reason, seq = Reason(verdict >> 16), command["seq"]
+            cancelled = self.matcher.cancel_whole(command["symbol"], reason, seq)
+            self.risk.after(command, np.array(cancelled, EVENT_DTYPE), self._best)
         settled = self._hold(command, verdict)
         if verdict:
             is_told = self.risk.tells(command, verdict)
@@ -98,14 +104,14 @@ class PlainCore:
             told["kind"] = answer[0][0]
             seen = np.concatenate([events, told])
         self.risk.after(command, seen, self._best)
-        return events, answer if verdict else []
+        return [*cancelled, *events.tolist()], answer if verdict else []
 
     def _hold(self, command, verdict):
         named = command["symbol"] if verdict == APPLIED else b""
         settled = []
         for index, symbol in enumerate(self.symbols):
             was, rules = self.held[index], self.risk.instruments[index]
-            self.held[index] = self.risk.market_killed or rules.is_halted
+            self.held[index] = self.risk.market_killed or rules.is_held
             self.matcher.hold(symbol, self.held[index])
             if was and not self.held[index] and symbol == named:
                 settled += self.matcher.settle(symbol, command["seq"])

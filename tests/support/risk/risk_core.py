@@ -4,8 +4,8 @@ import numpy as np
 
 from openoutcry.matcher import Engine
 from openoutcry.matcher.book.arena import ArenaHeader
-from openoutcry.matcher.commands.mass import cancel_flagged
-from openoutcry.matcher.hooks import note_best
+from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
+from openoutcry.matcher.hooks import CANCELS, VERDICT_MASK, note_best
 from openoutcry.risk import layout as lay
 from openoutcry.risk import protection_layout, speed_bump
 from openoutcry.risk.after import after
@@ -57,6 +57,7 @@ class Kernels:
 
     def __init__(self, instruments, order_capacity=5_000, **more):
         self.engine = Engine(instruments, order_capacity)
+        self.symbols = instruments["symbol"].tolist()
         self.region = make_region(instruments, order_capacity=order_capacity, **more)
         self.view = View(self.region)
         protection = self.view.word(lay.PROTECTION_AT)
@@ -85,12 +86,27 @@ class Kernels:
     def process(self, orders, verdict=0):
         """Verdict and events of one command (an array of one); ``verdict``: it has one already."""
         verdict = verdict or before(self.region.ctypes.data, orders.ctypes.data)
+        if verdict & VERDICT_MASK == CANCELS:
+            self.cancelled = self.cancel(orders, verdict)
         events = rejected(orders[0], verdict) if verdict else self.engine.process(orders)
         events["seq"] = 0  # as they are before they are numbered
         if self.quotes and not verdict:
             note_best(self.engine.address, self.quotes, events.ctypes.data, len(events))
         after(self.region.ctypes.data, orders.ctypes.data, events.ctypes.data, len(events))
         return verdict, events
+
+    def cancel(self, orders, verdict):
+        """The events of the cancels of a whole instrument, which come before this command's
+        answer."""
+        out = np.zeros(1 << 14, EVENT_DTYPE)
+        index = self.symbols.index(bytes(orders["symbol"][0]))
+        arena, at = ArenaHeader.of(self.engine.address), EventRecord.of(out.ctypes.data)
+        count = cancel_instrument(arena, index, verdict >> 16, int(orders["seq"][0]), at)
+        events = out[:count]
+        if self.quotes:
+            note_best(self.engine.address, self.quotes, events.ctypes.data, count)
+        after(self.region.ctypes.data, orders.ctypes.data, events.ctypes.data, count)
+        return events
 
     def sweep(self, orders):
         """The events of the orders that are cancelled before this command."""
@@ -167,6 +183,8 @@ class Pair:
         wanted = refused or self.reference.before(command)
         verdict, events = self.kernels.process(orders, refused)
         assert verdict == wanted, (orders[0], bits(verdict), bits(wanted))
+        if verdict & VERDICT_MASK == CANCELS:
+            self.reference.after(command, self.kernels.cancelled, self.best)
         if verdict:
             expected = self.reference.tells(command, wanted)
             assert {name: int(events[name][0]) for name in expected} == expected

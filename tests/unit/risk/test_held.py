@@ -11,6 +11,7 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import EventKind, InstrumentOption, Phase, Reason
+from openoutcry.wire.instrument_states import InstrumentState
 from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_script import Script, parse_command
 from tests.support.risk.held import SYMBOLS, Both, HeldCore, S, trades
@@ -110,6 +111,10 @@ def halted_in_phase(core):
     core.send("PHASE HALT")
 
 
+def suspended(core):
+    core.set(Setting.INSTRUMENT_STATE, InstrumentState.SUSPENDED)
+
+
 def market_killed(core):
     core.set(Setting.MARKET_KILL, 1, symbol=b"")
 
@@ -132,6 +137,7 @@ STATES = {
     "limit state": limit_state_ends,
     "halt": halted,
     "halt and its phase": halted_in_phase,
+    "suspension": suspended,
     "market kill": market_killed,
     "emergency close": emergency,
 } | {
@@ -374,10 +380,23 @@ class Drawn:
             return parse_command(f"PHASE {PHASES[rng.integers(0, len(PHASES))]} sym={symbol}", 0)
         on, named = int(rng.integers(0, 2)), symbol.encode()
         if rng.integers(0, 3) == 0:
+            return setting(Setting.INSTRUMENT_STATE, int(rng.choice(OF_OPERATOR)), 0, named)
+        if rng.integers(0, 3) == 0:
             return setting(Setting.MARKET_KILL, on, operator=int(rng.integers(1, 3)))
         if rng.integers(0, 4) == 0:
             return setting(Setting.KILL, on, int(who))
         return setting(Setting.HALT, on, 0, named)
+
+
+TRADING, SUSPENDED, CLOSE_ONLY, DELISTED = (
+    InstrumentState.TRADING,
+    InstrumentState.SUSPENDED,
+    InstrumentState.CLOSE_ONLY,
+    InstrumentState.DELISTED,
+)
+OF_OPERATOR = [int(state) for state in (TRADING, SUSPENDED, CLOSE_ONLY) for _ in range(5)] + [
+    DELISTED
+]
 
 
 @given(seed=st.integers(0, 2**32 - 1), options=st.sampled_from(OPTIONS))

@@ -46,6 +46,7 @@ export async function show(root) {
     quotes.map((quote) => pressed(quote, quote, false, () => { state.quote = quote; state.only = false; })));
   const sorted = h("select", { "aria-label": t("markets.order"), onchange: (event) => { state.order = event.target.value; chosen.set("order", state.order); draw(); } },
     ["volume", "change", "last", "name"].map((name) => h("option", { value: name, selected: name === state.order }, t(`markets.order.${name}`))));
+  const stateOf = (row) => tickers.get(row.symbol)?.state || row.state;
   const of = (go) => (row) => { const found = tickers.get(row.symbol); return found ? go(found, row) : "–"; };
   const list = table([
     { label: t("markets.watchlist"), node: (row) => star(row.symbol, () => { if (state.only) draw(); }), sign: (row) => row.symbol },
@@ -55,7 +56,7 @@ export async function show(root) {
     { label: t("high.24h"), n: true, text: of((one, row) => sign(one.high) ? priceText(one.high, row) : "–"), kind: () => "price" },
     { label: t("low.24h"), n: true, text: of((one, row) => sign(one.low) ? priceText(one.low, row) : "–"), kind: () => "price" },
     { label: t("volume.24h"), n: true, text: of((one, row) => `${amountText(one.amount)} ${row.quote}`) },
-    { label: t("state"), text: (row) => t(`market.${row.state}`), kind: (row) => row.state === "trading" ? "" : "warning" },
+    { label: t("state"), text: (row) => t(`market.${stateOf(row)}`), kind: (row) => stateOf(row) === "trading" ? "" : "warning" },
   ], { key: (row) => row.symbol, label: t("nav.markets"), empty: t("markets.none"), click: (row) => { location.hash = `#/trade/${encodeURIComponent(row.symbol)}`; } });
   const count = h("span", { class: "muted" });
   root.append(h("div", { class: "headline" }, h("h1", {}, t("nav.markets")), count, h("span", { class: "spring" })),

@@ -81,6 +81,8 @@ function strip(market, ends) {
   const terms = kind ? h("span", { class: "chip", id: "terms" }, market.inverse ? t("kind.inverse", { kind }) : kind) : null;
   ends.push(follow("ticker", market.symbol, ({ row }) => {
     say(last, priceText(row.last, market));
+    state.hidden = row.state === "trading";
+    say(state, t(`market.${row.state}`));
     const [text, kind] = changeOf(row);
     last.className = `last ${kind || "price"}`;
     cells[0].className = kind || "price";

@@ -1,0 +1,96 @@
+"""``outcry venue instrument``: the states of a venue's instruments."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
+from openoutcry.cli.options import as_json_option
+from openoutcry.wire.errors import OutcryError
+
+
+@click.group()
+def instrument() -> None:
+    """Change an instrument's state while the venue trades, or list all.
+
+    Every change is a sequenced command with a reference. With operators in the file two supervisors
+    ask for the same.
+
+    \b
+    outcry venue instrument list
+    outcry venue instrument suspend BTC-USD --reference "notice 12" --operator anna
+    outcry venue instrument delist BTC-USD --reference "notice 14" --operator anna
+    """
+
+
+@instrument.command("list")
+@FILE_OPTION
+@as_json_option
+def list_states(file: Path, as_json: bool) -> None:
+    """List the instruments: state, phase, and the changes it takes."""
+    from openoutcry.venue.days import read_status
+    from openoutcry.venue.file import read_venue
+    from openoutcry.venue.instruments_desk import rows_of
+
+    venue = read_venue(file)
+    document = read_status(venue.journal)
+    if document is None or document["state"] != "open":
+        raise OutcryError(f"{file}: this venue is not open")
+    rows = rows_of(document["phases"], document["risk"].get("states", {}))
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    for row in rows:
+        takes = ", ".join(row["takes"]) or "nothing"
+        click.echo(f"{row['symbol']:<12} {row['state']:<10} {row['phase']:<18} takes {takes}")
+
+
+def _ask(file: Path, do: str, operator: str | None, as_json: bool, **given: Any) -> None:
+    send_to_desk(file, {"do": f"instrument-{do}", **given}, operator, as_json)
+
+
+@instrument.command()
+@click.argument("symbol")
+@asks
+def suspend(symbol: str, file: Path, operator: str | None, as_json: bool) -> None:
+    """Reject new orders in SYMBOL; resting orders stay.
+
+    Cancels are accepted, and nothing trades, also on later days. `outcry venue halt` does the same
+    at once, by one operator."""
+    _ask(file, "suspend", operator, as_json, instrument=symbol)
+
+
+@instrument.command("close-only")
+@click.argument("symbol")
+@asks
+def close_only(symbol: str, file: Path, operator: str | None, as_json: bool) -> None:
+    """Cancel all orders in SYMBOL; take only those that reduce.
+
+    An order must make a position smaller. In a spot instrument that is a sale of what its
+    participant has available, without credit."""
+    _ask(file, "close-only", operator, as_json, instrument=symbol)
+
+
+@instrument.command()
+@click.argument("symbol")
+@asks
+def resume(symbol: str, file: Path, operator: str | None, as_json: bool) -> None:
+    """Let SYMBOL trade again after it was suspended or close-only.
+
+    A suspended instrument opens with an auction if it would trade continuously now."""
+    _ask(file, "resume", operator, as_json, instrument=symbol)
+
+
+@instrument.command()
+@click.argument("symbol")
+@click.option("--price", type=int, help="Settle the positions of a contract at this price, ticks.")
+@asks
+def delist(symbol: str, price: int | None, file: Path, operator: str | None, as_json: bool) -> None:
+    """Cancel all orders in SYMBOL and end its trading for good.
+
+    What holders of a spot instrument have stays in their wallets and can be withdrawn. Positions
+    must be closed before. Those of a contract can be settled at --price, of an option its
+    underlying's."""
+    _ask(file, "delist", operator, as_json, instrument=symbol, price=price)

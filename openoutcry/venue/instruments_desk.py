@@ -1,0 +1,137 @@
+"""What the exchange operator may ask for about an instrument's state: it is suspended, takes only
+what makes positions smaller, trades again, or is delisted.
+
+Each request is one command, with the effect in the core; then comes the phase that goes with it.
+``wire/instrument_states.py`` has the states, and which requests each of them takes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.risk.contract_layout import LIVE, MAX_PRICE
+from openoutcry.risk.instrument_state import WITH_PRICE, state_in
+from openoutcry.risk.region import View, setting
+from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.requests import EFFECTIVE, NOTHING
+from openoutcry.venue.risk_tables import RiskSpec
+from openoutcry.wire.instrument_states import REQUESTS, InstrumentState, next_state, taken_by
+from openoutcry.wire.symbols import code_of
+
+PREFIX = "instrument-"
+INSTRUMENT_REQUESTS = tuple(f"{PREFIX}{request}" for request in REQUESTS)
+DONE = {
+    "suspend": "is suspended: new orders are rejected, resting orders stay",
+    "close-only": "takes only orders that make a position or a holding smaller; all open orders "
+    "are cancelled",
+    "resume": "trades again",
+    "delist": "is delisted; all open orders are cancelled",
+}
+Request = dict[str, Any]
+Phases = Callable[[str, InstrumentState], Iterable[npt.NDArray[Any]]]
+
+
+def words(state: InstrumentState) -> str:
+    """Return the state as people read it."""
+    return state.name.lower().replace("_", "-")
+
+
+def rows_of(phases: Mapping[str, str], states: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the instruments with phase, state and the requests that it takes.  ``states``: those
+    that do not trade as their phase says."""
+    by_words = {words(state): state for state in InstrumentState}
+    rows = []
+    for symbol, phase in phases.items():
+        state = by_words[states.get(symbol, words(InstrumentState.TRADING))]
+        takes = taken_by(state)
+        rows.append({"symbol": symbol, "state": words(state), "phase": phase, "takes": takes})
+    return rows
+
+
+class InstrumentsDesk:
+    """Turns requests about the states of instruments into work."""
+
+    def __init__(self, symbols: list[str], view: View, spec: RiskSpec, entered: Phases) -> None:
+        """``entered(symbol, state)``: the calendar takes note that an instrument has entered a
+        state, and gives the PHASE commands that go with it."""
+        self.symbols, self.view, self.spec, self.entered = symbols, view, spec, entered
+
+    def state(self, symbol: str) -> InstrumentState:
+        """Return the state of an instrument in the core."""
+        row = self.view.instruments[self.symbols.index(symbol)]
+        return state_in(int(row[lay.HALT // 8]))
+
+    def work_of(self, request: Request, operator: int) -> Work:
+        """Raises :class:`DeskError` naming what cannot be."""
+        symbol, asked = str(request.get("instrument") or ""), request["do"].removeprefix(PREFIX)
+        if symbol not in self.symbols:
+            raise DeskError(f"there is no instrument {symbol!r}")
+        state = self.state(symbol)
+        if request.get(EFFECTIVE):
+            return self._phases(symbol, state)
+        wanted = next_state(state, asked)
+        if wanted is None:
+            taken = ", ".join(taken_by(state)) or "no request any more"
+            raise DeskError(f"{symbol} is {words(state)}: it takes {taken}, not {asked}")
+        if self.view.word(lay.PARTITIONS) > 1:
+            raise DeskError(
+                f"{symbol}: states of instruments need one partition ([venue] partitions)"
+            )
+        terms, price = 0, request.get("price")
+        if wanted is InstrumentState.DELISTED:
+            terms, price = self._settlement(symbol, price)
+        elif price is not None:
+            raise DeskError(f"{asked} takes no settlement price; only delist does")
+        record = setting(
+            Setting.INSTRUMENT_STATE, int(wanted), terms, code_of(symbol), price or 0, operator
+        )
+
+        def refused() -> str:
+            if self.state(symbol) is wanted:
+                return ""
+            return f"{symbol}: the core rejected it; see `outcry venue instrument list`"
+
+        shown = f" Positions are settled at {price} ticks." if terms else ""
+        return Work(
+            record,
+            [f"{symbol} {DONE[asked]}.{shown}" if shown else f"{symbol} {DONE[asked]}"],
+            refused,
+            lambda: self._phases(symbol, wanted),
+        )
+
+    def _phases(self, symbol: str, state: InstrumentState) -> Work:
+        """The phase of a state that is in force."""
+        records = list(self.entered(symbol, state))
+        return Work(np.concatenate([NOTHING, *records]), [])
+
+    def _settlement(self, symbol: str, price: Any) -> tuple[int, int]:
+        """Return ``qty_lots`` and ``price_ticks`` of a delisting.  Raises :class:`DeskError` if
+        positions are open and nothing settles them."""
+        index, contracts = self.symbols.index(symbol), self.view.contracts
+        row = self.view.instruments[index]
+        is_spot = bool(row[lay.SPOT_AT // 8])
+        holders = 0 if is_spot else np.count_nonzero(self.view.cells[:, index, lay.POSITION // 8])
+        is_contract = contracts is not None and index in contracts.number
+        if price is None:
+            if holders:
+                how = "give a settlement price with --price" if is_contract else "close them first"
+                raise DeskError(
+                    f"{symbol}: {holders} participants hold positions, and there is no settlement "
+                    f"price: {how} (`outcry venue instrument close-only {symbol}` lets them)"
+                )
+            return 0, 0
+        if not is_contract:
+            raise DeskError(f"{symbol} is not a contract: a price settles positions of contracts")
+        assert contracts is not None
+        if type(price) is not int or abs(price) > MAX_PRICE:
+            raise DeskError(f"price: {price!r} is not -{MAX_PRICE} to {MAX_PRICE} ticks")
+        if contracts.of(index, "state") != LIVE:
+            raise DeskError(f"{symbol} was settled at {contracts.of(index, 'final')} ticks")
+        terms = self.spec.contracts.get(symbol)
+        if holders and terms is not None and terms.contract.physical:
+            raise DeskError(f"{symbol} is delivered: positions end at its expiry, or are closed")
+        return contracts.of(index, "adjustments") << 1 | WITH_PRICE, price
