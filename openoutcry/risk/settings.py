@@ -48,7 +48,6 @@ INSTRUMENT_WORDS = {
     Setting.ADV: lay.ADV,
     Setting.ADV_SHARE: lay.ADV_BPS,
     Setting.BANDS: lay.BAND_HIGH,
-    Setting.HALT: lay.HALT,
     Setting.MARK: lay.LAST,
 }
 GROUP_WORDS = {
@@ -77,6 +76,9 @@ def setting_in_force(
         return view.word(MARKET_WORDS[what]), 0
     if what in INSTRUMENT_SETTINGS and not 0 <= instrument < len(view.instruments):
         raise RiskError(f"{what.name}: there is no such instrument")
+    if what is Setting.HALT:
+        halt = int(view.instruments[instrument, lay.HALT // 8])
+        return halt & (protection_layout.OPERATORS_HALT | protection_layout.PROTECTIONS_HALT), 0
     if what in INSTRUMENT_WORDS:
         row = view.instruments[instrument]
         second = int(row[lay.BAND_LOW // 8]) if what is Setting.BANDS else 0

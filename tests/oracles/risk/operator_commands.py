@@ -250,16 +250,16 @@ def _state(risk: "Reference", index: int, value: int, c: Any) -> bool:
     if wanted is InstrumentState.DELISTED and terms % 2 == 1:
         if risk.contracts is None or not risk.contracts.settle_delisted(index, terms >> 1, price):
             return False
-    elif (
-        terms
-        or price
-        or (wanted is InstrumentState.DELISTED and any(c[index].position for c in risk.cells))
-    ):
+    elif terms or price or (wanted is InstrumentState.DELISTED and _is_held(risk, index)):
         return False
     rules.suspended = wanted is InstrumentState.SUSPENDED
     rules.close_only = wanted is InstrumentState.CLOSE_ONLY
     rules.delisted = wanted is InstrumentState.DELISTED
     return True
+
+
+def _is_held(risk: "Reference", index: int) -> bool:
+    return any(cells[index].position for cells in risk.cells)
 
 
 def _status(risk: "Reference", who: int, status: int, name: int) -> bool:

@@ -1,0 +1,208 @@
+"""Instruments are suspended, close-only and delisted while the venue trades; restarts, a replay,
+the ledger and every door see the same."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from openoutcry.cli.main import main
+from openoutcry.market_data.feed import Feed
+from openoutcry.risk import layout as lay
+from openoutcry.risk.bits import Setting
+from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason, Side
+from openoutcry.wire.instrument_states import InstrumentState
+from tests.support.venue.contract_floor import CONTRACT_VENUE
+from tests.support.venue.cut_requests import cut_off, effects
+from tests.support.venue.floor import InlineFloor
+from tests.support.venue.venue_floor import WORD, kinds, order, risk_refusal
+
+STATE = Setting.INSTRUMENT_STATE
+
+
+@pytest.fixture(scope="module")
+def floor(tmp_path_factory):
+    trading_floor = InlineFloor(tmp_path_factory.mktemp("states"))
+    yield trading_floor
+    trading_floor.close()
+
+
+def change(floor, *words, **more):
+    """Asked for by the account that owns the venue."""
+    return floor.ask("instrument", *words, **more)
+
+
+def trades_again(floor, minute):
+    floor.at(f"2026-11-23T10:{minute}")
+    floor.wait_for_phase("CONTINUOUS")
+
+
+def test_a_suspension_takes_cancels_outlives_restarts_and_ends_with_an_auction(floor):
+    floor.send(order(1, Side.BUY, 5, 10))
+    assert change(floor, "suspend", "GOLD")["done"] == [
+        "GOLD is suspended: new orders are rejected, resting orders stay"
+    ]
+    for again in (False, True):
+        if again:
+            floor.again()
+        status = floor.wait_for(lambda s: s["phases"]["GOLD"] == "HALT")
+        assert status["risk"]["states"] == {"GOLD": "suspended"}
+        assert status["risk"]["halted"] == []
+        (refused,) = floor.send(order(2 + again, Side.BUY, 5, 10))
+        assert risk_refusal(refused)[0] == {"INSTRUMENT_SUSPENDED"}
+    cancel = order(1, Side.BUY, 5, 10, kind=CommandKind.CANCEL)
+    assert kinds(floor.send(cancel)[0]) == [EventKind.CANCELLED]
+    wrong = change(floor, "suspend", "GOLD", status=1)["error"]
+    assert wrong == "GOLD is suspended: it takes close-only, resume, delist, not suspend"
+    halt = floor.ask("resume", "instrument", "GOLD", status=1)["error"]
+    assert "GOLD is suspended: `outcry venue instrument resume`" in halt
+    assert change(floor, "resume", "GOLD")["done"] == ["GOLD trades again"]
+    trades_again(floor, "02")
+    floor.send(cancel)  # what is before it is on disk then
+    assert floor.phases_of("GOLD")[-3:] == ["HALT", "VOLATILITY_AUCTION", "CONTINUOUS"]
+    assert floor.status()["risk"]["states"] == {}
+
+
+def test_two_supervisors_consent(floor):
+    """Each with a password, to the same; a request of one changes nothing."""
+    words = ("close-only", "TIN", "--operator")
+    waits = change(floor, *words, "anna", password=WORD)
+    assert waits["waits"]
+    assert waits["done"][0].endswith("waiting for a second supervisor")
+    assert floor.status()["risk"]["states"] == {}
+    again = change(floor, *words, "anna", password=WORD)
+    assert again["waits"], "one person twice is one person"
+    other = change(floor, "suspend", "TIN", "--operator", "bert", password=WORD)
+    assert other["waits"], "another request is another wish"
+    change(floor, *words, "bert", password=WORD)
+    assert floor.status()["risk"]["states"] == {"TIN": "close-only"}
+    (command,) = effects(floor, STATE)[-1:]
+    assert (command["aux"], command["order_id"]) == (InstrumentState.CLOSE_ONLY, 2)
+    change(floor, "resume", "TIN")
+
+
+def test_close_only_takes_what_makes_a_position_smaller(floor):
+    """Participant 1 holds 40 TIN."""
+    floor.send(order(10, Side.SELL, 5, 600, symbol=b"TIN"))
+    change(floor, "close-only", "TIN")
+    _, events = floor.journal()
+    (gone,) = events[(events["order_id"] == 10) & (events["kind"] == EventKind.CANCELLED)]
+    assert gone["reason"] == Reason.CLOSE_ONLY
+    more = {"symbol": b"TIN"}
+    refused, taken, beyond = floor.send(
+        order(11, Side.BUY, 1, 500, **more),
+        order(12, Side.SELL, 40, 600, **more),
+        order(13, Side.SELL, 1, 600, **more),
+    )
+    assert risk_refusal(refused)[0] == {"CLOSE_ONLY"}
+    assert kinds(taken) == [EventKind.ACCEPTED]
+    assert risk_refusal(beyond)[0] == {"CLOSE_ONLY"}
+    assert floor.status()["phases"]["TIN"] == "CONTINUOUS"
+    change(floor, "resume", "TIN")
+    floor.send_all(order(12, Side.SELL, 40, 600, kind=CommandKind.CANCEL, **more))
+
+
+def test_a_delisting_with_positions_names_what_is_in_the_way(floor):
+    text = change(floor, "delist", "TIN", status=1)["error"]
+    assert text.startswith("TIN: 1 participants hold positions, and there is no settlement price")
+    text = change(floor, "delist", "TIN", "--price", "500", status=1)["error"]
+    assert text == "TIN is not a contract: a price settles positions of contracts"
+    assert change(floor, "suspend", "LEAD", status=1)["error"] == "there is no instrument 'LEAD'"
+    assert not len(effects(floor, STATE)[effects(floor, STATE)["aux"] == InstrumentState.DELISTED])
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_a_delisting_that_is_cut_off_is_done_once(tmp_path, after):
+    """Cut off before and after its one command; the same reference finishes it."""
+    floor = InlineFloor(tmp_path)
+    resting = [order(n, Side.BUY, n, 10) for n in (1, 2, 3)]
+    assert all(kinds(events) == [EventKind.ACCEPTED] for events in floor.send(*resting))
+    request = {"do": "instrument-delist", "instrument": "GOLD", "reference": "notice 14"}
+    assert cut_off(floor, request, after)
+    is_delisted = after == 3
+    assert (floor.status()["risk"]["states"] == {"GOLD": "delisted"}) is is_delisted
+    for _ in range(2):
+        change(floor, "delist", "GOLD", "--reference", "notice 14")
+        floor.again()
+    assert len(effects(floor, STATE)) == 1
+    _, events = floor.journal()
+    gone = events[events["reason"] == Reason.DELISTED]
+    assert sorted(gone["order_id"].tolist()) == [1, 2, 3]
+    assert set(gone["kind"]) == {EventKind.CANCELLED}
+    assert set(gone["cause_seq"]) == set(effects(floor, STATE)["seq"])
+    status = floor.wait_for(lambda s: s["phases"]["GOLD"] == "CLOSED")
+    assert status["phases"]["TIN"] == "CONTINUOUS"
+    (refused,) = floor.send(order(9, Side.BUY, 5, 10))
+    assert risk_refusal(refused)[0] == {"DELISTED"}
+    wrong = change(floor, "resume", "GOLD", status=1)["error"]
+    assert wrong == "GOLD is delisted: it takes no request any more, not resume"
+    # The next day begins without it.
+    floor.at("2026-11-24T09:30")
+    floor.close()
+
+
+def test_what_people_read(tmp_path):
+    floor = InlineFloor(tmp_path)
+    change(floor, "suspend", "GOLD")
+    change(floor, "delist", "GOLD")
+    change(floor, "close-only", "TIN")
+    floor.status()
+    file = str(floor.file)
+    shown = CliRunner().invoke(main, ["venue", "instrument", "list", "--venue", file, "--json"])
+    rows = {row["symbol"]: row for row in json.loads(shown.stdout)}
+    assert rows["GOLD"] | {"phase": ""} == {
+        "symbol": "GOLD", "state": "delisted", "phase": "", "takes": []
+    }  # fmt: skip
+    assert rows["TIN"]["takes"] == ["suspend", "resume", "delist"]
+    text = CliRunner().invoke(main, ["venue", "instrument", "list", "--venue", file]).stdout
+    assert "GOLD         delisted   CLOSED             takes nothing" in text
+    status = CliRunner().invoke(main, ["venue", "status", file]).stdout.splitlines()
+    assert {"GOLD is delisted", "TIN is close-only"} <= set(status)
+    history = CliRunner().invoke(main, ["venue", "limits", "history", "--venue", file, "--json"])
+    did = [(row["what"], row["did"]) for row in json.loads(history.stdout)]
+    assert did == [("GOLD", "suspended"), ("GOLD", "delisted"), ("TIN", "close-only")]
+    floor.close()
+
+
+def test_the_feed_says_each_state(tmp_path):
+    """H with its letter and reason, as it changes and at the begin of the next session."""
+    floor = InlineFloor(tmp_path)
+    for words in (("suspend", "GOLD"), ("close-only", "TIN"), ("delist", "GOLD")):
+        change(floor, *words)
+    floor.status()
+    commands, events = floor.journal()
+    feed = Feed(floor.venue.file.instruments, order_capacity=4_096)
+    data = feed.encode(events, np.ascontiguousarray(commands["rx_ts_ns"]), int(commands["seq"][0]))
+    said, at = [], 0
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 2], "big")
+        message = data[at + 2 : at + 2 + size]
+        if message[:1] == b"H":
+            said.append((message[11:19].decode().strip(), message[19:20] + message[21:25]))
+        at += 2 + size
+    assert ("GOLD", b"HSUSP") in said
+    assert ("TIN", b"TCONL") in said
+    assert [one for symbol, one in said if symbol == "GOLD"][-1] == b"HDLST"
+    floor.close()
+
+
+def test_a_contract_is_delisted_at_a_price(tmp_path):
+    """Its positions are settled, the ledger agrees, and a replay comes to the same."""
+    floor = InlineFloor(tmp_path, CONTRACT_VENUE)
+    tin = {"symbol": b"TIN"}
+    floor.send(order(1, Side.SELL, 2, 200_000, who=2, **tin), order(2, Side.BUY, 2, 200_000, **tin))
+    floor.send(order(3, Side.BUY, 1, 190_000, **tin))
+    text = change(floor, "delist", "TIN", status=1)["error"]
+    assert "2 participants hold positions" in text
+    assert "--price" in text
+    before = floor.view.of(1, lay.BALANCE)
+    done = change(floor, "delist", "TIN", "--price", "199000")["done"]
+    assert done == ["TIN is delisted; all open orders are cancelled. Positions are settled at "
+                    "199000 ticks."]  # fmt: skip
+    floor.step()
+    assert not floor.view.cells[:, 1, lay.POSITION // 8].any()
+    assert floor.view.of(1, lay.BALANCE) == before - 2 * 1_000
+    assert floor.view.of(1, lay.OPEN) == 0
+    floor.wait_for(lambda s: s["phases"]["TIN"] == Phase.CLOSED.name)
+    floor.close()
