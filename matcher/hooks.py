@@ -62,9 +62,9 @@ REASON_MASK = (1 << REASON_BITS) - 1
 VERDICT_MASK = 0xFFFF
 APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BITS
 CANCELS = 4 << REASON_BITS
-"""Verdicts without a reason: the command is the hooks' own; its two sides trade with each other;
-one of them has taken lots over from the other (``off_book.py``); or every open order in its
-instrument is cancelled."""
+"""Verdicts without a reason: the command is the hooks' own; its two sides trade with each other; or
+one of them has taken lots over from the other (``off_book.py``).  With CANCELS every open order in
+its instrument is cancelled."""
 TAKEOVER_SHIFT, TAKEOVER_BIAS = 16, 1 << 40
 """Of TAKES_OVER: the bits above are the price of what was taken over, and this.  Of CANCELS they
 are the Reason of the cancels."""

@@ -13,7 +13,7 @@ from openoutcry.wire.errors import OutcryError
 
 @click.group()
 def instrument() -> None:
-    """Change an instrument's state while the venue trades, or list all.
+    """Suspend, resume or delist an instrument; list states.
 
     Every change is a sequenced command with a reference. With operators in the file two supervisors
     ask for the same.

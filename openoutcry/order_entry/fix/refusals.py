@@ -56,12 +56,12 @@ FIRST_COMMON = constants.REFUSAL_THROTTLED
 COMMON = tuple(Refusal[name] for name in faults.WORDS.column("FIX").values())
 """FIX's of each of them."""
 
-TEXT_BYTES, TEXT_COUNT = 120, 124
+TEXT_BYTES, TEXT_COUNT = 120, 112
 ROW_BYTES = 128
 """The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text.  The
 rows from 0 are the core's reasons, and those from CORE_REASONS the refusals.  The checks of limits
 begin at LIMITS, and the gateway's rules at RULES, each in the order of their bits."""
-CORE_REASONS, LIMITS, RULES = 38, 60, 108
+CORE_REASONS, LIMITS, RULES = 36, 58, 95
 
 
 def rows() -> bytes:

@@ -22,6 +22,7 @@ NO_AMOUNT = {
     "contract expire": "price: ticks", "contract report": "price: ticks",
     "corporate dividend": "price: ticks", "corporate split": "price: ticks",
     "corporate reference": "price: ticks", "venue off-book": "price: ticks",
+    "instrument delist": "price: ticks",
     "cold build": "rate: units of a byte, as nodes quote it",
 }  # fmt: skip
 """Parameters with a number and a name like an amount that are none, by command."""

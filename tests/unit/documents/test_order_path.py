@@ -59,10 +59,11 @@ NOT_TAKEN = {
         "matcher/capacity.py": "",
         "matcher/off_book.py": "",
         "matcher/hooks.py": "follow_holds sweep_called enter_due tell_delay refuse settle_held"
-        " note_best",
+        " note_best cancel_whole",
         "risk/before.py": "operator_command refuse",
         "risk/after.py": "report_refusal enter_phase ask_for_order bring_rarely",
         "risk/operator_commands.py": "",
+        "risk/instrument_state.py": "",
         "risk/protection.py": "",
         "risk/liquidation.py": "",
         "risk/money.py": "",

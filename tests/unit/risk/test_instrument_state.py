@@ -18,6 +18,7 @@ from openoutcry.wire.instrument_states import (
     next_state,
     taken_by,
 )
+from tests import ROOT
 from tests.support.risk.contracts import contract_pair
 from tests.support.risk.risk_core import Operator, Pair, bits
 from tests.support.risk.risk_flow import instruments, mixed_commands
@@ -289,3 +290,15 @@ def test_any_commands_among_changes_of_states(seed, world):
     both.same()
     assert refused > 10, name
     assert cancelled > 5, name
+
+
+def test_the_page_has_the_table():
+    """docs/venue.md: what each state takes, and the words of the doors."""
+    page = (ROOT / "docs" / "venue.md").read_text()
+    table = page.split("<!-- states of instruments -->\n")[1].split("<!-- end -->")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    doors = "feed", "FIX 326", "Binance", "/v1"
+    for state, (name, takes, _, *words) in zip(InstrumentState, rows, strict=True):
+        assert name == state.name.lower().replace("_", "-")
+        assert takes == (", ".join(taken_by(state)) or "–")
+        assert words == [STATES.offered(door).get(state, "as its phase") for door in doors]

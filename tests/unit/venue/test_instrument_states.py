@@ -151,9 +151,7 @@ def test_what_people_read(tmp_path):
     file = str(floor.file)
     shown = CliRunner().invoke(main, ["venue", "instrument", "list", "--venue", file, "--json"])
     rows = {row["symbol"]: row for row in json.loads(shown.stdout)}
-    assert rows["GOLD"] | {"phase": ""} == {
-        "symbol": "GOLD", "state": "delisted", "phase": "", "takes": []
-    }  # fmt: skip
+    assert (rows["GOLD"]["state"], rows["GOLD"]["takes"]) == ("delisted", [])
     assert rows["TIN"]["takes"] == ["suspend", "resume", "delist"]
     text = CliRunner().invoke(main, ["venue", "instrument", "list", "--venue", file]).stdout
     assert "GOLD         delisted   CLOSED             takes nothing" in text
@@ -198,8 +196,7 @@ def test_a_contract_is_delisted_at_a_price(tmp_path):
     assert "--price" in text
     before = floor.view.of(1, lay.BALANCE)
     done = change(floor, "delist", "TIN", "--price", "199000")["done"]
-    assert done == ["TIN is delisted; all open orders are cancelled. Positions are settled at "
-                    "199000 ticks."]  # fmt: skip
+    assert done[0].endswith("cancelled. Positions are settled at 199000 ticks.")
     floor.step()
     assert not floor.view.cells[:, 1, lay.POSITION // 8].any()
     assert floor.view.of(1, lay.BALANCE) == before - 2 * 1_000
