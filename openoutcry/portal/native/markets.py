@@ -128,7 +128,7 @@ class NativeMarkets:
         names = ("lastPrice", "openPrice", "highPrice", "lowPrice", "volume", "quoteVolume")
         more = ("count", "bidPrice", "bidQty", "askPrice", "askQty")
         figures = (row[name] for name in (*names, *more))
-        return Ticker(market.symbol, *figures, state=self._state(market))
+        return Ticker(*(market.symbol, *figures, self._state(market)))
 
 
 def _of_option(terms: Contract, price_decimals: int, quote_decimals: int) -> dict[str, Any]:

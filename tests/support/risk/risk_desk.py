@@ -67,7 +67,7 @@ class Desk:
 
     def set(self, what, value, who=1, symbol=A, second=0, operator=0):
         verdict, _ = self.core.process(setting(what, value, who, symbol, second, operator))
-        return verdict == 1 << 8
+        return verdict != 0 and verdict & 0xFF == 0
 
     def time(self, now):
         self.send(kind=CommandKind.TIME, aux=now)
