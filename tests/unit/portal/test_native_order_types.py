@@ -17,6 +17,7 @@ from openoutcry.portal.trading.orders import ParticipantOrders
 from openoutcry.portal.trading.service import OrderService
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import (
+from openoutcry.wire.instrument_states import InstrumentState
     CommandKind,
     EventKind,
     OrderType,
@@ -75,6 +76,7 @@ class Portal:
             spendable=lambda participant, asset: 10**30,
             best=lambda code: (None, 0, None, 0),
             is_trading=lambda index: False,
+            state_of=lambda index: InstrumentState.TRADING,
         )
         self.broker = object.__new__(FixBroker)
         decimals = SimpleNamespace(price_decimals={"GOLD": 2})

@@ -34,6 +34,7 @@ from openoutcry.portal.trading.orders import EXPIRED, Order, ParticipantOrders
 from openoutcry.portal.trading.public import DAY_MS, INTERVALS, MINUTE_MS, Candle, Tape, Trade
 from openoutcry.portal.trading.service import OrderService
 from openoutcry.wire.enums import OrderType, Reason, Side, TimeInForce
+from openoutcry.wire.instrument_states import InstrumentState
 
 ROW = {
     "price_step_ticks": 1, "qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 10**6,
@@ -69,10 +70,13 @@ class Market2:
         self.listeners, self.seq, self.began_seq, self.time_ns = [], 7, 0, 1_234_567_890_123_456
         self.own = ParticipantOrders()
         self.orders = SimpleNamespace(participant=lambda number: self.own)
-        self.bid = 100
+        self.bid, self.states = 100, {}
 
     def is_trading(self, index):
         return index == 0
+
+    def state_of(self, index):
+        return self.states.get(index, InstrumentState.TRADING)
 
     def spendable(self, participant, asset):
         return 10**12
@@ -424,6 +428,20 @@ def test_exchange_info_shows_what_was_requested():
     assert names(permissions="MARGIN") == []
     rows = ask(spot, "GET", path, showPermissionSets="false")[0]["symbols"]
     assert [row["permissionSets"] for row in rows] == [[], []]
+
+
+def test_exchange_info_has_the_state_of_each_instrument():
+    """Suspended and delisted whatever the phase; close-only trades as its phase says."""
+    spot = api()
+    for state, status in (
+        (InstrumentState.SUSPENDED, "HALT"),
+        (InstrumentState.CLOSE_ONLY, "TRADING"),
+        (InstrumentState.DELISTED, "BREAK"),
+        (InstrumentState.TRADING, "TRADING"),
+    ):
+        spot.mirror.states[0] = state
+        rows = ask(spot, "GET", "/api/v3/exchangeInfo", symbol="BTCUSD")[0]["symbols"]
+        assert [row["status"] for row in rows] == [status]
 
 
 def test_a_cancel_replace_over_the_limit_of_orders_cancels_if_it_is_to():
