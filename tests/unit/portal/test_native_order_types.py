@@ -17,7 +17,6 @@ from openoutcry.portal.trading.orders import ParticipantOrders
 from openoutcry.portal.trading.service import OrderService
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import (
-from openoutcry.wire.instrument_states import InstrumentState
     CommandKind,
     EventKind,
     OrderType,
@@ -25,6 +24,7 @@ from openoutcry.wire.instrument_states import InstrumentState
     Side,
     TimeInForce,
 )
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.order_types import BUDGETS, PEGS, STOPS, TRAILING, TRAILING_BPS, UNPRICED
 from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
