@@ -28,7 +28,11 @@ from openoutcry.journal.event_hash import hash_array, hash_events
 from openoutcry.matcher import Engine, process_batch
 from openoutcry.matcher.book.depth import fill_depth
 from openoutcry.matcher.book.empty_arena import arena_bytes, keep_id_key, lay_out
+from openoutcry.matcher.commands.amend import replace_any
+from openoutcry.matcher.commands.phases import change_phase
+from openoutcry.matcher.commands.plain_commands import plain_on_plain, plain_on_special
 from openoutcry.matcher.hooks import process_hooked
+from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.pipeline.worker import step_address
@@ -67,20 +71,32 @@ BOOK: Kernels = (
 )
 
 
+MATCHER_AHEAD: Kernels = (
+    (plain_on_plain, 5),
+    (plain_on_special, 5),
+    (replace_any, 4),
+    (change_phase, 3),
+)
+"""Parts of the matcher that take as long as what follows a command, which another process compiles
+meanwhile."""
+
+
 @dataclass(frozen=True)
 class Part:
-    """Kernels that one process compiles, each with how many int64 arguments it has: those that
-    call much of the same, which numba types once for all of them."""
+    """Kernels that one process compiles, each with how many int64 arguments it has."""
 
     label: str
     kernels: Kernels
     long: bool = False
     """Compiling it takes long enough for separate processes to pay."""
+    ahead: Kernels = ()
+    """What they call, or what the kernels of another part call, to be compiled first."""
 
     @property
     def missing(self) -> Kernels:
-        """The kernels whose machine code is not in the cache."""
-        return [(kernel, count) for kernel, count in self.kernels if not is_kept(kernel)]
+        """The kernels whose machine code is not in the cache, and what is to be compiled first."""
+        missing = [(kernel, count) for kernel, count in self.kernels if not is_kept(kernel)]
+        return [*self.ahead, *missing] if missing or not self.kernels else []
 
 
 def compile_kernels(
@@ -97,11 +113,11 @@ def compile_kernels(
     """
     steps = [(row.code.step, 1) for row in table.stages if row.compiled]
     elsewhere = {kernel for part in more for kernel, _ in part.kernels}
+    matcher: Kernels = [(process_batch, 5), *([(process_hooked, 5)] if hooked else [])]
+    first = Part("matcher", matcher, long=True, ahead=MATCHER_AHEAD)
     parts = [
-        # In one process: the matcher is in both, and typing it is most of the work.
-        Part(
-            "matcher", [(process_batch, 5), *([(process_hooked, 5)] if hooked else [])], long=True
-        ),
+        first,
+        *([Part("stops and auctions", (), ahead=[(after_command, 2)])] if first.missing else []),
         *more,
         Part(
             "stages", [step for step in steps if step[0] not in elsewhere] + [(loop.run_stages, 7)]

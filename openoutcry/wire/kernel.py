@@ -3,9 +3,9 @@
 ``cache=True`` alone ignores changes in other files and freezes globals, so after an edit of a
 constant in a callee's module the old answer would still be returned.  The key of a module's
 compiled kernels is therefore a hash.  It covers every source file that the module can reach through
-its imports, the versions of numba and llvmlite, VERIFY and STRIPPED.  An edited file costs only the
-kernels that depend on it.  A wheel may contain compiled kernels (``wire/shipped.py``) under the
-same keys.
+its imports, this one, the versions of numba and llvmlite, VERIFY and STRIPPED.  An edited file
+costs only the kernels that depend on it.  A wheel may contain compiled kernels
+(``wire/shipped.py``) under the same keys.
 """
 
 import atexit
@@ -14,6 +14,7 @@ import fcntl
 import gc
 import hashlib
 import os
+import pickle
 import re
 import shutil
 import sys
@@ -23,20 +24,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import llvmlite
 import numba
-from llvmlite.binding import Linkage
+from llvmlite.binding import Linkage, parse_bitcode
 from numba.core import ir as numba_ir
-from numba.core.caching import CacheImpl, FunctionCache, UserProvidedCacheLocator
+from numba.core import serialize
+from numba.core.bytecode import FunctionIdentity
+from numba.core.caching import CacheImpl, FunctionCache, NullCache, UserProvidedCacheLocator
 from numba.core.ccallback import CFunc
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler, DefaultPassBuilder
+from numba.core.compiler import Compiler, CompileResult, DefaultPassBuilder
 from numba.core.compiler_machinery import FunctionPass, register_pass
 from numba.core.runtime.nrt import rtsys
 from numba.core.sigutils import normalize_signature
-from numba.core.untyped_passes import TranslateByteCode
+from numba.core.untyped_passes import ExtractByteCode, TranslateByteCode
 
 from openoutcry import PACKAGE
 from openoutcry.wire import shipped
@@ -103,7 +106,8 @@ def _hash_of(paths: Iterable[str], digest: "hashlib.blake2b") -> str:
 def _policy_hash() -> "hashlib.blake2b":
     """Start the hash of everything that machine code depends on other than sources."""
     versions = f"{numba.__version__} {llvmlite.__version__}"
-    return hashlib.blake2b(f"{versions} {VERIFY} {STRIPPED}".encode(), digest_size=8)
+    policy = f"{versions} {VERIFY} {STRIPPED} {Path(__file__).read_text(encoding='utf-8')}"
+    return hashlib.blake2b(policy.encode(), digest_size=8)
 
 
 @cache
@@ -343,6 +347,9 @@ class _CalleeLibrary(_Library):
     kernel that Python calls links it in.
     """
 
+    kept, described = "", b""
+    """Name of the file that has it, and what it says of the function (:class:`_CalleeCache`)."""
+
     @property
     def codegen(self) -> Any:
         return _NoEnvironment(self._codegen)
@@ -460,9 +467,136 @@ class _KernelCompiler(Compiler):
 
 
 class _CalleeCompiler(_KernelCompiler):
-    """The same, into a :class:`_CalleeLibrary`."""
+    """The same, into a :class:`_CalleeLibrary`, by a name that is the same in every process."""
 
     library = _CalleeLibrary
+
+    def compile_extra(self, func: Any) -> Any:
+        self.state.func_id = FunctionIdentity.from_function(func)
+        if _has_own_name(func):
+            self.state.func_id.unique_id = 0  # numba counts from 1
+        ExtractByteCode().run_pass(self.state)
+        self.state.lifted = ()
+        self.state.lifted_from = None
+        return self._compile_bytecode()
+
+
+def _has_own_name(function: Any) -> bool:
+    """Return whether no other function of its module has its name."""
+    return function.__closure__ is None and "<" not in function.__qualname__
+
+
+class _CalleeCache(NullCache):
+    """Where code that only other kernels call is kept: typed and lowered, a file for each
+    signature.  What calls it in another process links it, so that a function is compiled once and
+    not once for each kernel that reaches it."""
+
+    libraries: ClassVar[dict[str, _CalleeLibrary]] = {}
+    """Those of this process, by their files."""
+
+    def __init__(self, function: Any) -> None:
+        self._function = function
+
+    def _name(self, signature: Any, codegen: Any) -> str:
+        """Return the file's name below the folder of kernels; "": it is not kept."""
+        inside = _inside(self._function.__code__.co_filename)
+        if not inside or not _has_own_name(self._function):
+            return ""
+        try:
+            reach = _reach_hash(str(PACKAGE / inside))
+        except EditedSince:
+            return ""
+        key = repr((signature, codegen.magic_tuple(), sys.implementation.cache_tag))
+        digest = hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+        return f"{inside[:-3]}-{reach}/{self._function.__qualname__}-{digest}.callee"
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        codegen = target_context.codegen()
+        name = self._name(sig, codegen)
+        if not name or not (name in self.libraries or os.path.exists(KERNELS_DIR / name)):
+            return None
+        rtsys.initialize(target_context)
+        try:
+            library = _kept_library(name, codegen)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            return None  # it, or what it calls, is not whole
+        fndesc, environment, signature = pickle.loads(library.described)
+        result: Any = CompileResult  # a namedtuple, whose fields numba's stubs do not know
+        return result(
+            typing_context=target_context.typing_context,
+            target_context=target_context,
+            entry_point=target_context.get_executable(library, fndesc, environment),
+            typing_error=None,
+            type_annotation="",
+            signature=signature,
+            objectmode=False,
+            lifted=(),
+            fndesc=fndesc,
+            library=library,
+            call_helper=None,
+            environment=environment,
+            metadata=None,
+            reload_init=[],
+            referenced_envs=(),
+        )
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        library, codegen = data.library, data.target_context.codegen()
+        name = self._name(sig, codegen)
+        linked = dict.fromkeys(library._linking_libraries)
+        callees = [one for one in linked if isinstance(one, _CalleeLibrary)]
+        is_complete = not library.has_dynamic_globals and all(one.kept for one in callees)
+        if not name or not is_complete or data.reload_init:
+            return
+        others = [
+            (one.name, one._get_module_for_linking().as_bitcode())
+            for one in linked
+            if not isinstance(one, _CalleeLibrary)
+        ]
+        code = library.name, library._final_module.as_bitcode(), [one.kept for one in callees]
+        data.fndesc.typemap = data.fndesc.calltypes = None
+        library.described = serialize.dumps((data.fndesc, data.environment, data.signature))
+        path = KERNELS_DIR / name
+        try:
+            os.makedirs(path.parent, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(pickle.dumps((*code, others, library.described)))
+            os.replace(file.name, path)
+        except OSError:
+            return  # it is compiled again where it is needed
+        library.kept, self.libraries[name] = name, library
+
+
+class _Linked:
+    """Code of a function that is no kernel, as another process has linked it."""
+
+    def __init__(self, name: str, bitcode: bytes) -> None:
+        self.name, self._bitcode = name, bitcode
+        self._reload_init: set[Any] = set()
+
+    def _get_module_for_linking(self) -> Any:
+        return parse_bitcode(self._bitcode)
+
+
+def _kept_library(name: str, codegen: Any) -> _CalleeLibrary:
+    """Return the code that a file of the cache has, with what it calls.  Raises ``OSError``, and
+    ``EOFError`` or ``UnpicklingError`` for a file that is not whole."""
+    known = _CalleeCache.libraries.get(name)
+    if known is not None:
+        return known
+    with open(KERNELS_DIR / name, "rb") as file:
+        own_name, bitcode, callees, others, described = pickle.load(file)
+    library = _CalleeLibrary(codegen, own_name)
+    library._final_module = parse_bitcode(bitcode)
+    library._final_module.name = own_name
+    library._linking_libraries = [
+        *(_kept_library(one, codegen) for one in callees),
+        *(_Linked(*one) for one in others),
+    ]
+    library.finalize()
+    library.kept, library.described = name, described
+    _CalleeCache.libraries[name] = library
+    return library
 
 
 def _refuse(closure: Any, args: Any, keywords: Any) -> Any:
@@ -505,6 +639,7 @@ def _callee(function: Callable[..., Any], forceinline: bool) -> Any:
         no_cfunc_wrapper=True,
         pipeline_class=_CalleeCompiler,
     )(function)
+    callee._cache = _CalleeCache(function)
     of_words = callee.get_call_template
 
     def get_call_template(arguments: Any, named: Any) -> Any:

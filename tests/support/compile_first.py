@@ -1,9 +1,8 @@
 """Compile what many tests need before they begin: ``python -m tests.support.compile_first WHAT``.
 
-The matcher takes more than a minute of a processor each time, with assertions and without, and what
-a kernel calls is typed once a process: the kernels that have the matcher in them are compiled in
-one.  ``make test`` starts these beside each other; tests that need a kernel while another process
-compiles it would wait for it (wire/kernel.py).
+The matcher takes half a minute of a processor, with assertions and without.  ``make test`` starts
+these beside each other; tests that need a kernel while another process compiles it would wait for
+it (wire/kernel.py).
 """
 
 import gc

@@ -80,7 +80,73 @@ def test_what_was_edited_after_it_was_imported_is_not_kept(tree):
     )
     assert done.stdout.split() == ["11", "NullCache"], done.stderr
     assert not list((tree / "cache").rglob("*.nbi"))
+    assert not list((tree / "cache").rglob("*.callee"))
     assert ask(tree)[1:] == (15, 0)
+
+
+COUNTED = """
+from openoutcry.wire import kernel
+
+compiled = []
+compile_callee = kernel._CalleeCompiler.compile_extra
+
+
+def counted(compiler, function):
+    compiled.append(function.__name__)
+    return compile_callee(compiler, function)
+
+
+kernel._CalleeCompiler.compile_extra = counted
+from openoutcry.flow.other import three_steps
+
+print(three_steps(1), *compiled)
+"""
+OTHER = """
+from openoutcry.flow.callee import step
+from openoutcry.flow.caller import two_steps
+from openoutcry.wire.kernel import kernel
+
+
+@kernel
+def three_steps(x):
+    return step(two_steps(x))
+"""
+
+
+def test_a_function_that_several_kernels_reach_is_compiled_once(tree):
+    """Another process links what the first has compiled.  What is damaged, or of an edited source,
+    is compiled anew."""
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"OUTCRY_CACHE_DIR": str(tree / "cache")}
+    (tree / "openoutcry" / "flow" / "other.py").write_text(OTHER)
+
+    def count() -> list[str]:
+        for index in (tree / "cache").rglob("*three_steps*.nbi"):
+            index.unlink()
+        done = subprocess.run(
+            [sys.executable, "-c", COUNTED],
+            env=environment,
+            capture_output=True,
+            text=True,
+            cwd=tree,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    assert ask(tree)[1:] == (11, 0)
+    assert count() == ["16", "two_steps"], "the caller called step before, and Python two_steps"
+    assert count() == ["16"]
+    (step,) = (tree / "cache").rglob("step-*.callee")
+    whole = step.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], whole[:-1]):
+        step.write_bytes(damaged)
+        assert count() == ["16", "two_steps", "step"]
+        assert count() == ["16"]
+    step.unlink()
+    assert count() == ["16", "two_steps", "step"]
+    callee = tree / "openoutcry" / "flow" / "callee.py"
+    callee.write_text(callee.read_text().replace("STEP = 5", "STEP = 7"))
+    assert count() == ["22", "two_steps", "step"]
 
 
 def test_a_copy_of_the_same_sources_compiles_nothing(tree, tmp_path):

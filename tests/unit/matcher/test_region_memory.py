@@ -52,6 +52,7 @@ def test_an_engine_holds_its_region_once() -> None:
         return Engine(instruments, 16, hooks=Hooks(np.ones(SIZE, np.uint8)))
 
     without = Engine(instruments, 16)
+    made().clone()  # kernels are compiled or loaded
     tracemalloc.start()
     try:
         engine = made()
