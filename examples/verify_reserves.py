@@ -82,6 +82,7 @@ def raw(text, size=None):
 def date(what, seconds, options):
     """A date as text; it must be of the day before the moment that is asked for."""
     when = datetime.fromtimestamp(seconds, UTC)
+    options.dates.append(seconds)
     is_then = -7_200 <= options.at.timestamp() - seconds <= 86_400
     need(is_then, f"{what} is of {when}, and says nothing of the day before {options.at}")
     return str(when)
@@ -112,12 +113,8 @@ def check_statement(path, public_key, options):
     key.verify(raw(get(stated, "signature"), 64), signed)
     need(get(stated, "public_key") == public_key, "the statement names another key")
     when = f"after command {seq}, {date('the statement', time_ns // 10**9, options)}"
-    return (
-        stated,
-        when,
-        digest(kind, content).hex(),
-        {name: (units[name], scales[name]) for name in units},
-    )
+    owed = {name: (units[name], scales[name]) for name in units}
+    return stated, when, digest(kind, content).hex(), owed
 
 
 def check_member(path, stated):
@@ -264,12 +261,11 @@ def check_outputs(document, options, chain, _):
             only = b"\x52" + b"".join(b"\x21" + key for key in keys) + b"\x53\xae"
             need(script == only and keys == sorted(set(keys)), "a script is not of 2 of 3 keys")
             wanted = b"\0\x20" + hashlib.sha256(script).digest()
-        is_theirs = lock == wanted and len(set(keys) & signers) >= needed
-        need(is_theirs, "those who signed cannot spend an output")
+        need(lock == wanted and len(set(keys) & signers) >= needed, "a signer cannot spend it")
         block, shown = block_of(raw(get(row, "proof")))
         check_work(network, raw(row["proof"])[:80])
-        is_so = txid in shown and number(get(row, "amount"), 2**63) == amount
-        need(is_so, f"{txid} is in no block, or has another amount")
+        need(txid in shown, f"{txid} is in no block")
+        need(number(get(row, "amount"), 2**63) == amount, f"{txid} has another amount")
         total, places, blocks = total + amount, [*places, (network, txid, place)], blocks | {block}
     need(number(get(document, "total"), 2**63) == total, "the total is another")
     if chain in options.node:
@@ -355,6 +351,7 @@ def main():
     parser.add_argument("--at", type=datetime.fromisoformat, default=datetime.now(UTC))
     options = parser.parse_args()
     options.at = options.at if options.at.tzinfo else options.at.replace(tzinfo=UTC)
+    options.dates = []  # of proofs and statement: what comes in between two would cover old debts
     for name in ("node", "token"):
         setattr(options, name, dict(text.split("=", 1) for text in getattr(options, name)))
     stated, when, bound, owed = check_statement(options.statement, options.public_key, options)
@@ -374,6 +371,8 @@ def main():
             need(kind == known, f"{name} is one thing here and another there")
             totals[name] = before + amount, *kind
             print(f"{document['chain']}: held {amount} of {name} at block {last['block']} of {day}")
+    is_one = max(options.dates) - min(options.dates) <= 7_200
+    need(is_one, "proofs and statement are more than two hours apart")
     for name in options.not_on_chain:
         need(name in owed and name not in totals, f"{name} cannot be left out")
         owed.pop(name)
@@ -381,8 +380,7 @@ def main():
     for name, (units, decimals) in owed.items():
         need(name in totals, f"{units} units of {name} are owed, and no reserves were shown")
         held, scale, token, _ = totals[name]
-        is_meant = token == options.token.get(name, NO_TOKEN).lower()
-        need(is_meant, f"{name} is the token {token}: name the one that you mean by --token")
+        need(token == options.token.get(name, NO_TOKEN).lower(), f"{name} is {token}: see --token")
         need(scale >= decimals, f"{name} has {scale} decimals on its chain, and {decimals} here")
         needed = units * 10 ** (scale - decimals)
         need(held >= needed, f"the wallets lack {needed - held} of {name}")

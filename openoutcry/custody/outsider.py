@@ -17,6 +17,9 @@ NO_TOKEN = "0x" + "00" * 20
 OLDEST_S, AHEAD_S = 86_400, 7_200
 """What is proved for a moment is of that moment: so much before it at most, or so much after it,
 as a block's time may be ahead."""
+TOGETHER_S = 7_200
+"""Proofs and statement are of times that are so much apart at most: what comes in between would
+count as reserves, and what is owed for it would not."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class Outsider:
         self.kinds: dict[str, tuple[int, str, str]] = {}
         """By asset: the chain's decimals, its token, and the network."""
         self.open: list[str] = []
-        self.oldest_ns = self.at_ns
+        self.oldest_ns, self.newest_ns = self.at_ns, 0
         self.last: dict[int, dict[str, Any]] = {}
         """By number of a chain: the proof of its latest block, at which all vaults are counted."""
 
@@ -136,6 +139,7 @@ class Outsider:
                 "day (--at TIME for another moment)"
             )
         self.oldest_ns = min(self.oldest_ns, when_ns)
+        self.newest_ns = max(self.newest_ns, when_ns)
         return text
 
     def _add(
@@ -164,6 +168,12 @@ class Outsider:
         if not debts.as_of_ns:
             raise ReservesError("the statement does not say when this was owed")
         after = f"after command {debts.as_of_seq}, " + self._date("the statement", debts.as_of_ns)
+        if self.newest_ns - self.oldest_ns > TOGETHER_S * SECOND_NS:
+            first, last = utc_text(self.oldest_ns), utc_text(self.newest_ns)
+            raise ReservesError(
+                f"proofs and statement are of {first} to {last}: what came in between would cover "
+                f"what was owed before; they may be {TOGETHER_S // 3_600} hours apart"
+            )
         for name, owed, decimals in debts.rows:
             if name not in left_out:
                 self._compare(name, owed, decimals, tokens, after)

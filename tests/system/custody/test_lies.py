@@ -163,7 +163,7 @@ def test_an_old_proof_or_statement_is_not_shown_as_todays(tmp_path):
         owed = now.owed(stated, tmp_path)
         return both.believe({"stated": stated, "hot": now.hot(owed), "cold": now.cold(owed)})
 
-    for terms in ((0,), (hour,), (day,), (day, hour, hour), (0, 0, 2 * hour), (day, day, 0)):
+    for terms in ((0,), (hour,), (day,), (day, hour, hour), (0, 0, 2 * hour), (day, 2 * hour, 0)):
         believed, said = at(*terms)
         assert believed == (True, True), said
         assert f"of {utc_text((world.time_s + (*terms, 0, 0)[2]) * 10**9)}" in said
@@ -180,6 +180,12 @@ def test_an_old_proof_or_statement_is_not_shown_as_todays(tmp_path):
         assert believed == (False, False), terms
         assert "it says nothing of that day" in said
         assert "cover" not in said
+    # What comes in between would cover what was owed before, or what went out after.
+    for stated_s, proved_s in ((0, 20 * hour), (0, 2 * hour + 1), (20 * hour, 0)):
+        believed, said = at(day, stated_s, proved_s)
+        assert believed == (False, False), (stated_s, proved_s)
+        assert "what came in between would cover what was owed before" in said
+        assert "the reserves cover" not in said
     # What does not say its date, and a header that is not the block's.
     both.words = [*both.words[:-2], f"--block=LTC={world.block}", world.at]
     dateless = world.statement(as_of_ns=0)
