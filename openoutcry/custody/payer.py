@@ -273,7 +273,17 @@ class Payer:
     # Signatures
 
     def _sign(self) -> int:
-        return sum(self._sign_one(row) for row in self._rows(DRAFTED))
+        return self._each(DRAFTED, self._sign_one)
+
+    def _each(self, state: str, work: Callable[[Any], int]) -> int:
+        """Do it for each draft in a state: one that is refused keeps no other waiting."""
+        steps = 0
+        for row in self._rows(state):
+            try:
+                steps += work(row)
+            except Refused as error:
+                self.store.note("waits", f"draft {row['id']}", f"{error.code}: {error}")
+        return steps
 
     def _sign_one(self, row: Any) -> int:
         draft = draft_of(row)
@@ -368,25 +378,24 @@ class Payer:
 
     def _bump(self) -> int:
         """Pay more for what has waited too long."""
-        steps = 0
-        for row in self._rows(BROADCAST):
-            waited = self.clock_ns() - int(row["sent_ns"] or 0)
-            if waited < self.spec.bump_after_s * 10**9:
-                continue
-            if any(key.startswith(f"{row['txid']}:") for key in self.taken()):
-                continue  # another draft spends its change, and pays for both
-            query = "select * from drafts where replaces = ? and state <> 'dropped'"
-            known = self.store.row(query, row["id"])
-            if known is not None:
-                steps += self._child(row, known)
-                continue
-            draft = self.rail.bump(draft_of(row))
-            with self.store.change():
-                self.keep(replace(draft, replaces=row["identity"]), row["purpose"], row["id"])
-            text = f"waited {waited // 10**9} s: replaced for a fee of {draft.fee}"
-            self.store.note("bump", f"draft {row['id']}", text)
-            steps += 1
-        return steps
+        return self._each(BROADCAST, self._bump_one)
+
+    def _bump_one(self, row: Any) -> int:
+        waited = self.clock_ns() - int(row["sent_ns"] or 0)
+        if waited < self.spec.bump_after_s * 10**9:
+            return 0
+        if any(key.startswith(f"{row['txid']}:") for key in self.taken()):
+            return 0  # another draft spends its change, and pays for both
+        query = "select * from drafts where replaces = ? and state <> 'dropped'"
+        known = self.store.row(query, row["id"])
+        if known is not None:
+            return self._child(row, known)
+        draft = self.rail.bump(draft_of(row))
+        with self.store.change():
+            self.keep(replace(draft, replaces=row["identity"]), row["purpose"], row["id"])
+        text = f"waited {waited // 10**9} s: replaced for a fee of {draft.fee}"
+        self.store.note("bump", f"draft {row['id']}", text)
+        return 1
 
     def _child(self, row: Any, replacement: Any) -> int:
         """The node does not take what replaces it: its change pays for both."""

@@ -352,9 +352,11 @@ class Withdrawals:
         """More than the file allows in an hour: everything stops."""
         if not asset.drain_an_hour:
             return False
+        # Each counts from when it is paid, and not again when it has arrived.
         query = (
-            "select coalesce(sum(units), 0) as n from withdrawals "
-            "where asset = ? and state in ('sent', 'done') and changed_ns > ?"
+            "select coalesce(sum(units), 0) as n from withdrawals as w "
+            "left join drafts as d on d.id = w.draft where w.asset = ? "
+            "and w.state in ('sent', 'done') and coalesce(d.made_ns, w.changed_ns) > ?"
         )
         row = self.store.row(query, asset.name, now_ns() - 3_600 * 10**9)
         assert row is not None

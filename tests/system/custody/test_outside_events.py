@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.reconcile import Reconciler
 from openoutcry.custody.utxo import rail as rails
 from tests.support.custody.chains import NAME, need_hsm, need_node
@@ -264,3 +264,24 @@ def test_many_payments_that_wait_for_a_refill_keep_no_other_waiting(desk):
     desk.mine(7)
     assert (desk.states()[small], desk.received(to)) == ("done", COIN)
     assert {desk.states()[one] for one in waiting} == {"sent"}
+
+
+def test_a_payment_that_cannot_be_bumped_keeps_no_other_waiting(desk, monkeypatch):
+    desk.fund(7, 3)
+    desk.fund(7, 3)
+    for _ in range(2):
+        desk.ask(7, COIN)
+        desk.settle()
+    first, second = desk.drafts()
+    rail = desk.parts.rails[NAME]
+    bumps = rail.bump
+
+    def bump(draft):
+        if draft.identity == first["identity"]:
+            raise Refused("fee_too_high", "above what the file allows")
+        return bumps(draft)
+
+    monkeypatch.setattr(rail, "bump", bump)
+    desk.payer.clock_ns = lambda: second["sent_ns"] + 3_600 * 10**9
+    desk.settle()
+    assert [one["replaces"] for one in desk.drafts()[2:]] == [second["id"]]

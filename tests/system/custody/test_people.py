@@ -13,6 +13,7 @@ from openoutcry.custody.reserves import ReservesError, check, message_of, prove,
 from openoutcry.custody.risk_score import Rules
 from openoutcry.custody.settings import Person
 from openoutcry.custody.sockets import Server
+from openoutcry.custody.store import now_ns
 from tests.support.custody.chains import NAME, need_hsm, need_node
 from tests.support.custody.desk import Desk
 from tests.support.custody.party import COIN, NAMES, Processes, softhsm
@@ -103,6 +104,26 @@ def test_a_drain_trips_the_breaker(desk):
     finally:
         desk.parts.withdrawals.file = desk.bench.file
         desk.parts.store.run("update breaker set lifted_ns = 1")
+    desk.mine(7)
+
+
+def test_a_drain_counts_a_withdrawal_when_it_is_paid_and_not_again_when_it_arrives(desk):
+    (asset,) = desk.bench.file.assets
+    paid, _ = desk.ask(7, 2 * COIN)
+    desk.mine(7)
+    store = desk.parts.store
+    assert desk.states()[paid] == "done"
+    # All was paid more than an hour ago, and has arrived just now.
+    store.run("update drafts set made_ns = made_ns - ?", 3_601 * 10**9)
+    store.run("update withdrawals set changed_ns = ? where state = 'done'", now_ns())
+    limited = replace(asset, drain_an_hour=2 * COIN)
+    desk.parts.withdrawals.file = replace(desk.bench.file, assets=(limited,))
+    try:
+        reference, _ = desk.ask(7, 2 * COIN)
+        desk.settle()
+        assert (desk.parts.breaker.why(), desk.states()[reference]) == ("", "sent")
+    finally:
+        desk.parts.withdrawals.file = desk.bench.file
     desk.mine(7)
 
 
