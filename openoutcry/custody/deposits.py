@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.custody.chain import Header, Receipt
-from openoutcry.custody.settings import ChainSpec, CustodyFile
+from openoutcry.custody.settings import AssetSpec, ChainSpec, CustodyFile
 from openoutcry.custody.store import Store, now_ns
 from openoutcry.custody.venue import Venue, VenueError
 
@@ -44,8 +44,16 @@ BEHIND = """
         or (state in ('reversed', 'gone') and asked <> '' and venue <> 'reversed')
     ) order by changed_ns, reference
 """
-
-
+CREDIT = (
+    "update deposits set state = 'credited', changed_ns = ? "
+    "where chain = ? and asset = ? and state = 'seen' and height <= ?"
+)
+BY_SUM = (
+    "participant in (select participant from deposits where chain = ? and asset = ? "
+    "and state in ('seen', 'credited') and height > ? "
+    "group by participant having total(units) > ? and total(units) <= ?)"
+)
+"""Those whose deposits above a height have so many units together."""
 ANY = 2**62
 """No deposit has more units."""
 
@@ -63,6 +71,17 @@ def reference_of(chain: str, txid: str, place: int, generation: int) -> str:
     """The movement's name at the venue, 30 characters."""
     text = f"{chain}:{txid}:{place}:{generation}".encode()
     return f"dp{hashlib.sha256(text).hexdigest()[:28]}"
+
+
+def together(store: Store, asset: AssetSpec, participant: int, top: int) -> int:
+    """Units that an owner's deposits have together by which :meth:`Deposits.advance` goes, and
+    those that wait for a block."""
+    query = (
+        "select total(units) as n from deposits where participant = ? and chain = ? and asset = ? "
+        "and (state = 'pending' or (state in ('seen', 'credited') and height > ?))"
+    )
+    row = store.row(query, participant, asset.chain, asset.name, top - asset.deepest + 1)
+    return 0 if row is None else int(row["n"])
 
 
 class Deposits:
@@ -166,16 +185,17 @@ class Deposits:
                 self.store.note("alarm", row["reference"], text)
 
     def advance(self, top: int) -> None:
-        """Credit what has enough blocks on top of it, and close what is final."""
-        query = (
-            "update deposits set state = 'credited', changed_ns = ? where chain = ? "
-            "and state = 'seen' and asset = ? and units > ? and units <= ? and height <= ?"
-        )
+        """Credit what has enough blocks on top of it, and close what is final.
+
+        An owner's deposits that are not so deep that any amount would be credited count together:
+        an amount in many parts needs as many blocks as in one."""
         for asset in (one for one in self.file.assets if one.chain == self.spec.name):
+            terms, young = (now_ns(), self.spec.name, asset.name), top - asset.deepest + 1
+            self.store.run(CREDIT, *terms, young)
             above = -1
             for most, count in asset.confirmations:
-                terms = asset.name, above, most or ANY, top - count + 1
-                self.store.run(query, now_ns(), self.spec.name, *terms)
+                sums = self.spec.name, asset.name, young, above, most or ANY
+                self.store.run(f"{CREDIT} and {BY_SUM}", *terms, top - count + 1, *sums)
                 above = most
         query = (
             "update deposits set state = 'final', changed_ns = ? "

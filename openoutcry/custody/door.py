@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from openoutcry.custody.chains import book_of
+from openoutcry.custody.deposits import PENDING, SEEN, together
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.scanner import GIVEN, give_address
 from openoutcry.custody.serve import Parts
@@ -187,8 +188,13 @@ class Door:
 
     def _deposit(self, row: Any, tops: dict[str, int]) -> dict[str, Any]:
         asset, height = self.file.asset(row["asset"]), row["height"]
-        blocks = 0 if height is None else tops.get(row["chain"], 0) - int(height) + 1
-        needed = 0 if asset is None else asset.needed(int(row["units"]))
+        top = tops.get(row["chain"], 0)
+        blocks = 0 if height is None else top - int(height) + 1
+        needed, units = 0, int(row["units"])
+        if asset is not None and row["state"] in (PENDING, SEEN):
+            units = max(units, together(self.store, asset, row["participant"], top))
+        if asset is not None:
+            needed = asset.needed(units)
         names = "reference", "chain", "asset", "units", "state", "txid", "address", "changed_ns"
         shown = {name: row[name] for name in names}
         return shown | {"confirmations": max(0, blocks), "needed": needed}

@@ -108,6 +108,11 @@ class AssetSpec:
         """Return the chain's smallest units as decimal text, with the asset's name."""
         return f"{decimal_text(amount, self.chain_decimals)} {self.name}"
 
+    @property
+    def deepest(self) -> int:
+        """Confirmations with which any amount is credited."""
+        return max(count for _, count in self.confirmations)
+
     def needed(self, units: int) -> int:
         """Confirmations for an amount."""
         return next(count for most, count in self.confirmations if most == 0 or units <= most)

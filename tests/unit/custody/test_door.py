@@ -172,6 +172,9 @@ def test_an_account_has_one_unused_address_at_a_time(door, parts):
     assert door.answer(request)["address"] != first
     (row,) = door.answer({"do": "deposits", "participant": 7})["deposits"]
     assert (row["state"], row["units"], row["needed"]) == ("pending", 3 * COIN, 3)
+    scanner.deposits.receive([Arrival(Receipt("bb" * 32, 0, first, "", 8 * COIN), 7)], None)
+    shown = door.answer({"do": "deposits", "participant": 7})["deposits"]
+    assert [one["needed"] for one in shown] == [6, 6], "11 coins together"
     assert door.answer({"do": "deposits", "participant": 8}) == {"deposits": []}
     assert refusal(door, **request | {"chain": "DOGE"}) == "unknown_chain"
     assert refusal(door, do="open") == "unknown_request"

@@ -113,6 +113,44 @@ def test_a_large_amount_waits_longer(desk: Desk) -> None:
     assert desk.venue.credited() == {(0, "ETH"): 999, (1, "ETH"): 1_000}
 
 
+@pytest.mark.promise(
+    "A deposit in many parts is credited after as many blocks as in one: an owner's deposits that "
+    "a fork may still undo count together",
+    group="custody",
+)
+def test_an_amount_in_many_parts_waits_as_long_as_in_one(desk: Desk) -> None:
+    desk.chain.mine([coins(desk, "small", 1, 400)])
+    desk.chain.mine()
+    desk.step()
+    assert desk.venue.credited() == {(1, "ETH"): 400}
+    parts = [coins(desk, f"part {number}", 0, 100) for number in range(10)]
+    desk.chain.mine([*parts, coins(desk, "more", 1, 600), coins(desk, "other", 2, 999)])
+    for number in range(3):
+        desk.chain.mine()
+        desk.step()
+        credited = desk.venue.credited()
+        assert (0, "ETH") not in credited, "1,000 in parts of 100"
+        # 1,000 with the one before, until that has as many blocks as any amount needs.
+        assert credited[1, "ETH"] == (1_000 if number else 400)
+        assert credited[2, "ETH"] == 999
+    desk.chain.mine()
+    desk.step()
+    assert desk.venue.credited() == {(0, "ETH"): 1_000, (1, "ETH"): 1_000, (2, "ETH"): 999}
+    desk.chain.mine([coins(desk, "later", 1, 999)])
+    desk.chain.mine()
+    desk.step()
+    assert desk.venue.credited()[1, "ETH"] == 1_999
+
+
+def test_sums_beyond_what_a_number_of_the_database_has_credit_all_the_same(desk: Desk) -> None:
+    logs = tuple((TOKEN, desk.places[0], 2**80) for _ in range(4))
+    desk.chain.mine([ModelTransaction("much", TOKEN, 0, logs)])
+    for _ in range(3):
+        desk.chain.mine()
+    desk.step()
+    assert desk.states() == ["credited"] * 4
+
+
 def test_tokens_count_by_their_logs(desk: Desk) -> None:
     """Several in one transaction, each once; one that failed has none."""
     place, other = desk.places[:2]
