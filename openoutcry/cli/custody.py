@@ -394,9 +394,11 @@ def build_refill(file: Path, number: int, public: Path, out: Path) -> None:
             from openoutcry.custody import cold as utxo
             from openoutcry.custody.utxo.rpc import nodes_of
 
-            found = utxo.outputs_of(document, nodes_of(spec)[0], ["cold"], LAST)
+            node = nodes_of(spec)[0]
+            found = utxo.outputs_of(document, node, ["cold"], LAST)
             terms = approval.address, approval.amount, spec.fee_rate
             unsigned = utxo.build(document, found, *terms)
+            unsigned = utxo.with_transactions(unsigned, found, node)
             lines = utxo.shown(unsigned)
         refills.close(number)
     write_private(out, json.dumps(with_approval(unsigned, approval)))

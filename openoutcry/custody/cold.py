@@ -18,6 +18,7 @@ from openoutcry.custody.ceremony import Keys
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.refills import approval_of, check_approved
 from openoutcry.custody.utxo.address import COIN_DECIMALS, address_of, network_of, script_of
+from openoutcry.custody.utxo.blocks import parse_transaction
 from openoutcry.custody.utxo.rpc import Rpc
 from openoutcry.custody.utxo.wallet import Wallet
 from openoutcry.wire.decimals import decimal_text
@@ -104,6 +105,19 @@ def build(
     }
 
 
+def with_transactions(
+    document: dict[str, Any], found: Sequence[Found], node: Rpc
+) -> dict[str, Any]:
+    """The document with the transactions that it spends from, whole: the offline machine reads the
+    amounts in them."""
+    heights = {one.txid: one.height for one in found}
+    texts = {}
+    for txid in {row[0] for row in document["inputs"]}:
+        block = node.call("getblockhash", heights[txid])
+        texts[txid] = str(node.call("getrawtransaction", txid, False, block))
+    return document | {"transactions": texts}
+
+
 def _fee(chosen: Sequence[Found], rate: int) -> int:
     return rate * (11 + 2 * 43 + sum(INPUT_BYTES[one.wallet] for one in chosen))
 
@@ -165,6 +179,7 @@ def sign(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
 def check_refill(document: dict[str, Any], keys: Keys, now: int | None = None) -> list[str]:
     """The lines that people compare.  Raises :class:`Refused` unless the document is an approved
     refill, which pays to the hot wallet of these keys and leaves the rest in the cold one."""
+    _check_amounts(document)
     change = Wallet(keys.cold(), keys.network).address(1, 0)
     paid = [(address, units) for address, units in document["outputs"] if address != change]
     said = check_approved(document, paid, now)
@@ -173,6 +188,20 @@ def check_refill(document: dict[str, Any], keys: Keys, now: int | None = None) -
     if approval.address != Wallet(keys.hot(), keys.network).address(0, approval.place):
         raise Refused("other_refill", f"{approval.address} does not belong to the hot wallet")
     return said
+
+
+def _check_amounts(document: dict[str, Any]) -> None:
+    """Require that each input has the amount that its transaction says.  A signature of an input
+    covers its own amount alone: of two documents that each lie about another one, the true halves
+    would be a payment whose fee is what both lies hid."""
+    try:
+        for txid, place, amount, *_ in document["inputs"]:
+            one, _ = parse_transaction(bytes.fromhex(document["transactions"][txid]))
+            if one.txid != txid or one.outputs[place][0] != amount:
+                raise Refused("other_amount", f"{txid}:{place} has not {amount}")
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        text = f"the transactions that it spends from are not whole: {type(error).__name__} {error}"
+        raise Refused("bad_request", text) from None
 
 
 _WHY = "cold payments need embit"

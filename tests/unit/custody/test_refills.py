@@ -15,7 +15,9 @@ from openoutcry.custody.refills import Refills, with_approval
 from openoutcry.custody.settings import read_custody_file
 from openoutcry.custody.store import Store
 from openoutcry.custody.utxo.address import address_of
+from openoutcry.custody.utxo.blocks import double_sha256
 from tests.support.custody.chains import NEEDED, TEXT
+from tests.support.custody.proofs import pays
 from tests.support.portal.people import CHEAP
 
 COIN, HOUR_NS = 10**8, 3_600 * 10**9
@@ -122,13 +124,23 @@ def test_the_offline_machine_signs_a_refill_to_the_hot_wallet_and_nothing_else(
         refills.approve(persons, number, name, name)
     clock[0] += HOUR_NS
     _, approval = refills.approved(number)
-    found = [Found("aa" * 32, 0, 9 * COIN, "cold", 0, 0)]
-    bare = build(keys.document(), found, own, 4 * COIN, 10)
+    came = [pays(9 * COIN, b"lock", salt) for salt in (b"one", b"two")]
+    ids = [double_sha256(one)[::-1].hex() for one in came]
+    whole = {"transactions": dict(zip(ids, (one.hex() for one in came), strict=True))}
+    found = [Found(ids[0], 0, 9 * COIN, "cold", 0, 0)]
+    bare = build(keys.document(), found, own, 4 * COIN, 10) | whole
     made = json.loads(json.dumps(with_approval(bare, approval)))
     assert check_refill(made, keys, clock[0]) == [f"refill {number}, approved by anna and bert"]
     thief = address_of(b"\x00\x14" + b"t" * 20, keys.network)
-    elsewhere = build(keys.document(), found, thief, 1, 10)
+    elsewhere = build(keys.document(), found, thief, 1, 10) | whole
+    # Two coins, of which each of two documents hides another one: both fees look small.
+    two = [[txid, 0, 9 * COIN, "cold", 0, 0] for txid in ids]
+    lies = [made | {"inputs": [[*one[:2], 5, *one[3:]], other]} for one, other in (two, two[::-1])]
     for wrong, code in (
+        *((lie, "other_amount") for lie in lies),
+        (made | {"inputs": [[ids[1], 1, *two[1][2:]]]}, "bad_request"),
+        (made | {"transactions": dict(zip(ids, (came[1].hex(), ""), strict=True))}, "other_amount"),
+        (made | {"transactions": {}}, "bad_request"),
         (bare, "not_approved"),
         (made | {"refill": 5}, "bad_request"),
         (made | {"refill": made["refill"] | {"people": ["anna", "anna"]}}, "not_approved"),
