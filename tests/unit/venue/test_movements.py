@@ -167,8 +167,8 @@ def test_another_operator_takes_the_second_step(floor):
 
 
 @pytest.mark.promise(
-    "A withdrawal that was sent fails by two supervisors, as money is moved: one alone gives "
-    "nobody an amount back that custody has paid",
+    "A withdrawal that was sent fails by two supervisors, as money is moved: one alone gives no "
+    "amount back that custody has paid",
     group="venue",
 )
 def test_a_sent_withdrawal_fails_by_two_supervisors(floor):
