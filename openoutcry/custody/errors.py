@@ -1,5 +1,8 @@
 """What custody refuses, each by a word."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from openoutcry.wire.errors import OutcryError
 
 
@@ -21,3 +24,14 @@ class NodeError(CustodyError):
     def __init__(self, text: str, code: int = 0) -> None:
         super().__init__(text)
         self.code = code
+
+
+@contextmanager
+def readable(where: str) -> Iterator[None]:
+    """Raise :class:`NodeError` for whatever an answer that is none makes of the code that reads it:
+    one chain's node ends no work for another."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        text = f"{where}: an answer of its node cannot be read: {type(error).__name__} {error}"
+        raise NodeError(text[:500]) from error

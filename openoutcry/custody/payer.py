@@ -20,7 +20,7 @@ from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from openoutcry.custody.breaker import Breaker
-from openoutcry.custody.errors import CustodyError, NodeError, Refused
+from openoutcry.custody.errors import CustodyError, NodeError, Refused, readable
 from openoutcry.custody.rail import UNDER_WAY, Draft, Payment, Rail, Signed
 from openoutcry.custody.reconcile import owed_units
 from openoutcry.custody.settings import CustodyFile
@@ -83,14 +83,15 @@ class Payer:
 
     def go_on(self) -> int:
         """Everything that can be done now; how many steps.  What fails waits, with its reason."""
-        self._look_after()
-        steps = self._finish()
+        steps = 0
+        always = self._look_after, self._finish
         works = self._draft, self._to_cold, self._consolidate, self._sign, self._broadcast
-        for work in (*works, self._bump):
-            if self.breaker.why():
+        for work in (*always, *works, self._bump):
+            if work not in always and self.breaker.why():
                 break
             try:
-                steps += work()
+                with readable(self.chain):
+                    steps += work()
             except (Refused, NodeError, CustodyError) as error:
                 self.store.note("waits", f"{self.chain} {work.__name__.strip('_')}", str(error))
         self._alarm_of_waiting()
@@ -113,17 +114,15 @@ class Payer:
                 why = row["why"] or "see what waits on its chain"
                 self.store.note("alarm", row["reference"], text + why)
 
-    def _look_after(self) -> None:
+    def _look_after(self) -> int:
         """Do the rail's own work, and record what a chain made of the payments of a batch."""
-        try:
-            for alarm in self.rail.look_after():
-                self.store.note("alarm", f"chain {self.chain}", alarm)
-            for row in self._rows(BROADCAST, CONFIRMED):
-                self._note_transaction(row)
-            for row in self._rows(CONFIRMED):
-                self._note_refused(row, draft_of(row))
-        except NodeError as error:
-            self.store.note("waits", f"chain {self.chain}", str(error))
+        for alarm in self.rail.look_after():
+            self.store.note("alarm", f"chain {self.chain}", alarm)
+        for row in self._rows(BROADCAST, CONFIRMED):
+            self._note_transaction(row)
+        for row in self._rows(CONFIRMED):
+            self._note_refused(row, draft_of(row))
+        return 0
 
     def _note_transaction(self, row: Any) -> None:
         """Note the transaction. On some chains it has another id than what was signed."""

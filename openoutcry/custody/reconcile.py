@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from openoutcry.custody.breaker import Breaker
-from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.errors import CustodyError, readable
 from openoutcry.custody.rail import Rail
 from openoutcry.custody.settings import AssetSpec, CustodyFile
 from openoutcry.custody.store import Store
@@ -132,7 +132,8 @@ class Reconciler:
     def balances(self, chain: str) -> list[Balance] | None:
         """None: a block came meanwhile, or the scanner has not taken the node's last one."""
         before = self._top(chain)
-        holdings = None if before is None else self.rails[chain].holdings(before)
+        with readable(chain):
+            holdings = None if before is None else self.rails[chain].holdings(before)
         if before is None or holdings is None or self._top(chain) != before:
             return None
         with self.store.change():

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from openoutcry.custody.chain import Book, Chain, Content, Header, Receipt
 from openoutcry.custody.deposits import INTERNAL, OWN, Arrival, Deposits
-from openoutcry.custody.errors import CustodyError
+from openoutcry.custody.errors import CustodyError, readable
 from openoutcry.custody.settings import ChainSpec, CustodyFile
 from openoutcry.custody.store import Store, now_ns
 
@@ -107,8 +107,9 @@ class Scanner:
     def catch_up(self, most: int = 1_000_000) -> int:
         """Take blocks until the node has no more; returns how many were taken or undone."""
         count = 0
-        while count < most and self.step():
-            count += 1
+        with readable(self.spec.name):
+            while count < most and self.step():
+                count += 1
         return count
 
     def step(self) -> bool:

@@ -14,6 +14,7 @@ from openoutcry import PACKAGE
 from openoutcry.custody.errors import NodeError
 from openoutcry.custody.evm.transactions import HALF_ORDER
 from openoutcry.custody.hsm import signature_of
+from openoutcry.custody.payer import Payer
 from openoutcry.custody.reconcile import Reconciler
 from openoutcry.custody.reserves import signature_by
 from openoutcry.custody.scanner import DeepFork
@@ -126,6 +127,50 @@ def test_a_node_that_restarts_at_any_call_credits_once(desk: Desk, away: int) ->
     desk.chain.shown = None
     credited(desk)
     assert desk.venue.credited() == {(1, "ETH"): 50}
+
+
+NO_ANSWERS: tuple[Any, ...] = (
+    None, {}, [], "", "0x", "zz", 5, True, [None], [{}], {"number": None}, "0x" + "f" * 80,
+    {"hash": 5, "number": "0x1"}, {"number": "0x" + "f" * 20, "hash": "0x", "parentHash": ""},
+)  # fmt: skip
+
+
+@pytest.mark.promise(
+    "Whatever one chain's node answers, the other chains go on: what cannot be read waits",
+    group="custody",
+)
+@pytest.mark.parametrize("answer", NO_ANSWERS, ids=lambda answer: str(answer)[:20])
+@pytest.mark.parametrize(
+    "method", ["eth_chainId", "eth_getBlockByNumber", "eth_getBlockByHash", "eth_getBlockReceipts"]
+)
+def test_an_answer_that_is_none_waits_and_credits_nothing(
+    desk: Desk, method: str, answer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.chain.mine([coins(desk, "first", 1, 50)])
+    desk.step()
+    desk.chain.mine([coins(desk, "second", 1, 20)])
+    whole = desk.chain._answer
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            desk.chain, "_answer", lambda do, *p: answer if do == method else whole(do, *p)
+        )
+        for _ in range(2):
+            try:
+                assert desk.scanner.catch_up(5) == 0
+            except NodeError:
+                continue
+    assert desk.venue.credited() == {}
+    credited(desk)
+    assert desk.venue.credited() == {(1, "ETH"): 70}
+
+
+def test_an_answer_that_is_none_stops_the_payer_of_no_other_chain(desk: Desk) -> None:
+    assert desk.store is not None
+    rail: Any = SimpleNamespace(look_after=lambda: int("zz"))
+    signers: Any = SimpleNamespace()
+    assert Payer("EVM", desk.file, desk.store, desk.venue, rail, signers).go_on() == 0
+    (note, *_) = desk.store.rows("select text from notes where kind = 'waits'")
+    assert "EVM: an answer of its node cannot be read: ValueError" in note["text"]
 
 
 @pytest.mark.promise(
