@@ -136,7 +136,7 @@ NO_ANSWERS: tuple[Any, ...] = (
 
 
 @pytest.mark.promise(
-    "Whatever one chain's node answers, the other chains go on: what cannot be read waits",
+    "Whatever one chain's node answers, the other chains continue: what cannot be read waits",
     group="custody",
 )
 @pytest.mark.parametrize("answer", NO_ANSWERS, ids=lambda answer: str(answer)[:20])
