@@ -165,7 +165,6 @@ class RuleLimits(Layout, size_bytes=64):
 SLOT_WORDS, HEADER_WORDS = RuleRow.size_bytes // 8, GatewayRules.size_bytes // 8
 SLOT_BYTES, HEADER_BYTES = RuleRow.size_bytes, GatewayRules.size_bytes
 MASK_COUNT = 16
-MASK_AT = GatewayRules.offset("mask")
 MASKS_AT = GatewayRules.offset("masks")
 FEATURES_AT = GatewayRules.offset("features")
 LIMITS_AT = GatewayRules.offset("limits_at")
@@ -178,15 +177,6 @@ HAS_LIMITS = 1
 CHECKS_PARTICIPANTS = 2
 HAS_RATE = 4
 
-ROW_SYMBOL_AT = RuleRow.offset("symbol")
-ROW_MAX_PRICE_AT = RuleRow.offset("max_price")
-ROW_MIN_QTY_AT = RuleRow.offset("min_qty")
-ROW_MAX_QTY_AT = RuleRow.offset("max_qty")
-ROW_PRICE_TWOS_AT = RuleRow.offset("price_twos")
-ROW_QTY_TWOS_AT = RuleRow.offset("qty_twos")
-ROW_PRICE_FIVES_AT = RuleRow.offset("price_fives")
-ROW_QTY_FIVES_AT = RuleRow.offset("qty_fives")
-ROW_HALTED_AT = RuleRow.offset("is_halted")
 
 COLLAR_LOW_AT = RuleLimits.offset("collar_low")
 COLLAR_HIGH_AT = RuleLimits.offset("collar_high")

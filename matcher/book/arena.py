@@ -259,8 +259,6 @@ class InstrumentState(Layout, size_bytes=512):
 
 MODE = InstrumentState.offset("mode")
 LAST_PRICE = InstrumentState.offset("last_price")
-MIN_QTY = InstrumentState.offset("min_qty")
-MAX_QTY = InstrumentState.offset("max_qty")
 REFERENCE = InstrumentState.offset("reference")
 PHASE = InstrumentState.offset("phase")
 INSTRUMENT_CHANGED = InstrumentState.offset("changed")

@@ -143,7 +143,6 @@ class LedgerParticipant(Layout, size_bytes=320):
 
 
 PARTICIPANT_SCHEDULE = LedgerParticipant.offset("schedule")
-DAY = LedgerParticipant.offset("day")
 SPOT_SCHEDULE = LedgerParticipant.offset("spot_schedule")
 
 VOLUMES = 8 * WORD

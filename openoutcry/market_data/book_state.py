@@ -57,31 +57,6 @@ TAPE_ROW_BYTES = TapeRow.size_bytes
 
 
 HEADER_BYTES = BookHeader.size_bytes
-ORDERS = BookHeader.offset("orders")
-ORDER_FREE = BookHeader.offset("order_free")
-ORDERS_USED = BookHeader.offset("orders_used")
-ORDER_CAPACITY = BookHeader.offset("order_capacity")
-ORDER_TABLE = BookHeader.offset("order_table")
-ORDER_MASK = BookHeader.offset("order_mask")
-LEVELS = BookHeader.offset("levels")
-LEVEL_FREE = BookHeader.offset("level_free")
-LEVELS_USED = BookHeader.offset("levels_used")
-LEVEL_CAPACITY = BookHeader.offset("level_capacity")
-LEVEL_TABLE = BookHeader.offset("level_table")
-LEVEL_MASK = BookHeader.offset("level_mask")
-INSTRUMENTS = BookHeader.offset("instruments")
-ERROR = BookHeader.offset("error")
-MESSAGES = BookHeader.offset("messages")
-OPEN = BookHeader.offset("open")
-NOW = BookHeader.offset("now")
-NODES = BookHeader.offset("nodes")
-NODE_MASK = BookHeader.offset("node_mask")
-NODE_COUNT = BookHeader.offset("node_count")
-LEVEL_1 = BookHeader.offset("level_1")
-LEVEL_2 = BookHeader.offset("level_2")
-LEVEL_3 = BookHeader.offset("level_3")
-BREACHED = BookHeader.offset("breached")
-DIRECTORY = BookHeader.offset("directory")
 
 
 class BookOrder(Layout, size_bytes=32):
@@ -114,7 +89,6 @@ class BookLevel(Layout, size_bytes=64):
 
 
 LEVEL_BYTES = BookLevel.size_bytes
-COUNT = BookLevel.offset("count")
 FIRST = BookLevel.offset("first")
 LAST = BookLevel.offset("last")
 WORSE = BookLevel.offset("worse")
@@ -148,28 +122,8 @@ class BookInstrument(Layout, size_bytes=176):
 
 
 INSTRUMENT_BYTES = BookInstrument.size_bytes
-SYMBOL = BookInstrument.offset("symbol")
 BEST_BID = BookInstrument.offset("best_bid")
 BEST_ASK = BookInstrument.offset("best_ask")
-STATE = BookInstrument.offset("state")
-LAST_PRICE = BookInstrument.offset("last_price")
-LAST_SHARES = BookInstrument.offset("last_shares")
-VOLUME = BookInstrument.offset("volume")
-TRADES = BookInstrument.offset("trades")
-TURNOVER = BookInstrument.offset("turnover")
-PAIRED = BookInstrument.offset("paired")
-IMBALANCE = BookInstrument.offset("imbalance")
-DIRECTION = BookInstrument.offset("direction")
-NEAR_PRICE = BookInstrument.offset("near_price")
-REASON = BookInstrument.offset("reason")
-OPEN_PRICE = BookInstrument.offset("open_price")
-HIGH = BookInstrument.offset("high")
-LOW = BookInstrument.offset("low")
-STOPPED = BookInstrument.offset("stopped")
-COLLAR_REFERENCE = BookInstrument.offset("collar_reference")
-COLLAR_UPPER = BookInstrument.offset("collar_upper")
-COLLAR_LOWER = BookInstrument.offset("collar_lower")
-EXTENSION = BookInstrument.offset("extension")
 
 
 class BookDirectory(Layout, size_bytes=40):

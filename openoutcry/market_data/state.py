@@ -66,38 +66,11 @@ class FeedState(Layout):
 
 
 MESSAGES = FeedState.offset("messages")
-EVENT_SEQ = FeedState.offset("event_seq")
-INSTRUMENTS = FeedState.offset("instruments")
-INSTRUMENT_COUNT = FeedState.offset("instrument_count")
-ROWS = FeedState.offset("rows")
-FREE = FeedState.offset("free")
-USED = FeedState.offset("used")
-CAPACITY = FeedState.offset("capacity")
-TABLE = FeedState.offset("table")
-TABLE_MASK = FeedState.offset("table_mask")
-KEY = FeedState.offset("key")
-PENDING_COUNT = FeedState.offset("pending_count")
-CROSS_INSTRUMENT = FeedState.offset("cross_instrument")
-PHASE_INSTRUMENT = FeedState.offset("phase_instrument")
-CLOSED_COUNT = FeedState.offset("closed_count")
 BEGUN = FeedState.offset("begun")
-ERROR = FeedState.offset("error")
-ERROR_SEQ = FeedState.offset("error_seq")
-NOW = FeedState.offset("now")
-PHASES = FeedState.offset("phases")
-CLAMPED = FeedState.offset("clamped")
-CLAMPED_SEQ = FeedState.offset("clamped_seq")
-SESSION = FeedState.offset("session")
-MESSAGES_BEFORE = FeedState.offset("messages_before")
 ENDS = FeedState.offset("ends")
-ENCODED = FeedState.offset("encoded")
-KEY_INSTRUMENT = FeedState.offset("key_instrument")
-KEY_SHIFT = FeedState.offset("key_shift")
 LEVEL_1 = FeedState.offset("level_1")
 LEVEL_2 = FeedState.offset("level_2")
 LEVEL_3 = FeedState.offset("level_3")
-KILLED = FeedState.offset("killed")
-DIRECTORY = FeedState.offset("directory")
 
 PLACES, AHEAD = 384, 8
 """Where the searches for the next AHEAD events' orders begin, in a ring of twice as many words."""
@@ -127,18 +100,6 @@ class FeedInstrument(Layout, size_bytes=104):
 
 INSTRUMENT_BYTES = FeedInstrument.size_bytes
 SYMBOL = FeedInstrument.offset("symbol")
-LOCATE = FeedInstrument.offset("locate")
-SCALE = FeedInstrument.offset("scale")
-ROUND_LOT = FeedInstrument.offset("round_lot")
-PHASE = FeedInstrument.offset("phase")
-BAND = FeedInstrument.offset("band")
-REFERENCE = FeedInstrument.offset("reference")
-EXTENSION = FeedInstrument.offset("extension")
-CROSS_TYPE = FeedInstrument.offset("cross_type")
-PRICE_MAX = FeedInstrument.offset("price_max")
-CAUSE = FeedInstrument.offset("cause")
-HALTED = FeedInstrument.offset("halted")
-STOPPED = FeedInstrument.offset("stopped")
 
 NO_REASON = -1
 STATE_SHIFT = 8
@@ -189,7 +150,6 @@ class FeedOrder(Layout, size_bytes=128):
 ROW_BYTES = FeedOrder.size_bytes
 PRICE = FeedOrder.offset("price")
 SLICE = FeedOrder.offset("slice")
-NEXT = FeedOrder.offset("next")
 
 HIDDEN, WAITING, PENDING, RENEWED, SLICED = 1, 2, 4, 8, 16
 """RENEWED: it gets a new number though its place has not changed."""

@@ -57,7 +57,6 @@ BYTES_OF = [[byte for byte in range(8) if mask >> byte & 1] for mask in range(25
 """The bytes of a word that a mask names."""
 
 
-PROTOCOL = CommandMetadata.offset("protocol")
 MESSAGE = CommandMetadata.offset("message")
 TOKEN_BYTES = CommandMetadata.offset("token_bytes")
 FLAGS = CommandMetadata.offset("flags")

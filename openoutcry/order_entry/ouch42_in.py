@@ -59,10 +59,8 @@ class Ouch42Order(Layout, size_bytes=24):
 
 
 FIRM = Ouch42Order.offset("firm")
-CAPACITY = Ouch42Order.offset("capacity")
 CROSS = Ouch42Order.offset("cross")
 SIDE = Ouch42Order.offset("side")
-MIN_QTY = Ouch42Order.offset("min_qty")
 
 TOKEN_BYTES = 14
 _PROTOCOL = constants.PROTOCOL_OUCH42

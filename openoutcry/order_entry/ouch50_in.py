@@ -84,10 +84,7 @@ class Ouch50Metadata(CommandMetadata):
 
 
 CLORDID = Ouch50Order.offset("client_order_id")
-CAPACITY = Ouch50Order.offset("capacity")
 SIDE = Ouch50Order.offset("side")
-POST_ONLY = Ouch50Options.offset("post_only")
-MIN_QTY = Ouch50Options.offset("min_qty")
 FIRM = Ouch50Options.offset("firm")
 
 OPTIONS = command_metadata.ORIG + 8

@@ -72,14 +72,9 @@ NUMPY_NAMES = {
 ROW_DTYPE = OrderRow.dtype(NUMPY_NAMES, symbol="S8")
 
 
-QTY = OrderRow.offset("qty")
-PRICE = OrderRow.offset("price")
 SYMBOL = OrderRow.offset("symbol")
-PROTOCOL = OrderRow.offset("protocol")
 TOKEN = OrderRow.offset("token")
 OWN = OrderRow.offset("own")
-INSTRUMENT = OrderRow.offset("instrument")
-FLAGS = OrderRow.offset("flags")
 MORE = OrderRow.offset("more")
 
 NEXT, PREVIOUS = OrderRow.offset("next"), OrderRow.offset("previous")

@@ -72,9 +72,7 @@ class HeapEntry(Layout, size_bytes=32):
     withdrawn: int = i64("1: its participant has cancelled it")
 
 
-SEQ = HeapEntry.offset("seq")
 PLACE = HeapEntry.offset("place")
-WITHDRAWN = HeapEntry.offset("withdrawn")
 
 ENTRY_BYTES, RECORD_BYTES = 32, 64
 MAX_DELAY_NS = 10**12

@@ -54,8 +54,6 @@ class GroupRow(Layout, size_bytes=24):
     members: int = i64("fields that it has")
 
 
-FIRST = GroupRow.offset("first")
-
 WORDS_PER_MEMBER = 8
 DEPTH = 3
 """Groups in each other at most."""

@@ -110,7 +110,6 @@ ASKED = FixSession.offset("asked")
 ANSWERED = FixSession.offset("answered")
 NUMBERS_FILE = FixSession.offset("numbers_file")
 REFUSED_SYMBOL = FixSession.offset("refused_symbol")
-REJECTED = FixSession.offset("rejected")
 GAP_SEQ = FixSession.offset("gap_seq")
 BEGIN_SIZE = FixSession.offset("begin_size")
 BEGIN = FixSession.offset("begin")
@@ -158,8 +157,6 @@ class FixFields(Layout, size_bytes=35008):
 
 
 FIELDS_BYTES = FixFields.size_bytes
-SIZE = FixFields.offset("size")
-STATUS = FixFields.offset("status")
 ERROR = FixFields.offset("error")
 REF_TAG = FixFields.offset("ref_tag")
 REF_SIZE = FixFields.offset("ref_size")

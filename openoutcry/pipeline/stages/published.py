@@ -73,7 +73,6 @@ class PublishedRow(Layout):
     image: int = i64("its bits in that table")
 
 
-OWN = PublishedRow.offset("own")
 IMAGE = PublishedRow.offset("image")
 
 ROW_BLOCK_BYTES = IMAGE + 8 * ROW_WORDS

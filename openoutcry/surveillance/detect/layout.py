@@ -90,7 +90,6 @@ class DetectorState(Layout, size_bytes=512):
     mover: int = i64("cell whose order the command at work entered or moved, 0: none")
 
 
-CASH = DetectorState.offset("cash")
 NOW = DetectorState.offset("now")
 ORDER_USED = DetectorState.offset("order_used")
 ORDER_ROOM = DetectorState.offset("order_room")
