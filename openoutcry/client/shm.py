@@ -26,7 +26,14 @@ import numpy as np
 
 from openoutcry.client.logged_in import LoggedIn
 from openoutcry.client.shm_feed import ShmFeed
-from openoutcry.client.shm_segments import put_request, request_room, state_of, take_replies
+from openoutcry.client.shm_segments import (
+    begin_wait,
+    must_ring,
+    put_request,
+    request_room,
+    state_of,
+    take_replies,
+)
 from openoutcry.client.waiting import ClientError, SessionEnded
 from openoutcry.order_entry import faults, risk_reasons, shm_login
 from openoutcry.order_entry.fix.refusals import Refusal
@@ -258,11 +265,16 @@ class ShmConnection:
     def has_closed(self) -> bool:
         """The venue has closed its end of the socket: nothing more comes."""
         try:
-            return self.socket.recv(1) == b""
+            return self.socket.recv(1, socket.MSG_PEEK) == b""
         except BlockingIOError:
             return False
         except OSError:
             return True
+
+    def ring(self) -> None:
+        """Wake the venue, which may sleep until a byte comes by the socket."""
+        with contextlib.suppress(OSError):  # full of bytes, or at its end
+            self.socket.send(b"r")
 
     def close(self) -> None:
         """Close the socket, by which the venue sees that the client has gone."""
@@ -327,6 +339,7 @@ class ShmClient(LoggedIn):
         what was sent with a higher number before has had no effect."""
         self.day = self.connection.day
         self.has_ended = False
+        self._rings = bool(header.rings)
         ShmRequests(self.connection.requests).replies_read = self.next_reply - 1
         self._request = np.zeros(64, np.uint8)
         self._words = ShmRequest(self._request.ctypes.data)
@@ -468,11 +481,18 @@ class ShmClient(LoggedIn):
         """Publish a request, by the address of its 64 bytes; there is room for it."""
         seq = self.next_request
         put_request(self.connection.requests, request, seq)
+        if self._rings and must_ring(ShmReplies.of(self.connection.replies), seq):
+            self.connection.ring()
         self.next_request = seq + 1
         self._sent_s = time.monotonic()
         return seq
 
     # Replies.
+
+    def begin_wait(self) -> None:
+        """Of a session that rings: ask the venue to send a byte by the socket (:meth:`fileno`) with
+        its next reply.  Poll once more, and then sleep until the socket is readable."""
+        begin_wait(ShmRequests.of(self.connection.requests))
 
     def poll_array(self) -> Any:
         """Replies that have come, as an array (REPLY_DTYPE) that is valid until the next call.
@@ -578,7 +598,8 @@ class ShmClient(LoggedIn):
         return End(self.connection.header.end)
 
     def fileno(self) -> int:
-        """The login's socket: readable once the venue has closed the connection."""
+        """The login's socket: readable once the venue has closed the connection, and after
+        :meth:`begin_wait` when there are replies."""
         return self.connection.socket.fileno()
 
     def logout(self) -> None:

@@ -17,7 +17,7 @@ from openoutcry.order_entry.shm_layout import (
     ShmRequests,
 )
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.memory import copy56, copy64
+from openoutcry.wire.memory import copy56, copy64, full_fence
 
 NAMES = constants.SHM_REPLY_NAMES
 
@@ -41,6 +41,22 @@ def put_request(requests: int, request: int, seq: int) -> None:
     slot = requests + HEADER_BYTES + REQUEST_BYTES * (seq - 1 & REQUEST_SLOTS - 1)
     copy56(slot, request)
     ShmRequest(slot).seq = seq
+
+
+@kernel
+def must_ring(replies: ShmReplies, seq: int) -> bool:
+    """Return whether the venue may sleep after request ``seq`` was put, the first slot of it: it
+    has taken all before.  Of a session that rings."""
+    full_fence()
+    return replies.requests_read == seq - 1
+
+
+@kernel
+def begin_wait(requests: ShmRequests) -> None:
+    """Ask for a byte by the socket with the next reply.  Look for replies once more before the
+    sleep.  Of a session that rings."""
+    requests.waits += 1
+    full_fence()
 
 
 @kernel

@@ -43,7 +43,7 @@ ENUMS: dict[str, Any] = {
     "self_trade": SelfTrade,
     "takeover": Takeover,
 }
-NOT_CHANGED = ("protocol", "group", "key", "uid", "gid", "acts_for", "slot", "removed")
+NOT_CHANGED = ("protocol", "group", "key", "uid", "gid", "acts_for", "rings", "slot", "removed")
 """Fields that no document has: a session keeps its protocol, and secrets that are no hashes stay
 where they are."""
 CHANGED = tuple(field.name for field in fields(SessionSpec) if field.name not in NOT_CHANGED)

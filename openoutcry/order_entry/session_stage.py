@@ -569,10 +569,13 @@ def take_shm_requests(context: SessionsContext) -> int:
 
 @kernel_outlined
 def look_at_login_socket(context: SessionsContext, session: SessionBlock) -> int:
-    """The socket of a login over shared memory: that it is closed is all that it may say."""
+    """The socket of a login over shared memory: that it is closed is all that it may say, and of a
+    session that rings that there is a request."""
     size = sockets.recv(session.fd, session.input, session.input_capacity)
     if size < 0 and sockets.last_errno() in (sockets.EAGAIN, sockets.EINTR):
         return 0
+    if size > 0 and ShmSession(session).rings != 0:
+        return 1
     if size > 0:
         shm_stage.end(session, END_SOCKET_DATA)
         fault(context, session)
@@ -833,7 +836,8 @@ def note_unwatched(context: SessionsContext) -> None:
     waits = context.pending_count + context.dirty_count + context.timed + context.closed
     context.unseen = context.in_ring.published - context.next + 1
     bump = RegionHeader(context.region).waiting
-    context.unwatched = context.shm_count | waits | bump
+    unwatched = 1 if context.shm_count > 0 and shm_stage.is_unwatched(context) else 0
+    context.unwatched = unwatched | waits | bump
 
 
 @kernel

@@ -224,7 +224,7 @@ class State:
             session.SOLE_ORDER_SOURCE: int(self._is_alone(row)),
         }
         if row.protocol == Protocol.SHM:
-            words |= {shm_layout.RANGE_COUNT: len(row.acts_for)}
+            words |= {shm_layout.RANGE_COUNT: len(row.acts_for), shm_layout.RINGS: int(row.rings)}
             for place, number in enumerate(n for ends in row.acts_for for n in ends):
                 words[shm_layout.RANGES + 8 * place] = number
         block = self.region.block(index)
@@ -396,6 +396,8 @@ def check(spec: SessionsSpec) -> None:
             raise SessionsError(f"{where}: a name is 1 to 6 letters and digits")
         if row.acts_for and row.protocol != Protocol.SHM:
             raise SessionsError(f"{where}: acts_for is for sessions over shared memory only")
+        if row.rings and row.protocol != Protocol.SHM:
+            raise SessionsError(f"{where}: rings is for sessions over shared memory only")
         if len(row.acts_for) > shm_layout.MAX_RANGES:
             raise SessionsError(f"{where}: more than {shm_layout.MAX_RANGES} ranges in acts_for")
         if not all(1 <= first <= last <= 65535 for first, last in row.acts_for):

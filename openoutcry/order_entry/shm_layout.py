@@ -238,6 +238,11 @@ class ShmRequests(Layout, size_bytes=4096):
     replies_read: int = i64(
         "number of the last reply that the participant has done with", at=64, atomic=True
     )
+    waits: int = i64(
+        "of a session that rings: counted up before the participant sleeps until a byte comes by "
+        "the socket of its login",
+        atomic=True,
+    )
 
 
 class ShmReplies(Layout, size_bytes=4096):
@@ -247,6 +252,9 @@ class ShmReplies(Layout, size_bytes=4096):
     end: int = i64("why it ended, an ``End``")
     next_request: int = i64("number of the first request of this connection")
     next_reply: int = i64("number of the first reply of this connection")
+    rings: int = i64(
+        "1: a request that finds no other waiting comes with a byte by the socket of the login"
+    )
     alive_ns: int = i64("CLOCK_MONOTONIC when the venue last looked at its timers", atomic=True)
     requests_read: int = i64(
         "number of the last request that the venue has taken", at=64, atomic=True
@@ -273,6 +281,8 @@ class ShmSession(SessionBlock):
     written: int = i64("number of the last reply in the segment")
     read: int = i64("number of the last reply that the participant said it read")
     ended: int = i64("why the last connection ended, an ``End``")
+    rings: int = i64("1: either side may sleep until a byte comes by the socket of the login")
+    woken: int = i64("``waits`` of the participant when it was last sent a byte")
     range_count: int = i64("ranges of participants that it may act for, 0: not a broker's session")
     ranges: int = area(16 * MAX_RANGES, "first and last number of each, two words")
 
@@ -282,6 +292,7 @@ REPLIES = ShmSession.offset("replies")
 PIDFD = ShmSession.offset("pidfd")
 APPLIED_REQUEST = ShmSession.offset("applied_request")
 ENDED = ShmSession.offset("ended")
+RINGS = ShmSession.offset("rings")
 RANGE_COUNT = ShmSession.offset("range_count")
 RANGES = ShmSession.offset("ranges")
 

@@ -10,6 +10,7 @@ from openoutcry.order_entry import apply, constants, session_commands, session_w
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.shm_in import further_slots
 from openoutcry.order_entry.shm_layout import (
@@ -32,7 +33,7 @@ from openoutcry.runtime import words
 from openoutcry.wire import sockets
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import SharedWord, U32s, Words
-from openoutcry.wire.memory import copy56, copy64
+from openoutcry.wire.memory import copy56, copy64, full_fence
 from openoutcry.wire.sockets import PROT_READ, PROT_READ_WRITE, map_shared, unmap
 
 ACTIVE, ENDED = constants.SHM_STATE_ACTIVE, constants.SHM_STATE_ENDED
@@ -92,6 +93,8 @@ def begin(context: SessionsContext, session: ShmSession, fds: int, wanted: int) 
     header = ShmReplies(replies)
     header.next_request = session.next_request
     header.next_reply = first
+    header.rings = session.rings
+    session.woken = 0
     header.requests_read = session.next_request - 1
     header.written = first - 1
     header.alive_ns = words.now_ns(context)
@@ -247,7 +250,30 @@ def put_replies(context: SessionsContext, session: ShmSession) -> int:
         session.sent_bytes = REPLY_BYTES * until
         ShmReplies(session.replies).written = until
         session.last_out_ns = context.now_ns
+        if session.rings != 0:
+            wake_participant(session)
     return 0 if until == head else 1
+
+
+@kernel_outlined
+def wake_participant(session: ShmSession) -> None:
+    """Send a participant that sleeps a byte by the socket of its login: one for each time that it
+    says so, whatever it says.  A full socket has bytes to wake it."""
+    full_fence()
+    waits = ShmRequests(session.requests).waits
+    if waits != session.woken:
+        session.woken = waits
+        sockets.send(session.fd, session + session_block.NAME, 1)
+
+
+@kernel_outlined
+def is_unwatched(context: SessionsContext) -> bool:
+    """Return whether a session over shared memory does not ring: its requests show by no socket."""
+    region = RegionHeader(context.region)
+    for place in range(context.shm_count):
+        if ShmSession(apply.block_of(region, Words(context.shm_list)[place])).rings == 0:
+            return True
+    return False
 
 
 @kernel

@@ -111,6 +111,8 @@ class SessionSpec:
     """Shared memory: a group that the process is in; -1: any."""
     acts_for: tuple[tuple[int, int], ...] = ()
     """A broker's: ranges of participants, first and last, whose orders it enters."""
+    rings: bool = False
+    """Shared memory: either side may sleep until a byte comes by the socket of the login."""
     slot: bool = False
     """No session yet: room for one of this protocol that is added while the venue trades."""
     removed: bool = False

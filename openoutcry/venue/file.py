@@ -283,6 +283,7 @@ SESSION = {
     "user": Key(user_id, -1),
     "user_group": Key(group_id, -1),
     "acts_for": Key(ranges, ()),
+    "rings": Key(toml_tables.boolean, False),
 }
 
 
@@ -525,6 +526,7 @@ def _session(row: dict[str, Any], participants: list[Participant], share: int) -
         uid=row["user"],
         gid=row["user_group"],
         acts_for=row["acts_for"],
+        rings=row["rings"],
     )
 
 
@@ -544,7 +546,7 @@ def _check_session(
         )
     if protocol == spec.Protocol.SHM:
         _check_shm(tables, path, row)
-    for key in ("user", "user_group", "acts_for"):
+    for key in ("user", "user_group", "acts_for", "rings"):
         if protocol not in (None, spec.Protocol.SHM) and key in _row(tables, path):
             tables.wrong((*path, key), "applies only to sessions over shared memory")
     if protocol in spec.FIX_BEGIN:
