@@ -28,7 +28,7 @@ from openoutcry.client.fix import FixClient
 from openoutcry.journal.disk import REAL
 from openoutcry.journal.segment import write_zeros
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.portal.trading.fix_broker import read_passwords
+from openoutcry.portal.trading.broker import read_passwords
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.errors import OutcryError

@@ -53,16 +53,16 @@ def portal() -> None:
 @click.option(
     "--fix",
     "address",
-    default="127.0.0.1:9003",
-    show_default=True,
+    default="",
     metavar="HOST:PORT",
-    help="Where the venue accepts the portal's sessions, if FILE has no port for fix-4.4.",
+    help="Use sessions over FIX at this address (default: over shared memory, on one host).",
 )
 def init(file: Path, users: int, first: int, address: str) -> None:
     """Add the portal's sessions to the venue file FILE.
 
     Run it before the venue's first start, or between two starts. If FILE does not exist, an example
-    with three spot markets is written first. The passwords go into a folder next to the journal."""
+    with three spot markets is written first. The keys also go into a folder next to the journal.
+    Run it as the user of `outcry portal serve`, whose processes alone may use them."""
     from openoutcry.portal.init import prepare, write_example
     from openoutcry.venue.file import read_venue
 

@@ -34,7 +34,7 @@ from openoutcry.client.shm_segments import (
     state_of,
     take_replies,
 )
-from openoutcry.client.waiting import ClientError, SessionEnded
+from openoutcry.client.waiting import ClientError, SessionEnded, Unreachable
 from openoutcry.order_entry import faults, risk_reasons, shm_login
 from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.shm_layout import (
@@ -307,7 +307,7 @@ class ShmClient(LoggedIn):
 
     def _dialled(self, path: str | Path, timeout_s: float) -> Any:
         """A connected socket; room in the venue's queue of logins is waited for, ``timeout_s`` at
-        most.  Raises :class:`ClientError`."""
+        most.  Raises :class:`Unreachable`."""
         end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             connect(end, Path(path), timeout_s)
@@ -316,7 +316,7 @@ class ShmClient(LoggedIn):
             why = error.strerror or str(error)
             if isinstance(error, BlockingIOError):
                 why = f"the venue's queue of logins was full for {timeout_s:g} s"
-            raise ClientError(f"{path}: {why}") from None
+            raise Unreachable(f"{path}: {why}") from None
         return end
 
     def _begin(self, until_s: float) -> None:

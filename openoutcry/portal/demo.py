@@ -205,7 +205,7 @@ class Exchange:
         path = self.parts.write(
             "venue.toml", EXAMPLE.read_text(encoding="utf-8") + MORE.format(password=hashed)
         )
-        prepare(read_venue(path), FIRST, USERS, f"127.0.0.1:{free_port()}")
+        prepare(read_venue(path), FIRST, USERS)
         self.parts.write("portal.toml", SETTINGS)
         self.say("the venue starts; its first start on a machine compiles its kernels for a minute")
         self.parts.spawn("venue", "serve", "venue.toml")

@@ -2,15 +2,43 @@
 
 import json
 import os
+import pwd
+import secrets
+from itertools import pairwise
 from pathlib import Path
 
 from openoutcry.order_entry.passwords import make_password, password_hasher
+from openoutcry.order_entry.shm_layout import MAX_RANGES
+from openoutcry.order_entry.shm_login import KEY_BYTES
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
 
 EXAMPLE = Path(__file__).with_name("example.toml")
+BROKER = """
+[[session]]
+name = "{name}"
+protocol = "shm"
+participant = {own}
+acts_for = "{ranges}"
+user = "{user}"
+key = "{key}"
+rings = true
+cancel_on_disconnect = "none"
+second_login = "take-over"
+self_trade = "cancel-newest"
+max_open_orders = 0
+queue_bytes = 67_108_864
+"""
+SHM_PORT = """
+[[port]]
+protocol = "shm"
+"""
+NAME = "PORTAL-"
+SESSIONS = 4
+"""Sessions over shared memory for the participants of one call: as many processes of the portal can
+each send for a part of them, and none uses up the names of the day."""
 SESSION = """
 [[session]]
 name = "{name}"
@@ -39,11 +67,12 @@ def write_example(path: Path) -> str:
     return f"{path}: an example with wallets for USD, BTC and ETH"
 
 
-def prepare(file: VenueFile, first: int, users: int, address: str) -> list[str]:
-    """Append a session for each of ``users`` participants from ``first`` on, and a FIX port if the
-    file has none; the passwords go into the portal's folder.  Returns what was done, in words.
+def prepare(file: VenueFile, first: int, users: int, address: str = "") -> list[str]:
+    """Append sessions for ``users`` participants from ``first`` on, and their port if the file has
+    none; the keys go into the portal's folder.  Returns what was done, in words.
 
-    Raises :class:`OutcryError` if the file cannot hold them."""
+    The sessions are over shared memory, each for a part of the participants; with the address of a
+    port over FIX, one for each.  Raises :class:`OutcryError` if the file cannot hold them."""
     last = first + users - 1
     if last > file.participant_capacity:
         raise OutcryError(
@@ -52,23 +81,89 @@ def prepare(file: VenueFile, first: int, users: int, address: str) -> list[str]:
         )
     taken = {session.participant for session in file.sessions.sessions}
     taken |= {participant.number for participant in file.participants}
+    brokers = [session for session in file.sessions.sessions if session.acts_for]
+    for begin, end in (ends for session in brokers for ends in session.acts_for):
+        taken |= {*range(begin, end + 1)}
     numbers = [number for number in range(first, last + 1) if number not in taken]
     if not numbers:
         raise OutcryError(f"{file.path}: participants {first} to {last} all exist already")
-    hasher, rows, passwords = password_hasher(), [], {}
-    for number in numbers:
-        name, word = f"PORTAL{number}", make_password()
-        passwords[name] = word
-        rows.append(SESSION.format(name=name, number=number, hash=hasher.hash(word)))
-    has_port = any(port.protocol is Protocol.FIX44 for port in file.sessions.ports)
-    text = "".join(rows) + ("" if has_port else PORT.format(address=address))
     folder = folder_of(file)
     make_folder(folder)
-    _add_passwords(folder / "sessions.json", passwords)
+    protocol, rows, port, where = Protocol.SHM, {}, SHM_PORT, "shm"
+    if address:
+        protocol, port = Protocol.FIX44, PORT.format(address=address)
+        rows, where = _fix_rows(numbers), f"fix-4.4 at {address}"
+    else:
+        rows = _broker_rows(file, numbers, _own_number(file, first, taken))
+    has_port = any(one.protocol is protocol for one in file.sessions.ports)
+    _add_passwords(folder / "sessions.json", {name: secret for name, (secret, _) in rows.items()})
     with file.path.open("a", encoding="utf-8") as out:
-        out.write(text)
-    done = [f"{file.path}: {len(numbers)} sessions, PORTAL{numbers[0]} to PORTAL{numbers[-1]}"]
-    return done if has_port else [*done, f"{file.path}: a port for fix-4.4 at {address}"]
+        out.write("".join(text for _, text in rows.values()) + ("" if has_port else port))
+    names = f"{next(iter(rows))} to {list(rows)[-1]}" if len(rows) > 1 else next(iter(rows))
+    done = [f"{file.path}: {len(rows)} sessions for {len(numbers)} participants, {names}"]
+    return done if has_port else [*done, f"{file.path}: a port for {where}"]
+
+
+def _own_number(file: VenueFile, first: int, taken: set[int]) -> int:
+    """The participant of the sessions over shared memory themselves, for whom they enter no orders:
+    the one that they have, or a free one.  Raises :class:`OutcryError`."""
+    for session in file.sessions.sessions:
+        if session.acts_for and session.name.startswith(NAME):
+            return session.participant
+    free = [number for number in range(1, first) if number not in taken]
+    if not free:
+        raise OutcryError(
+            f"{file.path}: no participant below {first} is free for the portal's own sessions; "
+            "choose a greater --first"
+        )
+    return free[-1]
+
+
+def _fix_rows(numbers: list[int]) -> dict[str, tuple[str, str]]:
+    """A session over FIX for each participant, by its name: the password, and the text."""
+    hasher, rows = password_hasher(), {}
+    for number in numbers:
+        name, word = f"PORTAL{number}", make_password()
+        rows[name] = word, SESSION.format(name=name, number=number, hash=hasher.hash(word))
+    return rows
+
+
+def _broker_rows(file: VenueFile, numbers: list[int], own: int) -> dict[str, tuple[str, str]]:
+    """Sessions over shared memory that each act for a part of the participants, by name: the key,
+    and the text.  ``own``: the sessions' own participant.  Raises :class:`OutcryError`."""
+    known = {session.name for session in file.sessions.sessions}
+    count = min(SESSIONS, len(numbers))
+    pieces = _pieces(numbers, count * MAX_RANGES)
+    if not pieces:
+        raise OutcryError(
+            f"{file.path}: the free participants from {numbers[0]} to {numbers[-1]} are more than "
+            f"{count * MAX_RANGES} ranges; choose a --first without gaps after it"
+        )
+    free = (f"{NAME}{place}" for place in range(1, len(known) + count + 1))
+    names = [name for name in free if name not in known][:count]
+    user, rows = pwd.getpwuid(os.getuid()).pw_name, {}
+    for part, name in enumerate(names[: len(pieces)]):
+        ranges = ", ".join(
+            str(first) if first == last else f"{first}-{last}"
+            for first, last in pieces[part :: len(names)]
+        )
+        key = secrets.token_hex(KEY_BYTES)
+        rows[name] = key, BROKER.format(name=name, own=own, ranges=ranges, user=user, key=key)
+    return rows
+
+
+def _pieces(numbers: list[int], most: int) -> list[tuple[int, int]]:
+    """Cut participants into at most as many ranges of neighbours, as equal as they can be; nothing
+    if they have more gaps."""
+    begins = [at for at, number in enumerate(numbers) if at == 0 or numbers[at - 1] != number - 1]
+    runs = [numbers[begin:end] for begin, end in pairwise([*begins, len(numbers)])]
+    if len(runs) > most:
+        return []
+    size = -(-len(numbers) // most)
+    while sum(-(-len(run) // size) for run in runs) > most:
+        size += 1
+    cuts = [run[at : at + size] for run in runs for at in range(0, len(run), size)]
+    return [(cut[0], cut[-1]) for cut in cuts]
 
 
 def _add_passwords(path: Path, passwords: dict[str, str]) -> None:

@@ -95,13 +95,14 @@ from openoutcry.portal.spot.sockets import (
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
 from openoutcry.portal.spot.trade import SpotOrders
 from openoutcry.portal.spot.user_data import MAX_KEYS, ListenKeys, UserData
-from openoutcry.portal.trading.broker import Broker
-from openoutcry.portal.trading.fix_broker import FixBroker, read_passwords
+from openoutcry.portal.trading.broker import Broker, read_passwords
+from openoutcry.portal.trading.fix_broker import FixBroker
 from openoutcry.portal.trading.holds import Holds
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.portal.trading.people import People
 from openoutcry.portal.trading.service import OrderService
+from openoutcry.portal.trading.shm_broker import ShmBroker, sessions_of
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.risk.region import View
@@ -202,10 +203,8 @@ class Portal:
         self.history = Child(file, place.url, "history")
         self.notifier = Child(file, place.url, "notifier", *_notifier_options(settings))
         self.books = [Desk(file, place.url, places) for places in shared.of_books]
-        own = FixBroker(file, read_passwords(self.folder / "sessions.json"))
-        if not own.sessions:
-            raise OutcryError(f"{file.path} has no session of the portal; run `outcry portal init`")
-        self.broker: Broker = own
+        own = _broker_of(file, self.folder)
+        self.broker = own
         if place.count > 1:
             self.broker = PeerBroker(own, place.index, place.count, self.folder)
         self.mirror = Mirror(file, self.broker.serves)
@@ -217,7 +216,7 @@ class Portal:
         self.choices = read_portal_file(settings.file, assets) if settings.file else PortalFile()
         self.accounts = self._accounts(key, settings)
         self.keys = ApiKeys(self.accounts)
-        self.people = People(file, self.database, sorted(own.sessions), key)
+        self.people = People(file, self.database, own.participants, key)
         self.accounts.verified = lambda user_id: self.people.wake()
         self.accounts.status_of = self._status_of
         self.signing = Signing(self.keys, self.choices, Replays(shared.replays, shared.counts))
@@ -511,6 +510,20 @@ class Portal:
     def _catch_up(self, until_seq: int = NO_LIMIT) -> None:
         while self.mirror.poll(until_seq):
             pass
+
+
+def _broker_of(file: VenueFile, folder: Path) -> Broker:
+    """Return the broker over the sessions that the venue file has for the portal: over shared
+    memory, or else over FIX.  Raises :class:`OutcryError`."""
+    passwords = read_passwords(folder / "sessions.json")
+    broker: Broker
+    if sessions_of(file, passwords):
+        broker = ShmBroker(file, passwords)
+    else:
+        broker = FixBroker(file, passwords)
+    if not broker.participants:
+        raise OutcryError(f"{file.path} has no session of the portal; run `outcry portal init`")
+    return broker
 
 
 def _notifier_options(settings: Settings) -> list[str]:

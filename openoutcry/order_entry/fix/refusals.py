@@ -56,12 +56,38 @@ FIRST_COMMON = constants.REFUSAL_THROTTLED
 COMMON = tuple(Refusal[name] for name in faults.WORDS.column("FIX").values())
 """FIX's of each of them."""
 
+FIRST_REPLY = 128
+"""First reason of a reply over shared memory that is one of these (``order_entry/shm_out.py``)."""
 TEXT_BYTES, TEXT_COUNT = 120, 112
 ROW_BYTES = 128
 """The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text.  The
 rows from 0 are the core's reasons, and those from CORE_REASONS the refusals.  The checks of limits
 begin at LIMITS, and the gateway's rules at RULES, each in the order of their bits."""
 CORE_REASONS, LIMITS, RULES = 36, 58, 95
+
+
+def text_of_reply(reason: int, figures: tuple[int, int, int, int], is_order: bool) -> str:
+    """Return the text that FIX says of the reject in a reply over shared memory.  ``figures``:
+    ``match``, ``price_ticks``, ``leaves_lots`` and ``qty_lots`` of the reply; ``is_order``: a new
+    order is rejected, and not a change."""
+    bits, *amounts = figures
+    if reason >= FIRST_REPLY:
+        refused = reason - FIRST_REPLY
+        if reason >= FIRST_COMMON:
+            refused = COMMON[reason - FIRST_COMMON]
+        return REFUSALS.say("FIX 58", Refusal(refused))
+    first = (bits & -bits).bit_length() - 1
+    if reason == Reason.GATEWAY:
+        return RULES_OF_GATEWAY.say("FIX 58", ErrorBit(first & 15))
+    if reason == Reason.RISK and 0 <= first < len(CHECKS):
+        text = risk_reasons.WORDS.say("FIX 58", CHECKS[first])
+        if CHECKS[first] in risk_reasons.FIGURELESS:
+            return text
+        limit, now, asked = amounts
+        return f"{text}: limit {limit}, now {now}, asked {asked}"
+    if reason == Reason.UNKNOWN_ORDER and not is_order:
+        return REFUSALS.say("FIX 58", Refusal.TOO_LATE)
+    return REASON_TEXTS.say("FIX 58", Reason(reason))
 
 
 def rows() -> bytes:

@@ -4,12 +4,15 @@ The answer to a request is what the mirror shows of it: an order counts once its
 released. A broker only reports what never became a command.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.private_file import require_private
 
 
 class BrokerError(OutcryError):
@@ -54,6 +57,8 @@ class Refusal:
     text: str
     is_duplicate: bool = False
     """The participant has used the client's name of the request today."""
+    is_unsent: bool = False
+    """The request was lost on its way: it has had no effect."""
 
 
 Refused = Callable[[int, str, Refusal], None]
@@ -69,8 +74,16 @@ class Broker(Protocol):
     """Called with a participant to whose session the venue has said something: what it says is
     released."""
 
+    @property
+    def participants(self) -> list[int]:
+        """Numbers of those that it serves, in order."""
+
     def serves(self, participant: int) -> bool:
         """Return whether it has a session in which it may act for the participant."""
+
+    def session_of(self, participant: int) -> int:
+        """Return the number of the session in which it acts for the participant.  One process at a
+        time may have a session."""
 
     async def enter(self, participant: int, order: NewOrder) -> None:
         """Send an order.  Raises :class:`BrokerError` if nothing was sent."""
@@ -86,3 +99,17 @@ class Broker(Protocol):
 
     async def close(self) -> None:
         """Log out everywhere; orders stay."""
+
+
+def read_passwords(path: Path) -> dict[str, str]:
+    """The passwords and keys of the portal's sessions, by name.  Raises :class:`OutcryError`."""
+    try:
+        require_private(path)
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise OutcryError(f"{path} is missing; `outcry portal init` writes it") from None
+    except ValueError as error:
+        raise OutcryError(f"{path}: {error}") from None
+    if type(document) is not dict or any(type(one) is not str for one in document.values()):
+        raise OutcryError(f"{path}: a JSON object of passwords by session is expected")
+    return document

@@ -1,19 +1,16 @@
 """A broker over FIX 4.4: one session of the venue file for each participant, opened on first use.
 
-FIX carries every order type that the API has, and client order ids of 36 characters, which the
-venue keeps in its journal.
+It is for a portal that does not reach the venue's shared memory (``shm_broker.py``).
 """
 
 import asyncio
 import contextlib
-import json
 import logging
 import ssl
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from openoutcry.client import ClientError
@@ -25,7 +22,6 @@ from openoutcry.portal.trading.instruments import text_of
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import Side
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.private_file import require_private
 from openoutcry.wire.words import ORDER_TYPES, SELF_TRADE, SIDES, TIMES
 
 ANY_ADDRESS = ("0.0.0.0", "::", "")
@@ -39,20 +35,6 @@ DUPLICATE_ORDER = "6"
 IS_REFUSAL = b"\x01150=8\x01"
 """ExecType of a report that an order was rejected."""
 log = logging.getLogger("outcry.portal")
-
-
-def read_passwords(path: Path) -> dict[str, str]:
-    """The passwords of the portal's sessions, by name.  Raises :class:`OutcryError`."""
-    try:
-        require_private(path)
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise OutcryError(f"{path} is missing; `outcry portal init` writes it") from None
-    except ValueError as error:
-        raise OutcryError(f"{path}: {error}") from None
-    if type(document) is not dict or any(type(one) is not str for one in document.values()):
-        raise OutcryError(f"{path}: a JSON object of passwords by session is expected")
-    return document
 
 
 class _Connection:
@@ -82,8 +64,15 @@ class FixBroker:
         self._turns: dict[int, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def participants(self) -> list[int]:
+        return sorted(self.sessions)
+
     def serves(self, participant: int) -> bool:
         return participant in self.sessions
+
+    def session_of(self, participant: int) -> int:
+        return participant
 
     async def enter(self, participant: int, order: NewOrder) -> None:
         connection = await self._connection(participant)

@@ -1,10 +1,11 @@
-"""A broker of one of several processes.  Each participant's session has one owner among them, so
-the venue sees every name of an order in one session, and accepts it once.
+"""A broker of one of several processes.  Each session has one owner among them.  A participant's
+orders come by one session, so the venue sees every name of its orders there, and accepts it once.
 
-A process sends for its own participants itself, and asks the owner for all others over a Unix
-socket in the portal's folder, which is its user's alone.  Where an owner does not run, the process
-sends itself: the venue lets it take the session over, and the owner takes it back later.  An order
-that a lost owner was asked for is not sent again: what became of it is what the mirror shows.
+A process sends for the participants of its own sessions itself, and asks the owner for all others
+over a Unix socket in the portal's folder, which is its user's alone.  Where an owner does not run,
+the process sends itself: the venue lets it take the session over, and the owner takes it back
+later.  An order that a lost owner was asked for is not sent again: what became of it is what the
+mirror shows.
 """
 
 import asyncio
@@ -78,9 +79,16 @@ class PeerBroker:
     def serves(self, participant: int) -> bool:
         return self.own.serves(participant)
 
+    @property
+    def participants(self) -> list[int]:
+        return self.own.participants
+
+    def session_of(self, participant: int) -> int:
+        return self.own.session_of(participant)
+
     def owner_of(self, participant: int) -> int:
         """Index of the process that has the participant's session."""
-        return participant % self.count
+        return self.session_of(participant) % self.count
 
     async def enter(self, participant: int, order: NewOrder) -> None:
         link = await self._link_for(participant)
@@ -230,7 +238,7 @@ class PeerBroker:
     def _refused(self, participant: int, name: str, refusal: Refusal) -> None:
         """The session of a participant refused something, which any process may wait for."""
         self.refused(participant, name, refusal)
-        said = [participant, name, [refusal.text, refusal.is_duplicate]]
+        said = [participant, name, [refusal.text, refusal.is_duplicate, refusal.is_unsent]]
         for asker in list(self._askers):
             _say(asker, {"refused": said})
 

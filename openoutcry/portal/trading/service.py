@@ -201,6 +201,7 @@ class OrderService:
             raise Reject(Code.UNKNOWN_OUTCOME) from None
         finally:
             self.waits.remove(participant, name, future)
+        _require_sent(refusal)
         if refusal is not None and not refusal.is_duplicate:
             await self.until_shown(participant, name)
         return refusal
@@ -241,6 +242,8 @@ class OrderService:
             self.waits.remove(participant, request_id, refused)
         # An order of the cancel's own name may have ended the wait without a refusal.
         refusal = refused.result() if refused.done() else None
+        if order.is_open:
+            _require_sent(refusal)
         if order.is_open and refusal is None:
             raise Reject(Code.UNKNOWN_OUTCOME)
         if order.is_open and refusal is not None:
@@ -282,8 +285,15 @@ class OrderService:
         refusal = answered.result() if answered.done() else None
         if order.client_id == new.client_id or order.cancel_id == new.client_id:
             return
+        _require_sent(refusal)
         if refusal is not None:
             raise not_changed(refusal.text)
         if not order.is_open:
             raise Reject(Code.NOT_OPEN)
         raise Reject(Code.UNKNOWN_OUTCOME)
+
+
+def _require_sent(refusal: Refusal | None) -> None:
+    """Raise :class:`Reject` if a request was lost on its way to the venue."""
+    if refusal is not None and refusal.is_unsent:
+        raise Reject(Code.UNAVAILABLE, detail=refusal.text)

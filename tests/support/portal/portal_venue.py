@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import os
 import re
 import signal
 import socket
@@ -22,8 +23,10 @@ from unittest.mock import patch
 from urllib.parse import urlencode
 
 import httpx
+import numpy as np
 
 from openoutcry.client.portal import solved
+from openoutcry.order_entry.shm_layout import HEADER_BYTES, Request, ShmRequest
 from openoutcry.portal import init
 from openoutcry.venue.desk import ask
 from openoutcry.venue.file import read_venue
@@ -160,9 +163,16 @@ class PortalVenue:
     serve = (sys.executable, served_portal.__file__)
 
     def __init__(
-        self, folder: Path, users: int = 24, *options: str, more: str = "", text: str = ""
+        self,
+        folder: Path,
+        users: int = 24,
+        *options: str,
+        more: str = "",
+        text: str = "",
+        fix: str = "",
     ) -> None:
-        """``text``: the venue's file, and ``more`` of it."""
+        """``text``: the venue's file, and ``more`` of it; ``fix``: address of the venue's port for
+        the portal's sessions, "": over shared memory."""
         below = re.search(r"/pytest-of-[^/]+/pytest-\d+/(?:popen-gw\d+/)?(.*)", str(folder))
         if below and len(below[1]) > MAX_BELOW and "--database" not in options:
             raise ValueError(f"{below[1]}: use tmp_path_factory.mktemp('v'), {MAX_BELOW} at most")
@@ -170,11 +180,10 @@ class PortalVenue:
         self.people: list[Person] = []
         self.port = free_port()
         self.venue = ServedVenue(folder, NOW, "", (text or venue_text()) + more)
-        # As `outcry portal init`, whose hashes take 0.2 s of a processor for each user, and as much
-        # at each login.
-        file, self.fix_port = read_venue(folder / "venue.toml"), free_port()
+        # As `outcry portal init`, whose hashes for FIX take 0.2 s of a processor for each user, and
+        # as much at each login.
         with patch.object(init, "password_hasher", lambda: CHEAP):
-            init.prepare(file, FIRST, users, f"127.0.0.1:{self.fix_port}")
+            init.prepare(read_venue(folder / "venue.toml"), FIRST, users, fix)
         (folder / "portal.toml").write_text(CHOICES)
         self.portal: subprocess.Popen[str] | None = None
 
@@ -234,8 +243,10 @@ class PortalVenue:
         """Ask for an order, kill the portal once it has passed it on to a venue that is held still,
         and start the portal again: what the client makes of the answer that never came."""
         with self.venue.held_still():
+            before = self._requests()
+            assert before, "the portal is logged in"
             asked = asyncio.ensure_future(request)
-            while not self._waiting_bytes():
+            while self._requests() == before:
                 assert not asked.done(), asked
                 await asyncio.sleep(LOOK_S)
             self.stop_portal(signal.SIGKILL)
@@ -245,11 +256,22 @@ class PortalVenue:
         self.start_portal()
         return outcome
 
-    def _waiting_bytes(self) -> int:
-        """What the venue has not read yet of its sessions over FIX."""
-        rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        at = f":{self.fix_port:04X}"
-        return sum(int(row[4].partition(":")[2], 16) for row in rows if row[1].endswith(at))
+    def _requests(self) -> dict[str, int]:
+        """Numbers of the last requests of orders in the memory that the portal writes, by session;
+        nothing if it has none."""
+        assert self.portal is not None
+        found = {}
+        for line in Path(f"/proc/{self.portal.pid}/maps").read_text().splitlines():
+            place, *_, path = line.split(maxsplit=5)
+            if "/memfd:PORTAL-" not in path or "-requests" not in path:
+                continue
+            begin, end = (int(number, 16) for number in place.split("-"))
+            with Path(f"/proc/{self.portal.pid}/mem").open("rb", buffering=0) as memory:
+                data = os.pread(memory.fileno(), end - begin, begin)
+            slots = np.frombuffer(data[HEADER_BYTES:], ShmRequest.dtype())
+            ours = np.isin(slots["kind"], [Request.ENTER, Request.REPLACE, Request.CANCEL])
+            found[path] = int(slots["seq"][ours].max(initial=0))
+        return found
 
     # People
 

@@ -8,14 +8,27 @@ import numpy as np
 import pytest
 
 from openoutcry.client.fix import FixClient, FixNumbers, write_message
+from openoutcry.client.shm import ShmClient
 from openoutcry.matcher import Engine
+from openoutcry.order_entry import command_metadata, shm_in
+from openoutcry.order_entry import session as session_block
+from openoutcry.order_entry.faults import Kind
+from openoutcry.order_entry.shm_layout import (
+    HEADER_BYTES,
+    RANGE_COUNT,
+    RANGES,
+    REQUEST_BYTES,
+    REQUESTS_BYTES,
+    ShmRequest,
+)
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.native.orders import NativeOrders, NewOrderBody
 from openoutcry.portal.trading.fix_broker import FixBroker, _Connection
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.orders import ParticipantOrders
 from openoutcry.portal.trading.service import OrderService
-from openoutcry.wire import make_instruments
+from openoutcry.portal.trading.shm_broker import ShmBroker
+from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import (
     CommandKind,
     EventKind,
@@ -60,10 +73,68 @@ class Line(FixClient):
         self.message = write_message((*head, *fields))
 
 
+class OverFix:
+    """A broker over FIX, and what the venue's session reads of its messages."""
+
+    def __init__(self, instruments):
+        self.broker = object.__new__(FixBroker)
+        decimals = SimpleNamespace(price_decimals={"GOLD": 2})
+        self.broker.file = SimpleNamespace(sessions=decimals)
+        self.line, self.codec = Line(), Codec()
+
+    async def sent(self, order):
+        self.broker._connections = {1: _Connection(self.line, asyncio.Event())}
+        await self.broker.enter(1, order)
+        return self.codec.decode(self.line.message)
+
+
+class Slots(ShmClient):
+    """A client whose requests go nowhere: its memory has the last."""
+
+    room, has_ended, _rings = 1024, False, False
+
+    def __init__(self):
+        self.memory = np.zeros(REQUESTS_BYTES, np.uint8)
+        self.connection = SimpleNamespace(requests=self.memory.ctypes.data)
+        self._request = np.zeros(REQUEST_BYTES, np.uint8)
+        self._words = ShmRequest(self._request.ctypes.data)
+
+    def _require_open(self):
+        self.next_request = 1
+
+
+class OverMemory:
+    """A broker over shared memory, and what the venue's session reads of its requests."""
+
+    def __init__(self, instruments):
+        self.symbols = session_block.Symbols(instruments)
+        self.block = np.zeros(session_block.SessionBlock.size_bytes // 8, np.int64)
+        words = self.symbols.words() | {RANGE_COUNT: 1, RANGES: 1, RANGES + 8: 1}
+        for offset, value in words.items():
+            self.block[offset // 8] = value
+        self.client, self.broker = Slots(), object.__new__(ShmBroker)
+        self.broker.file = SimpleNamespace(sessions=SimpleNamespace(symbols=()))
+        session = SimpleNamespace(client=self.client, asked={})
+        self.broker.sessions, self.broker._of = [session], {1: 0}
+
+    async def sent(self, order):
+        await self.broker.enter(1, order)
+        slots = self.client.next_request - 1
+        assert self.broker.sessions[0].asked == {slots: (1, "key", True)}
+        record = np.zeros(1, ORDER_DTYPE)
+        metadata = np.zeros(1, command_metadata.METADATA_DTYPE)
+        memory = self.client.memory[HEADER_BYTES:].copy()
+        at = [one.ctypes.data for one in (memory, self.block, record, metadata)]
+        result = shm_in.decode(at[0], REQUEST_BYTES * slots, at[1], at[2], at[3])
+        assert result == Kind.APPLICATION
+        assert bytes(metadata["token"][0])[:4] == b"key\0"
+        return record[0], metadata[0]
+
+
 class Portal:
     """What an order passes from a request to the venue's session."""
 
-    def __init__(self, instruments):
+    def __init__(self, instruments, door):
         row = instruments[0]
         code = bytes(row["symbol"])
         self.market = Market(0, "GOLD", code, "GOLD", "G", "USD", 3, 4, 2, 10, 1, row)
@@ -78,19 +149,14 @@ class Portal:
             is_trading=lambda index: False,
             state_of=lambda index: InstrumentState.TRADING,
         )
-        self.broker = object.__new__(FixBroker)
-        decimals = SimpleNamespace(price_decimals={"GOLD": 2})
-        self.broker.file = SimpleNamespace(sessions=decimals)
-        self.line, self.codec = Line(), Codec()
-        self.orders = NativeOrders(OrderService(mirror, self.broker, lambda: None))
+        self.door = door(instruments)
+        self.orders = NativeOrders(OrderService(mirror, self.door.broker, lambda: None))
 
     async def record(self, body):
         """The core's record of the order.  Raises what the API refuses it with."""
         _, order = self.orders.read(1, body, "key")
-        self.broker._connections = {1: _Connection(self.line, asyncio.Event())}
-        await self.broker.enter(1, order)
-        record, metadata = self.codec.decode(self.line.message)
-        assert metadata["refused"] == 0, self.line.message
+        record, metadata = await self.door.sent(order)
+        assert metadata["refused"] == 0, order
         return record
 
 
@@ -160,13 +226,14 @@ async def records(portal, orders):
     return found
 
 
+@pytest.mark.parametrize("door", [OverFix, OverMemory])
 @pytest.mark.parametrize("seed", range(8))
-def test_a_native_order_causes_the_events_of_the_cores_own(seed):
+def test_a_native_order_causes_the_events_of_the_cores_own(seed, door):
     """What the API refuses the core rejects, too."""
     table = {"symbol": "GOLD", "price_step_ticks": 5, "max_qty_lots": MAX_LOTS}
     table |= {"min_price_ticks": 5, "max_price_ticks": 50_000}
     instruments = make_instruments([table])
-    portal, ours = Portal(instruments), commands(seed, instruments)
+    portal, ours = Portal(instruments, door), commands(seed, instruments)
     expected, sent = ReferenceEngine(instruments, 400).process(ours), ours.copy()
     rejected = set(expected["cause_seq"][expected["kind"] == EventKind.REJECTED].tolist())
     places = np.flatnonzero(ours["kind"] == CommandKind.NEW)

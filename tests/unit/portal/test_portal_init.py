@@ -1,16 +1,25 @@
 """``outcry portal init``: an example where no file is, and sessions for a file that exists."""
 
+import os
 import stat
+from collections import Counter
 from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
+from openoutcry.portal.folder import folder_of
+from openoutcry.portal.init import prepare, write_example
+from openoutcry.portal.trading.broker import read_passwords
+from openoutcry.portal.trading.fix_broker import FixBroker
+from openoutcry.portal.trading.shm_broker import ShmBroker
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import Phase
+from openoutcry.wire.errors import OutcryError
 
 
 def test_init_writes_an_example_that_opens_as_it_is(tmp_path: Path) -> None:
@@ -20,7 +29,7 @@ def test_init_writes_an_example_that_opens_as_it_is(tmp_path: Path) -> None:
     assert done.output.startswith(f"{path}: an example with wallets for USD, BTC and ETH\n")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     venue = read_venue(path)
-    assert [one.name for one in venue.sessions.sessions] == ["PORTAL1000"]
+    assert [one.name for one in venue.sessions.sessions] == ["PORTAL-1"]
     checked = CliRunner().invoke(main, ["venue", "check", str(path)])
     assert (checked.exit_code, "3 instruments" in checked.output) == (0, True), checked.output
     assert "no mistake" in checked.output
@@ -53,7 +62,64 @@ def test_a_file_that_exists_keeps_its_text(tmp_path: Path) -> None:
     assert again.exit_code == 0, again.output
     assert "an example" not in again.output
     assert path.read_text().startswith(before)
-    assert [one.name for one in read_venue(path).sessions.sessions] == ["PORTAL1000", "PORTAL1001"]
+    sessions = read_venue(path).sessions.sessions
+    assert [(one.name, one.participant, one.acts_for) for one in sessions] == [
+        ("PORTAL-1", 999, ((1000, 1000),)),
+        ("PORTAL-2", 999, ((1001, 1001),)),
+    ]
+
+
+@pytest.mark.parametrize("users", [2, 3, 31, 64, 1_000, 63_900])
+def test_each_participant_has_one_session_and_neighbours_have_several(
+    tmp_path: Path, users: int
+) -> None:
+    path = tmp_path / "spot.toml"
+    write_example(path)
+    text = path.read_text().replace("participant_capacity = 1_063", "participant_capacity = 65_000")
+    path.write_text(text.replace("number = 1\n", "number = 1001\n"))  # within the range
+    for more in (0, 5):
+        prepare(read_venue(path), 1000, users + more)
+    file = read_venue(path)
+    keys = read_passwords(folder_of(file) / "sessions.json")
+    broker = ShmBroker(file, keys)
+    wanted = {*range(1000, 1000 + users + 5)} - {1001}
+    assert broker.participants == sorted(wanted)
+    counts = Counter(
+        number
+        for session in file.sessions.sessions
+        for first, last in session.acts_for
+        for number in range(first, last + 1)
+    )
+    assert set(counts) == wanted
+    assert set(counts.values()) == {1}, "no participant's orders come by two sessions"
+    assert {row.participant for row in file.sessions.sessions} == {999}
+    assert all(row.rings for row in file.sessions.sessions)
+    shares = Counter(broker.session_of(number) for number in wanted if number < 1000 + users)
+    assert max(shares.values()) <= 2 * (users // len(shares)) + 2
+    assert {row.uid for row in file.sessions.sessions} == {os.getuid()}
+
+
+def test_gaps_that_no_ranges_can_say_are_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "spot.toml"
+    write_example(path)
+    rows = "".join(f'[[participant]]\nnumber = {n}\nname = "P{n}"\n' for n in range(901, 1000, 2))
+    path.write_text(path.read_text() + rows)
+    with pytest.raises(OutcryError, match="more than 32 ranges; choose a --first without gaps"):
+        prepare(read_venue(path), 900, 100)
+    with pytest.raises(OutcryError, match="no participant below 1 is free"):
+        prepare(read_venue(path), 1, 64)
+
+
+def test_sessions_over_fix_are_for_a_portal_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "spot.toml"
+    where = ["--fix", "127.0.0.1:9003"]
+    done = CliRunner().invoke(main, ["portal", "init", str(path), "--users", "2", *where])
+    assert done.exit_code == 0, done.output
+    assert done.output.endswith(f"{path}: a port for fix-4.4 at 127.0.0.1:9003\n")
+    file = read_venue(path)
+    assert [one.name for one in file.sessions.sessions] == ["PORTAL1000", "PORTAL1001"]
+    keys = read_passwords(folder_of(file) / "sessions.json")
+    assert FixBroker(file, keys).participants == [1000, 1001]
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
