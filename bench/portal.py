@@ -118,7 +118,7 @@ def over_rest(setup: Setup, number: int, add: Add) -> None:
     """Latencies of an order over REST until its answer, and those of its parts alone."""
     person = setup.people[0]
     ours, bare = live.Client(setup.venue.port), live.Client(setup.echo)
-    session = setup.venue.session(setup.people[-1])
+    session = setup.venue.session()
     commits = live.Commits(setup.venue.folder / "commits")
 
     def asked(client: live.Client) -> int:

@@ -100,10 +100,12 @@ class Venue:
         self._log = (folder / "log.txt").open("ab")
         (folder / "portal.toml").write_text(LIMITS)
         (folder / "strict.toml").write_text(STRICT)
-        fix = f"--fix=127.0.0.1:{free_port()}"
-        users = f"--users={people}"
-        made = [*OUTCRY, "portal", "init", "venue.toml", users, fix]
-        subprocess.run(made, cwd=folder, check=True, stdout=self._log, stderr=self._log)
+        self.own = FIRST + people
+        """A participant that is no user's, with a session over FIX."""
+        fix = f"--first={self.own}", "--users=1", f"--fix=127.0.0.1:{free_port()}"
+        for options in ((f"--users={people}",), fix):
+            made = [*OUTCRY, "portal", "init", "venue.toml", *options]
+            subprocess.run(made, cwd=folder, check=True, stdout=self._log, stderr=self._log)
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -168,11 +170,15 @@ class Venue:
             self._fund(participant, asset, amount)
         return Person(mail, participant, key["api_key"], key["secret"])
 
-    def session(self, person: Person) -> FixClient:
-        """The person's session at the venue, which the portal has until then."""
+    def session(self) -> FixClient:
+        """A session at the venue, of a participant that is no user's."""
+        request = {"do": "participant-add", "participant": self.own, "reference": "bench"}
+        wait_for(lambda: ask(self.folder / "journal", request), "a participant")
+        for asset, amount in FUNDS.items():
+            self._fund(self.own, asset, amount)
         file = read_venue(self.folder / "venue.toml")
         port = next(one for one in file.sessions.ports if one.protocol is Protocol.FIX44)
-        name = f"PORTAL{person.participant}"
+        name = f"PORTAL{self.own}"
         password = read_passwords(self.folder / "journal-portal" / "sessions.json")[name]
         return FixClient("127.0.0.1", port.port, name, password, target=file.name)
 

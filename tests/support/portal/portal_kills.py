@@ -36,7 +36,8 @@ NAME = "portal_kills"
 COMMAND = f"python -m tests.support.portal.{NAME}"
 OUT = EVIDENCE / f"{NAME}.json"
 USD, COUNT, PEOPLE = 10**6, 2, 4
-VICTIMS = ("process 0", "process 1", "portal", "database", "venue")
+VICTIMS = ("process 0", "process 1", "portal", "database", "venue", "sessions")
+"""The last is the venue's process of sessions alone, which is started again."""
 LIMITS = """
 [limits]
 weight_a_minute = 100000000
@@ -195,6 +196,11 @@ def kill(venue: PortalVenue, victim: str) -> None:
         venue.stop_portal(signal.SIGKILL)
         wait_until(lambda: not Path(f"/proc/{lines[0]}").exists(), "the database is gone")
         venue.start_portal()
+    elif victim == "sessions":
+        assert venue.venue.process is not None
+        stages = named_children(venue.venue.process.pid)
+        (pid,) = (pid for name, pid in stages if "sessions" in name)
+        os.kill(pid, signal.SIGKILL)
     else:
         venue.venue.kill()
         venue.venue.start()

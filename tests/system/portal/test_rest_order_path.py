@@ -11,7 +11,7 @@ from tests import ROOT
 from tests.support.portal import traced_portal
 from tests.support.waiting import wait_until
 
-MAX_FILES = 41
+MAX_FILES = 40
 """Outside ``wire/``, of the portal's own process."""
 TERMS = {"side": "SELL", "type": "LIMIT", "quantity": "0.1", "price": "60000"}
 TERMS |= {"symbol": "BTCUSD", "timeInForce": "GTC"}
@@ -35,9 +35,8 @@ BESIDE = {
 """Files and folders of what may run at the same time; of the way is what the table names."""
 
 
-NOT_ALWAYS = {"client/waiting.py", "pipeline/top.py"}
-"""The session's report may come after the journal has answered; and whether the venue's run ends is
-not asked before every order."""
+NOT_ALWAYS = {"pipeline/top.py"}
+"""Whether the venue's run ends is not asked before every order."""
 
 
 def path_section() -> str:
