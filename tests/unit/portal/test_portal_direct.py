@@ -271,6 +271,9 @@ def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
         def serves(self, participant):
             return True
 
+        def session_of(self, participant):
+            return participant
+
         async def enter(self, participant, order):
             self.entered.append(order)
 
@@ -313,6 +316,9 @@ def test_a_connection_to_a_broker_has_a_bound_of_requests_and_of_unread_answers(
 
         def serves(self, participant):
             return True
+
+        def session_of(self, participant):
+            return participant
 
         async def enter(self, participant, order):
             self.entered += 1
