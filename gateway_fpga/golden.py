@@ -177,6 +177,14 @@ HAS_LIMITS = 1
 CHECKS_PARTICIPANTS = 2
 HAS_RATE = 4
 
+ROW_MAX_PRICE_AT = RuleRow.offset("max_price")
+ROW_MIN_QTY_AT = RuleRow.offset("min_qty")
+ROW_MAX_QTY_AT = RuleRow.offset("max_qty")
+ROW_PRICE_TWOS_AT = RuleRow.offset("price_twos")
+ROW_QTY_TWOS_AT = RuleRow.offset("qty_twos")
+ROW_PRICE_FIVES_AT = RuleRow.offset("price_fives")
+ROW_QTY_FIVES_AT = RuleRow.offset("qty_fives")
+ROW_HALTED_AT = RuleRow.offset("is_halted")
 
 COLLAR_LOW_AT = RuleLimits.offset("collar_low")
 COLLAR_HIGH_AT = RuleLimits.offset("collar_high")
