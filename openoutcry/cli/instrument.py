@@ -7,13 +7,13 @@ from typing import Any
 import click
 
 from openoutcry.cli.desk import FILE_OPTION, asks, send_to_desk
-from openoutcry.cli.options import as_json_option
+from openoutcry.cli.options import Whole, as_json_option
 from openoutcry.wire.errors import OutcryError
 
 
 @click.group()
 def instrument() -> None:
-    """Suspend, resume or delist an instrument; list states.
+    """Open, suspend or delist an instrument; list states.
 
     Every change is a sequenced command with a reference. With operators in the file two supervisors
     ask for the same.
@@ -49,6 +49,26 @@ def list_states(file: Path, as_json: bool) -> None:
 
 def _ask(file: Path, do: str, operator: str | None, as_json: bool, **given: Any) -> None:
     send_to_desk(file, {"do": f"instrument-{do}", **given}, operator, as_json)
+
+
+@instrument.command("open")
+@click.argument("symbol")
+@click.option(
+    "--call-min",
+    type=Whole(1, 1_440),
+    default=10,
+    show_default=True,
+    help="Minutes for which it collects orders.",
+)
+@asks
+def open_symbol(
+    symbol: str, call_min: int, file: Path, operator: str | None, as_json: bool
+) -> None:
+    """List SYMBOL, which was announced: it opens with an auction.
+
+    The venue file has it with `announced = true`. It collects orders from now on. Then an auction
+    opens it, if it would trade continuously now. Otherwise the calendar opens it."""
+    _ask(file, "open", operator, as_json, instrument=symbol, call_s=60 * call_min)
 
 
 @instrument.command()

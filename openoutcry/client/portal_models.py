@@ -121,7 +121,8 @@ class Instrument:
     quote: str
     state: str
     """``trading`` or ``closed`` by its phase, or what the venue has put it in: ``announced``,
-    ``suspended``, ``close_only`` (takes only orders that reduce), ``expired``, ``delisted``."""
+    ``pre_open`` (listed, before its first auction), ``suspended``, ``close_only`` (takes only
+    orders that reduce), ``expired``, ``delisted``."""
     price_step: str
     quantity_step: str
     min_price: str

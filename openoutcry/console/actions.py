@@ -139,7 +139,7 @@ def _add_market(app: Any, console: Console, ask: Any) -> None:
 
     @app.post("/api/instruments/{change}", responses=REFUSALS)
     async def change_state(
-        change: Literal["suspend", "close-only", "resume", "delist"],
+        change: Literal["open", "suspend", "close-only", "resume", "delist"],
         body: requests.OfState,
         request: Request,
     ) -> dict[str, Any]:

@@ -61,10 +61,10 @@ def _apply_limits(region: Region, ask: Any, rows: Iterable[Mapping[str, Any]]) -
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
     """Read from ``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
-    ``multipliers``, ``leveraged``, ``protection``, ``delayed`` and ``requests``, as ``make_region``
-    takes them.  Also ``partitions`` of the instruments (1), each with a part of every limit, and
-    ``assets``, ``spot`` and ``movements``, as :func:`wallets_of` reads them, and ``contracts``, as
-    :func:`contracts_of` does.  The rows of
+    ``multipliers``, ``leveraged``, ``protection``, ``delayed``, ``requests`` and ``announced``, as
+    ``make_region`` takes them.  Also ``partitions`` of the instruments (1), each with a part of
+    every limit, and ``assets``, ``spot`` and ``movements``, as :func:`wallets_of` reads them, and
+    ``contracts``, as :func:`contracts_of` does.  The rows of
     ``limits`` are ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
 
     Raises :class:`RiskError` naming the row that makes no sense.
@@ -81,6 +81,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         requests=int(settings.get("requests", 0)),
         **wallets_of(settings),
         **contracts_of(settings),
+        announced=settings.get("announced", ()),
     )
     count = int(settings.get("partitions", 1))
     region = partitioned.divide(region, instruments, count)

@@ -71,6 +71,8 @@ _P_CLOSED, _P_VOLATILITY, _P_HALT, _P_CONTINUOUS = (
     enum_numbers.PHASE_CONTINUOUS,
 )
 _FEED_WORDS = {int(state): word for state, word in STATES_OF_INSTRUMENTS.offered("feed").items()}
+SHOWN_STATES = sum(1 << state for state in _FEED_WORDS)
+"""The states that H says instead of the phase."""
 _OF_STATE = tuple(ord(_FEED_WORDS.get(n, " ")[0]) for n in range(max(InstrumentState) + 1))
 _REASON_OF_STATE = tuple(
     letters(_FEED_WORDS.get(n, " ")[1:]) for n in range(max(InstrumentState) + 1)

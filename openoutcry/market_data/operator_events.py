@@ -6,8 +6,8 @@ COMPLETED events of RISK commands say it, also between two sessions, where it is
 import openoutcry.market_data.state as feed_state
 from openoutcry.journal.projections import Setting
 from openoutcry.market_data import itch_messages
+from openoutcry.market_data.itch_messages import SHOWN_STATES
 from openoutcry.market_data.state import FeedInstrument, FeedState
-from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.record_blocks import EventRecord
@@ -26,7 +26,6 @@ _SET_HALT, _SET_STATE, _SET_MARKET_KILL, _SET_TRADING_DAY, _SET_BREAKER, _SET_IN
         Setting.INDEX_WEIGHT,
     )
 )
-_TRADES = enum_numbers.INSTRUMENT_STATE_TRADING
 
 
 @kernel
@@ -49,7 +48,7 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
         instrument.halted = 0 if value == 0 else reason if named else feed_state.NO_REASON
         return publish_operational_halt(state, instrument, out)
     if setting == _SET_STATE and index < state.instrument_count:
-        number = 0 if value == _TRADES else value
+        number = value if SHOWN_STATES >> value & 1 != 0 else 0
         instrument.stopped = instrument.stopped & 1 | number << feed_state.STATE_SHIFT
         return itch_messages.trading_action(state, out, instrument) if state.begun != 0 else out
     if setting == _SET_MARKET_KILL:

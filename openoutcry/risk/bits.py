@@ -456,7 +456,8 @@ class Setting(IntEnum):
     have been marked by it, or paused, by the commands before it."""
 
     INSTRUMENT_STATE = 116
-    """I: it enters the ``InstrumentState`` ``aux`` (``wire/instrument_states.py``).  CLOSE_ONLY and
+    """I: it enters the ``InstrumentState`` ``aux`` (``wire/instrument_states.py``).  PRE_OPEN is of
+    one that was announced and is no contract, until it trades continuously.  CLOSE_ONLY and
     DELISTED cancel every open order in it, before this command's answer.  Refused if the state at
     hand does not lead there, and with DELISTED while positions are open.  Those of a contract are
     settled for good at ``price_ticks`` if ``qty_lots`` & 1 says so; ``qty_lots`` >> 1 is then how

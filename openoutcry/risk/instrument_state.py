@@ -1,5 +1,5 @@
-"""INSTRUMENT_STATE: an instrument is suspended, takes only what makes positions smaller, trades
-again, or is delisted.
+"""INSTRUMENT_STATE: an instrument is listed, suspended, takes only what makes positions smaller,
+trades again, or is delisted.
 
 The state is bits of the instrument's ``halt``, next to those of halts and pauses, so an order that
 nothing stops is checked by that one word.  ``wire/instrument_states.py`` has the states and what
@@ -27,6 +27,7 @@ from openoutcry.risk.contracts import (
 from openoutcry.risk.layout import (
     CLOSE_ONLY_HALT,
     DELISTED_HALT,
+    PRE_OPEN_HALT,
     SUSPENDED_HALT,
     RiskCell,
     RiskInstrument,
@@ -47,9 +48,10 @@ BITS = {
     InstrumentState.ANNOUNCED: UNLISTED_HALT,
     InstrumentState.SUSPENDED: SUSPENDED_HALT,
     InstrumentState.CLOSE_ONLY: CLOSE_ONLY_HALT,
+    InstrumentState.PRE_OPEN: PRE_OPEN_HALT,
 }
 """Bit of each state but TRADING, which has none; of several that are set the first counts."""
-OF_OPERATOR = SUSPENDED_HALT | CLOSE_ONLY_HALT | DELISTED_HALT
+OF_OPERATOR = SUSPENDED_HALT | CLOSE_ONLY_HALT | DELISTED_HALT | PRE_OPEN_HALT
 STOPS_TRADING = (
     OPERATORS_HALT
     | PROTECTIONS_HALT
@@ -67,8 +69,9 @@ NOT_MARKED = EXPIRED_HALT | UNLISTED_HALT | DELISTED_HALT
 """A contract with one of these follows no index."""
 WITH_PRICE = 1
 """``qty_lots`` of an INSTRUMENT_STATE that settles the positions of a contract."""
-ANNOUNCED, TRADING, SUSPENDED = (
+ANNOUNCED, PRE_OPEN, TRADING, SUSPENDED = (
     enum_numbers.INSTRUMENT_STATE_ANNOUNCED,
+    enum_numbers.INSTRUMENT_STATE_PRE_OPEN,
     enum_numbers.INSTRUMENT_STATE_TRADING,
     enum_numbers.INSTRUMENT_STATE_SUSPENDED,
 )
@@ -97,7 +100,9 @@ def state_of(halt: int) -> int:
         return ANNOUNCED
     if halt & SUSPENDED_HALT != 0:
         return SUSPENDED
-    return CLOSE_ONLY if halt & CLOSE_ONLY_HALT != 0 else TRADING
+    if halt & CLOSE_ONLY_HALT != 0:
+        return CLOSE_ONLY
+    return PRE_OPEN if halt & PRE_OPEN_HALT != 0 else TRADING
 
 
 @kernel_outlined
@@ -112,6 +117,8 @@ def enter_state(state: RiskState, order: OrderRecord, instrument: int) -> bool:
     if (NEXT_BITS[state_of(rules.halt)] >> wanted) & 1 == 0:
         return False
     terms, price = order.qty_lots, order.price_ticks
+    if wanted == PRE_OPEN and rules.contract_at != 0:
+        return False  # CONTRACT_LIST lists it, at its first mark
     if wanted != DELISTED:
         if terms | price != 0:
             return False
@@ -120,7 +127,8 @@ def enter_state(state: RiskState, order: OrderRecord, instrument: int) -> bool:
             return False
     elif terms | price != 0 or has_positions(state, rules, instrument):
         return False
-    rules.halt = rules.halt & ~OF_OPERATOR | bit_of(wanted)
+    leaves = OF_OPERATOR | UNLISTED_HALT if wanted == PRE_OPEN else OF_OPERATOR
+    rules.halt = rules.halt & ~leaves | bit_of(wanted)
     totals.publish(state)
     return True
 
@@ -132,6 +140,8 @@ def bit_of(wanted: int) -> int:
         return SUSPENDED_HALT
     if wanted == CLOSE_ONLY:
         return CLOSE_ONLY_HALT
+    if wanted == PRE_OPEN:
+        return PRE_OPEN_HALT
     return DELISTED_HALT if wanted == DELISTED else 0
 
 

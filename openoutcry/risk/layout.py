@@ -236,7 +236,7 @@ class RiskInstrument(Layout, size_bytes=192):
     volume: int = i64("lots traded today")
     halt: int = i64(
         "OPERATORS_HALT, PROTECTIONS_HALT, EXPIRED_HALT, PAUSED_HALT, UNLISTED_HALT, "
-        "SUSPENDED_HALT, CLOSE_ONLY_HALT, DELISTED_HALT"
+        "SUSPENDED_HALT, CLOSE_ONLY_HALT, DELISTED_HALT, PRE_OPEN_HALT"
     )
     band_low: int = i64("lowest price that may be asked for")
     band_high: int = i64("highest price that may be asked for")
@@ -277,7 +277,7 @@ SPOT_AT = RiskInstrument.offset("spot_at")
 CONTRACT_AT = RiskInstrument.offset("contract_at")
 SCENARIO = RiskInstrument.offset("scenario")
 
-SUSPENDED_HALT, CLOSE_ONLY_HALT, DELISTED_HALT = 32, 64, 128
+SUSPENDED_HALT, CLOSE_ONLY_HALT, DELISTED_HALT, PRE_OPEN_HALT = 32, 64, 128, 256
 """In an instrument's ``halt``, next to those of the operator, the protection and contracts: states
 that it is in by INSTRUMENT_STATE."""
 RESTS_BY_OPTION, RESTS_IN_CALL = 1, 2

@@ -74,6 +74,7 @@ def make_region(
     funded: Iterable[int] = (),
     margin: Mapping[str, Sequence[Sequence[int]]] | None = None,
     unlisted: Iterable[int] = (),
+    announced: Iterable[int] = (),
 ) -> Region:
     """A state without limits, for participants 0 to ``participants - 1``.
 
@@ -96,8 +97,9 @@ def make_region(
     ``fee_bps`` of the value that it closes out.  With ``margin`` (rows of numbers,
     as ``derivatives.margin.Parameters`` has them) the margin of all contracts is by scenarios.  Its
     contracts are those of ``contracts`` in their order, and its collateral is in ``assets``.
-    Contracts in ``unlisted`` (by index) trade from their CONTRACT_LIST on.  Of the perpetuals in
-    ``funded`` the premium is averaged from one funding to the next.
+    Contracts in ``unlisted`` (by index) trade from their CONTRACT_LIST on, other instruments in
+    ``announced`` from their INSTRUMENT_STATE on.  Of the perpetuals in ``funded`` the premium is
+    averaged from one funding to the next.
     """
     count, spot, room, wallet_bytes = len(instruments), spot or {}, asset_capacity, 0
     if movements and not (spot and requests):
@@ -147,6 +149,10 @@ def make_region(
     if spot:
         _enter_wallets(view, assets, spot, room)
     _enter_contracts(view, instruments, contracts or {}, (fund, fee_bps), parameters, unlisted)
+    for index in announced:
+        if not 0 <= index < count or index in (contracts or {}):
+            raise RiskError(f"instrument {index} is a contract, or none: it cannot be announced")
+        view.instruments[index, lay.HALT // 8] |= contract_layout.UNLISTED_HALT
     for index in funded:
         assert view.contracts is not None
         view.contracts.average_premium(index)

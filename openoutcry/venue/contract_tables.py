@@ -20,6 +20,7 @@ from openoutcry.wire.toml_tables import Key, KeyPath, Tables
 CONTRACT_SAYS = {
     "multiplier": "[[contract]] sets the value of a tick",
     "leveraged": "[[contract]] sets how it is paid",
+    "announced": "a contract is listed later by a [[series]]",
 }
 """Keys of ``[[instrument]]`` that a contract's has not, and why."""
 CONTRACT_KEYS = {"margin_bps": Key(toml_tables.integer(1, 10_000), None)}

@@ -48,6 +48,11 @@ def check_division(tables: Tables, venue: dict[str, Any]) -> None:
                 ("instrument", index, "settlement"),
                 f"spot accounting needs one partition, not {partitions}",
             )
+        if row.get("announced") is True:
+            tables.wrong(
+                ("instrument", index, "announced"),
+                f"an announced instrument needs one partition, not {partitions}",
+            )
         if row.get("leveraged") is True:
             tables.wrong(
                 ("instrument", index, "leveraged"),

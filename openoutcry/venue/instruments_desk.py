@@ -25,6 +25,7 @@ from openoutcry.wire.symbols import code_of
 PREFIX = "instrument-"
 INSTRUMENT_REQUESTS = tuple(f"{PREFIX}{request}" for request in REQUESTS)
 DONE = {
+    "open": "is listed: it collects orders, and opens with an auction",
     "suspend": "is suspended: new orders are rejected, resting orders stay",
     "close-only": "takes only orders that make a position or a holding smaller; all open orders "
     "are cancelled",
@@ -32,7 +33,10 @@ DONE = {
     "delist": "is delisted; all open orders are cancelled",
 }
 Request = dict[str, Any]
-Phases = Callable[[str, InstrumentState], Iterable[npt.NDArray[Any]]]
+CALL_S, LONGEST_CALL_S = 600, 86_400
+"""How long an instrument that is listed collects orders, if the request does not say it; and at
+most."""
+Phases = Callable[[str, InstrumentState, int], Iterable[npt.NDArray[Any]]]
 
 
 def words(state: InstrumentState) -> str:
@@ -56,8 +60,9 @@ class InstrumentsDesk:
     """Turns requests about the states of instruments into work."""
 
     def __init__(self, symbols: list[str], view: View, spec: RiskSpec, entered: Phases) -> None:
-        """``entered(symbol, state)``: the calendar takes note that an instrument has entered a
-        state, and gives the PHASE commands that go with it."""
+        """``entered(symbol, state, call_s)``: the calendar takes note that an instrument has a new
+        state, and gives the PHASE commands that go with it.  ``call_s``: how long it collects
+        orders before its first trade."""
         self.symbols, self.view, self.spec, self.entered = symbols, view, spec, entered
 
     def state(self, symbol: str) -> InstrumentState:
@@ -70,9 +75,9 @@ class InstrumentsDesk:
         symbol, asked = str(request.get("instrument") or ""), request["do"].removeprefix(PREFIX)
         if symbol not in self.symbols:
             raise DeskError(f"there is no instrument {symbol!r}")
-        state = self.state(symbol)
+        state, call_s = self.state(symbol), _call_s(request)
         if request.get(EFFECTIVE):
-            return self._phases(symbol, state)
+            return self._phases(symbol, state, call_s)
         wanted = next_state(state, asked)
         if wanted is None:
             taken = ", ".join(taken_by(state)) or "no request any more"
@@ -81,6 +86,9 @@ class InstrumentsDesk:
             raise DeskError(
                 f"{symbol}: states of instruments need one partition ([venue] partitions)"
             )
+        is_contract = int(self.view.instruments[self.symbols.index(symbol), lay.CONTRACT_AT // 8])
+        if wanted is InstrumentState.PRE_OPEN and is_contract:
+            raise DeskError(f"{symbol} is a contract of a series: its rule lists it, at a mark")
         terms, price = 0, request.get("price")
         if wanted is InstrumentState.DELISTED:
             terms, price = self._settlement(symbol, price)
@@ -100,12 +108,12 @@ class InstrumentsDesk:
             record,
             [f"{symbol} {DONE[asked]}.{shown}" if shown else f"{symbol} {DONE[asked]}"],
             refused,
-            lambda: self._phases(symbol, wanted),
+            lambda: self._phases(symbol, wanted, call_s),
         )
 
-    def _phases(self, symbol: str, state: InstrumentState) -> Work:
+    def _phases(self, symbol: str, state: InstrumentState, call_s: int) -> Work:
         """The phase of a state that is in force."""
-        records = list(self.entered(symbol, state))
+        records = list(self.entered(symbol, state, call_s))
         return Work(np.concatenate([NOTHING, *records]), [])
 
     def _settlement(self, symbol: str, price: Any) -> tuple[int, int]:
@@ -135,3 +143,12 @@ class InstrumentsDesk:
         if holders and terms is not None and terms.contract.physical:
             raise DeskError(f"{symbol} is delivered: positions end at its expiry, or are closed")
         return contracts.of(index, "adjustments") << 1 | WITH_PRICE, price
+
+
+def _call_s(request: Request) -> int:
+    value = request.get("call_s", CALL_S)
+    if type(value) is not int or not 1 <= value <= LONGEST_CALL_S:
+        raise DeskError(f"call_s: {value!r} is not 1 to {LONGEST_CALL_S} seconds")
+    if "call_s" in request and request["do"] != f"{PREFIX}open":
+        raise DeskError("call_s: only open collects orders")
+    return value

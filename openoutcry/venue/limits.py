@@ -64,6 +64,7 @@ def hook_settings(
     optional |= {"delayed": delayed} if delayed else {}
     optional |= {"partitions": partitions} if partitions > 1 else {}
     optional |= spot_settings(spec) | contract_settings(spec)
+    optional |= {"announced": list(spec.announced)} if spec.announced else {}
     if asset_capacity > len(optional.get("assets", ())) and spec.money.spot:
         optional["asset_capacity"] = asset_capacity
     return {
@@ -202,6 +203,12 @@ def check_structure(
     changes += [
         f"{spec.symbols[index]} was {'' if index in begun_leveraged else 'not '}leveraged"
         for index in sorted(begun_leveraged ^ leveraged)
+    ]
+    known = range(len(hooks.get("multipliers", ())))
+    changes += [
+        f"{spec.symbols[index]} was not announced"
+        for index in spec.announced
+        if index in known and index not in hooks.get("announced", ())
     ]
     _require_no("; ".join(changes))
 
@@ -415,5 +422,6 @@ def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
             requests=int(hooks.get("requests", 0)),
             **wallets_of(hooks),
             **contracts_of(hooks),
+            announced=hooks.get("announced", ()),
         )
     )

@@ -22,7 +22,7 @@ from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.desk_record import MAX_REASON
 from openoutcry.venue.division import BY_PRICE
 from openoutcry.venue.four_eyes import FourEyes, widens
-from openoutcry.venue.instruments_desk import INSTRUMENT_REQUESTS, InstrumentsDesk
+from openoutcry.venue.instruments_desk import INSTRUMENT_REQUESTS, InstrumentsDesk, Phases
 from openoutcry.venue.limits import FileLimits
 from openoutcry.venue.money_desk import MONEY_REQUESTS, MoneyDesk
 from openoutcry.venue.movement_desk import LISTING, MOVEMENT_REQUESTS, MovementDesk
@@ -91,7 +91,7 @@ def no_session(name: Any, on: bool) -> Work:
     raise DeskError("this venue has no sessions")
 
 
-def no_phases(symbol: str, state: InstrumentState) -> list[npt.NDArray[Any]]:
+def no_phases(symbol: str, state: InstrumentState, call_s: int) -> list[npt.NDArray[Any]]:
     """Return the PHASE commands of an instrument's state, in a venue without a calendar: none."""
     return []
 
@@ -118,12 +118,12 @@ class Operations:
         today: Callable[[], int] = lambda: 0,
         report: Callable[[str, str, int], str] = lambda underlying, source, price: "no index",
         carrying: Callable[[object], Work] = not_carried,
-        entered: Callable[[str, InstrumentState], Iterable[npt.NDArray[Any]]] = no_phases,
+        entered: Phases = no_phases,
     ) -> None:
         """For the calendar, ``halted(symbol, yes)`` notes a halt and gives its PHASE commands;
         ``call(symbol)`` gives those of an auction; ``today`` is the number of the trading day.
 
-        ``entered(symbol, state)`` notes the state of an instrument and gives its PHASE commands.
+        ``entered(symbol, state, call_s)`` notes an instrument's state and gives its PHASE commands.
 
         For indices, ``report(underlying, source, price)`` takes a source's price or says why not.
 
@@ -293,7 +293,7 @@ class Operations:
         if request[BY]:
             self.operators.check(request[BY], SUPERVISOR)
             if not request.get(EFFECTIVE):
-                work = self._by_two(request, ("instrument", "price"), work)
+                work = self._by_two(request, ("instrument", "price", "call_s"), work)
         for line in work.done:
             self.note(f"operator: {line}")
         return work

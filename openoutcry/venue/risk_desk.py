@@ -17,6 +17,7 @@ from openoutcry.matcher import Engine
 from openoutcry.order_entry.sessions import LANE as SESSION_LANE
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
+from openoutcry.risk.contract_layout import UNLISTED_HALT
 from openoutcry.risk.instrument_state import state_in
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.protection_layout import LOGGED, OPERATORS_HALT
@@ -31,7 +32,7 @@ from openoutcry.venue.desk_queue import DeskQueue
 from openoutcry.venue.desk_record import DeskRecord
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.index_timer import IndexTimer
-from openoutcry.venue.instruments_desk import words
+from openoutcry.venue.instruments_desk import CALL_S, words
 from openoutcry.venue.investigation import (
     Investigation,
     TakeDump,
@@ -55,7 +56,7 @@ from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
 from openoutcry.wire.instrument_states import InstrumentState
 
-BARRED = InstrumentState.SUSPENDED, InstrumentState.DELISTED
+BARRED = InstrumentState.ANNOUNCED, InstrumentState.SUSPENDED, InstrumentState.DELISTED
 """States in which no phase lets an instrument trade."""
 MAX_NOTED = 16
 """How many requests that were cut off are named: the newest."""
@@ -128,7 +129,12 @@ class RiskDesk:
         switches = view.instruments[:, lay.HALT // 8]
         halts = dict(zip(self.limits.symbols, switches.tolist(), strict=True))
         self.halted = {symbol for symbol, halt in halts.items() if halt & OPERATORS_HALT}
-        self.barred = {symbol for symbol, halt in halts.items() if state_in(halt) in BARRED}
+        contracts = set(view.contracts.number) if view.contracts is not None else set()
+        self.barred = {
+            symbol
+            for index, (symbol, halt) in enumerate(halts.items())
+            if state_in(halt) in BARRED and not (halt & UNLISTED_HALT and index in contracts)
+        }
         self.view = view
         self._note_requests(view)
         if view.bump is not None:
@@ -161,6 +167,9 @@ class RiskDesk:
                 self.day_begins = True
         for symbol, phase in operator_lane.phases.items():
             # An auction that an operator began, before the venue was away.
+            is_opening = phase is Phase.PRE_OPEN and halts[symbol] & lay.PRE_OPEN_HALT
+            if is_opening and self._expected(symbol) in TRADING:
+                self._begin_reopening(symbol, CALL_S)
             calls = phase is Phase.VOLATILITY_AUCTION and self._expected(symbol) in TRADING
             if calls and (self.protection is None or not self.protection.opens(view, symbol)):
                 self._begin_reopening(symbol)
@@ -444,8 +453,11 @@ class RiskDesk:
         self.halted.discard(symbol)
         return self._opening(symbol)
 
-    def _entered(self, symbol: str, state: InstrumentState) -> Iterable[npt.NDArray[Any]]:
-        """The PHASE of an instrument's new state: none if its phase stays what it was."""
+    def _entered(
+        self, symbol: str, state: InstrumentState, call_s: int
+    ) -> Iterable[npt.NDArray[Any]]:
+        """The PHASE of an instrument's new state: none if its phase stays what it was.  ``call_s``:
+        how long one that is listed collects orders."""
         assert self.operator_lane is not None
         if state in BARRED:
             self.reopenings.pop(symbol, None)
@@ -455,6 +467,9 @@ class RiskDesk:
             return [] if is_closed else [phase_of(symbol, phase)]
         was_barred = symbol in self.barred
         self.barred.discard(symbol)
+        if state is InstrumentState.PRE_OPEN and self._expected(symbol) in TRADING:
+            self._begin_reopening(symbol, call_s)
+            return [phase_of(symbol, Phase.PRE_OPEN)]
         return self._opening(symbol) if was_barred and symbol not in self.halted else []
 
     def _opening(self, symbol: str) -> Iterable[npt.NDArray[Any]]:
@@ -479,9 +494,9 @@ class RiskDesk:
         self._begin_reopening(symbol)
         return [phase_of(symbol, Phase.VOLATILITY_AUCTION)]
 
-    def _begin_reopening(self, symbol: str) -> None:
+    def _begin_reopening(self, symbol: str, call_s: int = REOPENING_S) -> None:
         traded = next(one for one in self.file.calendar.instruments if one.symbol == symbol)
-        until_ns = self.clock.now_ns() + REOPENING_S * SECOND_NS
+        until_ns = self.clock.now_ns() + call_s * SECOND_NS
         self.reopenings[symbol] = until_ns, traded.extensions, traded.extension_s
 
     def _end_reopenings(self, put: Callable[[npt.NDArray[Any]], int]) -> None:

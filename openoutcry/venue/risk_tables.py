@@ -59,6 +59,8 @@ class RiskSpec:
     """Limits of what a group's members may hold together, by its name."""
     multipliers: tuple[int, ...] = ()
     leveraged: tuple[int, ...] = ()
+    announced: tuple[int, ...] = ()
+    """Instruments that take no order until an operator opens them."""
     operators: tuple[Operator, ...] = ()
     protection: bool = False
     """The market is protected; ``wanted`` has its settings, too."""
@@ -201,6 +203,7 @@ OF_INSTRUMENTS = {
 STRUCTURE = {
     "multiplier": Key(toml_tables.integer(1, LARGEST), 1),
     "leveraged": Key(toml_tables.boolean, False),
+    "announced": Key(toml_tables.boolean, False),
 }
 """Keys of ``[[instrument]]`` that are the journal's, as the instrument is."""
 INSTRUMENT_KEYS = (
@@ -293,7 +296,8 @@ def read_risk(
         _group_limits(rows),
         tuple(_multiplier(row, contracts) for row in documents),
         tuple(index for index, row in enumerate(documents) if _is_leveraged(row, contracts)),
-        operators,
+        operators=operators,
+        announced=tuple(n for n, row in enumerate(documents) if row.get("announced") is True),
         protection=protection is not None,
         cut_off_s=protection[1] if protection else 0,
         liquidation=liquidation,

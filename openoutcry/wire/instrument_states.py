@@ -15,6 +15,8 @@ class InstrumentState(IntEnum):
 
     ANNOUNCED = 1
     """It is known, and takes no order yet."""
+    PRE_OPEN = 2
+    """It is listed and collects orders, until continuous trading begins for the first time."""
     TRADING = 3
     """It takes orders as its phase says."""
     SUSPENDED = 4
@@ -27,19 +29,20 @@ class InstrumentState(IntEnum):
     """It takes no order any more, for good, and none is open."""
 
 
-REQUESTS = ("suspend", "close-only", "resume", "delist")
+REQUESTS = ("open", "suspend", "close-only", "resume", "delist")
 """What the operator asks for: a column each in :data:`STATES`."""
 
 STATES: Table[InstrumentState] = Table(
     InstrumentState,
     """\
-instrument state | suspend   | close-only | resume  | delist   | feed  | FIX 326 | FIX 340 | Binance | /v1
-ANNOUNCED        | -         | -          | -       | DELISTED | -     | -       | -       | BREAK   | announced
-TRADING          | SUSPENDED | CLOSE_ONLY | -       | DELISTED | -     | -       | -       | -       | -
-SUSPENDED        | -         | CLOSE_ONLY | TRADING | DELISTED | HSUSP | 2       | 1       | HALT    | suspended
-CLOSE_ONLY       | SUSPENDED | -          | TRADING | DELISTED | TCONL | 17      | 2       | -       | close_only
-EXPIRED          | -         | -          | -       | DELISTED | -     | -       | -       | BREAK   | expired
-DELISTED         | -         | -          | -       | -        | HDLST | 18      | 3       | BREAK   | delisted""",
+instrument state | open     | suspend   | close-only | resume  | delist   | feed  | FIX 326 | FIX 340 | Binance | /v1
+ANNOUNCED        | PRE_OPEN | -         | -          | -       | DELISTED | -     | -       | -       | BREAK   | announced
+PRE_OPEN         | -        | SUSPENDED | -          | -       | DELISTED | -     | -       | -       | -       | pre_open
+TRADING          | -        | SUSPENDED | CLOSE_ONLY | -       | DELISTED | -     | -       | -       | -       | -
+SUSPENDED        | -        | -         | CLOSE_ONLY | TRADING | DELISTED | HSUSP | 2       | 1       | HALT    | suspended
+CLOSE_ONLY       | -        | SUSPENDED | -          | TRADING | DELISTED | TCONL | 17      | 2       | -       | close_only
+EXPIRED          | -        | -         | -          | -       | DELISTED | -     | -       | -       | BREAK   | expired
+DELISTED         | -        | -         | -          | -       | -        | HDLST | 18      | 3       | BREAK   | delisted""",
 )
 """Under a request: the state that it leads to.  Feed: letter and reason of the trading action
 (``H``), that of close-only while it trades continuously.  FIX: SecurityTradingStatus (326) and

@@ -61,13 +61,14 @@ export function showPhases() {
       one.halted && may("supervisor") && { text: "Corporate action", label: `Corporate action of ${one.symbol}`, kind: "", go: () => askIssuer(one.symbol) },
       !one.halted && one.phase === "CONTINUOUS" && button("Auction", `Call ${one.symbol} to an auction`, { path: "auction", body: { instrument: one.symbol }, go: "Call the auction", text: "A call phase of one minute begins now and ends with an auction." }),
       ...(may("supervisor") ? CHANGES[one.state] || [] : []).map((change) => button(change, `${change} ${one.symbol}`, { path: `instruments/${change.toLowerCase()}`,
-        body: { instrument: one.symbol }, password: true, danger: change !== "Resume", text: `${EFFECTS[change]} Another supervisor must make the same request.` })),
+        body: { instrument: one.symbol }, password: true, danger: !["Open", "Resume"].includes(change), text: `${EFFECTS[change]} Another supervisor must make the same request.` })),
     ));
 }
 
 // What a state takes; a contract with positions is delisted by the command line, at a price.
-const CHANGES = { trading: ["Suspend", "Close-only", "Delist"], suspended: ["Resume", "Close-only", "Delist"], "close-only": ["Resume", "Suspend", "Delist"], expired: ["Delist"], announced: ["Delist"] };
+const CHANGES = { trading: ["Suspend", "Close-only", "Delist"], suspended: ["Resume", "Close-only", "Delist"], "close-only": ["Resume", "Suspend", "Delist"], expired: ["Delist"], announced: ["Open", "Delist"], "pre-open": ["Suspend", "Delist"] };
 const EFFECTS = {
+  Open: "It collects orders for ten minutes, and opens with an auction.",
   Suspend: "New orders are rejected, resting orders stay.", Resume: "It opens with an auction if it would trade continuously now.",
   "Close-only": "All open orders in it are cancelled. It takes only orders that make a position or a holding smaller.",
   Delist: "All open orders in it are cancelled, and it never trades again.",

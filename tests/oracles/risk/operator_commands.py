@@ -252,6 +252,11 @@ def _state(risk: "Reference", index: int, value: int, c: Any) -> bool:
             return False
     elif terms or price or (wanted is InstrumentState.DELISTED and _is_held(risk, index)):
         return False
+    if wanted is InstrumentState.PRE_OPEN:
+        if risk.contracts is not None and index in risk.contracts.rows:
+            return False
+        rules.unlisted = False
+    rules.pre_open = wanted is InstrumentState.PRE_OPEN
     rules.suspended = wanted is InstrumentState.SUSPENDED
     rules.close_only = wanted is InstrumentState.CLOSE_ONLY
     rules.delisted = wanted is InstrumentState.DELISTED

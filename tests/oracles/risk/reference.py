@@ -125,6 +125,7 @@ class Reference:
         funded: Sequence[int] = (),
         margin: Mapping[str, Sequence[Sequence[int]]] | None = None,
         unlisted: Iterable[int] = (),
+        announced: Iterable[int] = (),
     ) -> None:
         factors = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
@@ -178,7 +179,7 @@ class Reference:
             PlainContracts(self, contracts, fund, fee_bps, funded) if contracts else None
         )
         self.portfolio = PlainPortfolio(self, contracts or {}, margin) if margin else None
-        for index in unlisted:
+        for index in (*unlisted, *announced):
             self.instruments[index].unlisted = True
 
     # What the open orders come to
@@ -703,6 +704,8 @@ class Reference:
                 order.loss = self.loss(order, event["leaves_lots"])
             elif kind == PHASE_CHANGED:
                 self.instruments[key[0]].phase = event["qty_lots"]
+                if event["qty_lots"] == Phase.CONTINUOUS:
+                    self.instruments[key[0]].pre_open = False
             if kind == PHASE_CHANGED and event["price_ticks"] != NO_PRICE:
                 rules = self.instruments[key[0]]
                 rules.reference = event["price_ticks"]

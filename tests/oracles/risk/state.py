@@ -44,6 +44,7 @@ class Instrument:
     """By INSTRUMENT_STATE, as the two below."""
     close_only: bool = False
     delisted: bool = False
+    pre_open: bool = False
     phase: int = 0
     market_stays: bool = False
     """A DAY market order's rest may stay, or wait."""
@@ -72,6 +73,7 @@ class Instrument:
             InstrumentState.ANNOUNCED: self.unlisted,
             InstrumentState.SUSPENDED: self.suspended,
             InstrumentState.CLOSE_ONLY: self.close_only,
+            InstrumentState.PRE_OPEN: self.pre_open,
         }
         return next((state for state, is_on in of.items() if is_on), InstrumentState.TRADING)
 

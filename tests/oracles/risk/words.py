@@ -346,7 +346,8 @@ def instrument_words(one, spot_at=0, contract_at=0, scenario=0):
         + 16 * one.unlisted
         + 32 * one.suspended
         + 64 * one.close_only
-        + 128 * one.delisted,
+        + 128 * one.delisted
+        + 256 * one.pre_open,
         one.band_low,
         one.band_high,
         one.banded,

@@ -8,8 +8,8 @@ import pytest
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.instrument_state import BITS, state_in, state_of
-from openoutcry.risk.region import setting
-from openoutcry.wire.enums import EventKind, Reason, Side
+from openoutcry.risk.region import RiskError, setting
+from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason, Side
 from openoutcry.wire.instrument_states import (
     NEXT_BITS,
     REQUESTS,
@@ -25,7 +25,8 @@ from tests.support.risk.risk_flow import instruments, mixed_commands
 from tests.support.risk.risk_reference import operator_command, pair
 from tests.support.risk.spot import BTC, SPOT, USD, in_asset, spot_pair
 
-TRADING, SUSPENDED, CLOSE_ONLY, EXPIRED, DELISTED = (
+PRE_OPEN, TRADING, SUSPENDED, CLOSE_ONLY, EXPIRED, DELISTED = (
+    InstrumentState.PRE_OPEN,
     InstrumentState.TRADING,
     InstrumentState.SUSPENDED,
     InstrumentState.CLOSE_ONLY,
@@ -234,6 +235,36 @@ def test_a_state_names_no_price_that_it_does_not_use():
     both.same()
 
 
+def test_an_announced_instrument_collects_orders_and_opens_with_an_auction():
+    """From its command on; the first continuous trading ends the state, and nothing brings it
+    back."""
+    both = pair(announced=[0])
+    trader = Trader(both, SYMBOLS[0])
+    assert trader.order(1, Side.BUY, 5, 50_000) == ["HALTED"]
+    for state in (TRADING, SUSPENDED, CLOSE_ONLY):
+        assert enter(both, state, SYMBOLS[0]) is None
+    assert enter(both, PRE_OPEN, SYMBOLS[0]) is not None
+    both.process(operator_command(CommandKind.PHASE, symbol=SYMBOLS[0], aux=Phase.PRE_OPEN))
+    assert trader.order(1, Side.BUY, 5, 50_100) == []
+    assert trader.order(2, Side.SELL, 4, 49_900) == []
+    assert state_in(int(both.view.instruments[0, lay.HALT // 8])) is PRE_OPEN
+    both.same()
+    opens = operator_command(CommandKind.PHASE, symbol=SYMBOLS[0], aux=Phase.CONTINUOUS)
+    _, events = both.process(opens)
+    assert (events["kind"] == EventKind.FILLED).sum() == 2
+    assert state_in(int(both.view.instruments[0, lay.HALT // 8])) is TRADING
+    assert enter(both, PRE_OPEN, SYMBOLS[0]) is None
+    both.same()
+
+
+def test_a_contract_is_not_opened_without_its_first_mark():
+    both = contract_pair(unlisted=[3])
+    assert enter(both, PRE_OPEN, SYMBOLS[3]) is None
+    both.same()
+    with pytest.raises(RiskError, match="instrument 3 is a contract, or none"):
+        contract_pair(announced=[3])
+
+
 def test_an_announced_contract_that_is_delisted_is_never_listed():
     both = contract_pair(unlisted=[3])
     assert enter(both, DELISTED, SYMBOLS[3]) is not None
@@ -252,7 +283,8 @@ class StateOperator(Operator):
         if rng.random() < 0.6:
             return super().draw()
         index = int(rng.integers(len(self.symbols)))
-        wanted = rng.choice([TRADING, TRADING, SUSPENDED, CLOSE_ONLY, CLOSE_ONLY, DELISTED, 9])
+        drawn = TRADING, TRADING, SUSPENDED, CLOSE_ONLY, CLOSE_ONLY, PRE_OPEN, DELISTED, 9
+        wanted = rng.choice(drawn)
         plain, terms, price = self.pair.reference, 0, 0
         if wanted == DELISTED and index < len(self.symbols) // 2:
             wanted = TRADING  # enough is left to trade
@@ -271,7 +303,7 @@ def worlds():
 def test_any_commands_among_changes_of_states(seed, world):
     """Every word of the state equals the plain core's; all that is refused, by the same checks."""
     name, make = world
-    both: Pair = make()
+    both: Pair = make(announced=[3 if name == "spot" else 2, 4])
     if name == "spot":
         for who, asset in itertools.product(range(9), range(4)):
             both.process(in_asset(Setting.DEPOSIT, 10**9, who, asset))

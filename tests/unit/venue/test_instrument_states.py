@@ -11,11 +11,14 @@ from openoutcry.cli.main import main
 from openoutcry.market_data.feed import Feed
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
+from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason, Side
+from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.instrument_states import InstrumentState
-from tests.support.venue.contract_floor import CONTRACT_VENUE
+from tests.support.venue.contract_floor import CONTRACT_VENUE, PEOPLE
 from tests.support.venue.cut_requests import cut_off, effects
 from tests.support.venue.floor import InlineFloor
+from tests.support.venue.served_venue import VENUE
 from tests.support.venue.venue_floor import WORD, kinds, order, risk_refusal
 
 STATE = Setting.INSTRUMENT_STATE
@@ -203,3 +206,85 @@ def test_a_contract_is_delisted_at_a_price(tmp_path):
     assert floor.view.of(1, lay.OPEN) == 0
     floor.wait_for(lambda s: s["phases"]["TIN"] == Phase.CLOSED.name)
     floor.close()
+
+
+ANNOUNCED = VENUE.replace('symbol = "TIN"', 'symbol = "TIN"\nannounced = true') + PEOPLE
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["", "over a restart"])
+def test_an_announced_instrument_is_listed_while_the_venue_trades(tmp_path, again):
+    """It collects orders for as long as was asked, and opens with an auction; the others trade."""
+    floor = InlineFloor(tmp_path, ANNOUNCED)
+    tin = {"symbol": b"TIN"}
+    status = floor.wait_for(lambda s: s["phases"]["GOLD"] == "CONTINUOUS")
+    assert status["phases"]["TIN"] == "CLOSED"
+    assert status["risk"]["states"] == {"TIN": "announced"}
+    (refused,) = floor.send(order(1, Side.BUY, 5, 500, **tin))
+    assert refused["kind"] == EventKind.REJECTED
+    wrong = change(floor, "suspend", "TIN", status=1)["error"]
+    assert wrong == "TIN is announced: it takes open, delist, not suspend"
+    assert "is trading: it takes" in change(floor, "open", "GOLD", status=1)["error"]
+    done = change(floor, "open", "TIN", "--call-min", "10", "--reference", "notice 11")["done"]
+    assert done == ["TIN is listed: it collects orders, and opens with an auction"]
+    floor.wait_for(lambda s: s["phases"]["TIN"] == "PRE_OPEN")
+    if again:
+        floor.again()
+        change(floor, "open", "TIN", "--call-min", "10", "--reference", "notice 11")
+    assert floor.status()["risk"]["states"] == {"TIN": "pre-open"}
+    bought, sold = floor.send(
+        order(2, Side.BUY, 5, 510, **tin), order(3, Side.SELL, 5, 490, who=2, **tin)
+    )
+    assert kinds(bought)[0] == kinds(sold)[0] == EventKind.ACCEPTED
+    assert EventKind.FILLED not in kinds(bought) + kinds(sold)
+    floor.at("2026-11-23T10:05")
+    assert floor.status()["phases"]["TIN"] == "PRE_OPEN"
+    floor.at("2026-11-23T10:11")
+    status = floor.wait_for(lambda s: s["phases"]["TIN"] == "CONTINUOUS")
+    assert status["risk"]["states"] == {}
+    _, events = floor.journal()
+    fills = events[(events["kind"] == EventKind.FILLED) & np.isin(events["order_id"], (2, 3))]
+    assert len(fills) == 2
+    assert len(effects(floor, STATE)) == 1
+    assert floor.phases_of("TIN") == ["PRE_OPEN", "CONTINUOUS"]
+    floor.close()
+
+
+def test_the_calendar_opens_what_was_listed_before_its_hours(tmp_path):
+    """At 08:30 the calendar has PRE_OPEN, at 09:00 continuous trading."""
+    floor = InlineFloor(tmp_path, ANNOUNCED, "2026-11-23T08:30")
+    floor.wait_for(lambda s: s["phases"]["GOLD"] == "PRE_OPEN")
+    change(floor, "open", "TIN")
+    floor.wait_for(lambda s: s["phases"]["TIN"] == "PRE_OPEN")
+    floor.at("2026-11-23T09:00")
+    floor.wait_for_phase("CONTINUOUS")
+    assert floor.status()["risk"]["states"] == {}
+    floor.close()
+
+
+def test_an_instrument_that_traded_cannot_be_announced(tmp_path):
+    """The next start refuses it by its name."""
+    floor = InlineFloor(tmp_path, VENUE + PEOPLE)
+    floor.send(order(1, Side.BUY, 5, 10))
+    floor.close()
+    text = floor.file.read_text().replace('symbol = "GOLD"', 'symbol = "GOLD"\nannounced = true')
+    floor.file.write_text(text)
+    with pytest.raises(OutcryError, match="GOLD was not announced"):
+        floor.open()
+
+
+@pytest.mark.parametrize(
+    ("more", "word_of_it"),
+    [
+        ('symbol = "TIN"\nannounced = 1', "announced"),
+        ('symbol = "GOLD"\nannounced = true', "GOLD"),
+        ('symbol = "TIN"\nannounced = true\nbase = "SOL"\nquote = "USD"', "base"),
+    ],
+)
+def test_a_listing_that_cannot_be_is_named_by_the_file(tmp_path, more, word_of_it):
+    """Before anything is staged: a senseless key, a duplicate symbol, an asset that is not
+    declared."""
+    path = tmp_path / "venue.toml"
+    path.write_text(VENUE.replace('symbol = "TIN"', more))
+    with pytest.raises(VenueFileError) as error:
+        read_venue(path)
+    assert word_of_it in str(error.value)

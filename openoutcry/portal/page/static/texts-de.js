@@ -78,6 +78,7 @@ export default {
   "market.trading": "offen",
   "market.closed": "geschlossen",
   "market.announced": "angekündigt",
+  "market.pre_open": "vor der Eröffnung",
   "market.suspended": "ausgesetzt",
   "market.close_only": "nur Schließen",
   "market.expired": "verfallen",

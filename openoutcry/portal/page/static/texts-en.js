@@ -78,6 +78,7 @@ export default {
   "market.trading": "open",
   "market.closed": "closed",
   "market.announced": "announced",
+  "market.pre_open": "pre-open",
   "market.suspended": "suspended",
   "market.close_only": "close-only",
   "market.expired": "expired",
