@@ -204,13 +204,14 @@ def check_structure(
         f"{spec.symbols[index]} was {'' if index in begun_leveraged else 'not '}leveraged"
         for index in sorted(begun_leveraged ^ leveraged)
     ]
-    known = range(len(hooks.get("multipliers", ())))
-    changes += [
-        f"{spec.symbols[index]} was not announced"
-        for index in spec.announced
-        if index in known and index not in hooks.get("announced", ())
-    ]
-    _require_no("; ".join(changes))
+    _require_no("; ".join([*changes, *_announced_later(hooks, spec)]))
+
+
+def _announced_later(hooks: Mapping[str, Any], spec: RiskSpec) -> list[str]:
+    """Return the changes of a file that announces instruments of the journal that were not."""
+    known, begun = range(len(hooks.get("multipliers", ()))), hooks.get("announced", ())
+    later = [index for index in spec.announced if index in known and index not in begun]
+    return [f"{spec.symbols[index]} was not announced" for index in later]
 
 
 def _check_contracts(hooks: Mapping[str, Any], spec: RiskSpec) -> None:
