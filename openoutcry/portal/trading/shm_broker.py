@@ -30,8 +30,9 @@ LOOK_S = 1.0
 """Seconds between two heartbeats, and between two looks without a byte of the venue."""
 REOPENS_S, RETRY_S = 15.0, 0.1
 """How long a venue that never closes is waited for, and from one attempt to the next."""
-LOGIN_S, ROOM_S = 5.0, 1.0
-"""How long a login may take, and how long room for a request is waited for."""
+LOGIN_S, ROOM_S, ASKED_S = 5.0, 1.0, 10.0
+"""How long a login may take, how long room for a request is waited for, and how long a venue that
+has gone is asked what became of requests."""
 DUPLICATES = CommonRefusal.DUPLICATE_TOKEN, Reason.DUPLICATE_ID
 KIND, REASON, PARTICIPANT, PRICE, QTY, LEAVES, MATCH, REQUEST = (
     (REPLY_DTYPE.names or ()).index(name)
@@ -277,8 +278,13 @@ class ShmBroker:
             self._begin(self._ask_again(session))
 
     async def _ask_again(self, session: _Session) -> None:
-        with contextlib.suppress(BrokerError):
-            await self._connected(session)
+        """Log in as soon as the venue is there again, while clients wait for answers."""
+        until_s = time.monotonic() + ASKED_S
+        while session.asked and session.client is None and time.monotonic() < until_s:
+            with contextlib.suppress(BrokerError):
+                await self._connected(session)
+                return
+            await asyncio.sleep(RETRY_S)
 
     def _forget(self, session: _Session, client: ShmClient) -> None:
         session.client = None

@@ -197,10 +197,7 @@ def kill(venue: PortalVenue, victim: str) -> None:
         wait_until(lambda: not Path(f"/proc/{lines[0]}").exists(), "the database is gone")
         venue.start_portal()
     elif victim == "sessions":
-        assert venue.venue.process is not None
-        stages = named_children(venue.venue.process.pid)
-        (pid,) = (pid for name, pid in stages if "sessions" in name)
-        os.kill(pid, signal.SIGKILL)
+        os.kill(venue.sessions_process(), signal.SIGKILL)
     else:
         venue.venue.kill()
         venue.venue.start()

@@ -157,6 +157,18 @@ MAX_BELOW = 28
 room for more."""
 
 
+PORTAL_MEMORY = "/memfd:PORTAL-"
+"""In the path of the memory of the portal's sessions."""
+
+
+def maps_of(pid: int) -> str:
+    """What a process has mapped; nothing if it has gone."""
+    try:
+        return Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return ""
+
+
 class PortalVenue:
     """Starts the venue and the portal in ``folder``; both end with the context."""
 
@@ -243,10 +255,10 @@ class PortalVenue:
         """Ask for an order, kill the portal once it has passed it on to a venue that is held still,
         and start the portal again: what the client makes of the answer that never came."""
         with self.venue.held_still():
-            before = self._requests()
+            before = self.last_requests()
             assert before, "the portal is logged in"
             asked = asyncio.ensure_future(request)
-            while self._requests() == before:
+            while self.last_requests() == before:
                 assert not asked.done(), asked
                 await asyncio.sleep(LOOK_S)
             self.stop_portal(signal.SIGKILL)
@@ -256,14 +268,22 @@ class PortalVenue:
         self.start_portal()
         return outcome
 
-    def _requests(self) -> dict[str, int]:
+    def sessions_process(self) -> int:
+        """Pid of the venue's process that has the portal's connections."""
+
+        def found() -> list[int]:
+            return [pid for pid in self.venue.children() if PORTAL_MEMORY in maps_of(pid)]
+
+        return int(wait_until(found, "the portal is logged in")[0])
+
+    def last_requests(self) -> dict[str, int]:
         """Numbers of the last requests of orders in the memory that the portal writes, by session;
         nothing if it has none."""
         assert self.portal is not None
         found = {}
-        for line in Path(f"/proc/{self.portal.pid}/maps").read_text().splitlines():
+        for line in maps_of(self.portal.pid).splitlines():
             place, *_, path = line.split(maxsplit=5)
-            if "/memfd:PORTAL-" not in path or "-requests" not in path:
+            if PORTAL_MEMORY not in path or "-requests" not in path:
                 continue
             begin, end = (int(number, 16) for number in place.split("-"))
             with Path(f"/proc/{self.portal.pid}/mem").open("rb", buffering=0) as memory:
