@@ -57,18 +57,23 @@ def portal() -> None:
     metavar="HOST:PORT",
     help="Use sessions over FIX at this address (default: over shared memory, on one host).",
 )
-def init(file: Path, users: int, first: int, address: str) -> None:
+@click.option(
+    "--user",
+    default="",
+    metavar="NAME",
+    help="System user of the portal's processes (default: the venue's own).",
+)
+def init(file: Path, users: int, first: int, address: str, user: str) -> None:
     """Add the portal's sessions to the venue file FILE.
 
     Run it before the venue's first start, or between two starts. If FILE does not exist, an example
-    with three spot markets is written first. The keys also go into a folder next to the journal.
-    Run it as the user of `outcry portal serve`, whose processes alone may use them."""
+    with three spot markets is written first. The keys also go into a folder next to the journal."""
     from openoutcry.portal.init import prepare, write_example
     from openoutcry.venue.file import read_venue
 
     if not file.exists():
         click.echo(write_example(file))
-    for line in prepare(read_venue(file), first, users, address):
+    for line in prepare(read_venue(file), first, users, address, user):
         click.echo(line)
 
 

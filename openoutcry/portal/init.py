@@ -2,7 +2,6 @@
 
 import json
 import os
-import pwd
 import secrets
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +11,7 @@ from openoutcry.order_entry.shm_layout import MAX_RANGES
 from openoutcry.order_entry.shm_login import KEY_BYTES
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.portal.folder import folder_of, make_folder
-from openoutcry.venue.file import VenueFile
+from openoutcry.venue.file import SHM_PATH, VenueFile
 from openoutcry.wire.errors import OutcryError
 
 EXAMPLE = Path(__file__).with_name("example.toml")
@@ -22,8 +21,7 @@ name = "{name}"
 protocol = "shm"
 participant = {own}
 acts_for = "{ranges}"
-user = "{user}"
-key = "{key}"
+{user}key = "{key}"
 rings = true
 cancel_on_disconnect = "none"
 second_login = "take-over"
@@ -34,6 +32,7 @@ queue_bytes = 67_108_864
 SHM_PORT = """
 [[port]]
 protocol = "shm"
+path = {path}
 """
 NAME = "PORTAL-"
 SESSIONS = 4
@@ -67,12 +66,15 @@ def write_example(path: Path) -> str:
     return f"{path}: an example with wallets for USD, BTC and ETH"
 
 
-def prepare(file: VenueFile, first: int, users: int, address: str = "") -> list[str]:
+def prepare(
+    file: VenueFile, first: int, users: int, address: str = "", user: str = ""
+) -> list[str]:
     """Append sessions for ``users`` participants from ``first`` on, and their port if the file has
     none; the keys go into the portal's folder.  Returns what was done, in words.
 
-    The sessions are over shared memory, each for a part of the participants; with the address of a
-    port over FIX, one for each.  Raises :class:`OutcryError` if the file cannot hold them."""
+    The sessions are over shared memory, each for a part of the participants, and for processes of
+    ``user`` ("": of the venue's own); with the address of a port over FIX, one for each.  Raises
+    :class:`OutcryError` if the file cannot hold them."""
     last = first + users - 1
     if last > file.participant_capacity:
         raise OutcryError(
@@ -89,12 +91,18 @@ def prepare(file: VenueFile, first: int, users: int, address: str = "") -> list[
         raise OutcryError(f"{file.path}: participants {first} to {last} all exist already")
     folder = folder_of(file)
     make_folder(folder)
-    protocol, rows, port, where = Protocol.SHM, {}, SHM_PORT, "shm"
     if address:
-        protocol, port = Protocol.FIX44, PORT.format(address=address)
-        rows, where = _fix_rows(numbers), f"fix-4.4 at {address}"
+        protocol, port, where = (
+            Protocol.FIX44,
+            PORT.format(address=address),
+            f"fix-4.4 at {address}",
+        )
+        rows = _fix_rows(numbers)
     else:
-        rows = _broker_rows(file, numbers, _own_number(file, first, taken))
+        # Next to the journal, where the venue's account may write.
+        path = file.journal.parent / SHM_PATH
+        protocol, port, where = Protocol.SHM, SHM_PORT.format(path=json.dumps(str(path))), "shm"
+        rows = _broker_rows(file, numbers, _own_number(file, first, taken), user)
     has_port = any(one.protocol is protocol for one in file.sessions.ports)
     _add_passwords(folder / "sessions.json", {name: secret for name, (secret, _) in rows.items()})
     with file.path.open("a", encoding="utf-8") as out:
@@ -128,7 +136,9 @@ def _fix_rows(numbers: list[int]) -> dict[str, tuple[str, str]]:
     return rows
 
 
-def _broker_rows(file: VenueFile, numbers: list[int], own: int) -> dict[str, tuple[str, str]]:
+def _broker_rows(
+    file: VenueFile, numbers: list[int], own: int, user: str
+) -> dict[str, tuple[str, str]]:
     """Sessions over shared memory that each act for a part of the participants, by name: the key,
     and the text.  ``own``: the sessions' own participant.  Raises :class:`OutcryError`."""
     known = {session.name for session in file.sessions.sessions}
@@ -141,14 +151,14 @@ def _broker_rows(file: VenueFile, numbers: list[int], own: int) -> dict[str, tup
         )
     free = (f"{NAME}{place}" for place in range(1, len(known) + count + 1))
     names = [name for name in free if name not in known][:count]
-    user, rows = pwd.getpwuid(os.getuid()).pw_name, {}
+    rows, line = {}, f"user = {json.dumps(user)}\n" if user else ""
     for part, name in enumerate(names[: len(pieces)]):
         ranges = ", ".join(
             str(first) if first == last else f"{first}-{last}"
             for first, last in pieces[part :: len(names)]
         )
         key = secrets.token_hex(KEY_BYTES)
-        rows[name] = key, BROKER.format(name=name, own=own, ranges=ranges, user=user, key=key)
+        rows[name] = key, BROKER.format(name=name, own=own, ranges=ranges, user=line, key=key)
     return rows
 
 

@@ -246,7 +246,9 @@ class ShmBroker:
                     if reply[KIND] == Reply.NAMES:
                         continue
                     heard[reply[PARTICIPANT]] = None
-                    asked = session.asked.pop(reply[REQUEST], None) if reply[REQUEST] else None
+                    if reply[KIND] == Reply.DELAYED:
+                        continue  # it waits at the speed bump, and is answered then
+                    asked = session.asked.pop(reply[REQUEST], None)
                     if reply[KIND] == Reply.REJECTED and asked is not None:
                         refused.append((asked[0], asked[1], refusal_of(reply, asked[2])))
         finally:

@@ -1,6 +1,7 @@
 """``outcry portal init``: an example where no file is, and sessions for a file that exists."""
 
 import os
+import pwd
 import stat
 from collections import Counter
 from datetime import date, timedelta
@@ -96,7 +97,8 @@ def test_each_participant_has_one_session_and_neighbours_have_several(
     assert all(row.rings for row in file.sessions.sessions)
     shares = Counter(broker.session_of(number) for number in wanted if number < 1000 + users)
     assert max(shares.values()) <= 2 * (users // len(shares)) + 2
-    assert {row.uid for row in file.sessions.sessions} == {os.getuid()}
+    assert {row.uid for row in file.sessions.sessions} == {-1}, "of the venue's own account"
+    assert [port.path for port in file.sessions.ports] == [file.journal.parent / "shm.socket"]
 
 
 def test_gaps_that_no_ranges_can_say_are_an_error(tmp_path: Path) -> None:
@@ -108,6 +110,14 @@ def test_gaps_that_no_ranges_can_say_are_an_error(tmp_path: Path) -> None:
         prepare(read_venue(path), 900, 100)
     with pytest.raises(OutcryError, match="no participant below 1 is free"):
         prepare(read_venue(path), 1, 64)
+
+
+def test_the_portal_may_have_an_account_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "spot.toml"
+    name = pwd.getpwuid(os.getuid()).pw_name
+    done = CliRunner().invoke(main, ["portal", "init", str(path), "--users", "2", "--user", name])
+    assert done.exit_code == 0, done.output
+    assert {row.uid for row in read_venue(path).sessions.sessions} == {os.getuid()}
 
 
 def test_sessions_over_fix_are_for_a_portal_elsewhere(tmp_path: Path) -> None:
