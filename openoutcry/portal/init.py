@@ -92,12 +92,8 @@ def prepare(
     folder = folder_of(file)
     make_folder(folder)
     if address:
-        protocol, port, where = (
-            Protocol.FIX44,
-            PORT.format(address=address),
-            f"fix-4.4 at {address}",
-        )
-        rows = _fix_rows(numbers)
+        protocol, where = Protocol.FIX44, f"fix-4.4 at {address}"
+        port, rows = PORT.format(address=address), _fix_rows(numbers)
     else:
         # Next to the journal, where the venue's account may write.
         path = file.journal.parent / SHM_PATH
