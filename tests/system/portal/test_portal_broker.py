@@ -47,7 +47,8 @@ def entered(client, name):
 
 @pytest.mark.promise(
     "A death of the venue in the middle of a portal's order doubles and loses nothing. The "
-    "client's answer is that nothing was sent, where that is known, and else that the outcome is unknown",
+    "client's answer is that nothing was sent, where that is known, and else that the outcome is "
+    "unknown",
     group="portal",
 )
 def test_the_sessions_die_with_an_order_that_they_have_not_taken(portal):
