@@ -89,6 +89,18 @@ class FileClock:
         return int(self.path.read_text())
 
 
+@contextmanager
+def stopped(*pids: int) -> Iterator[None]:
+    """These processes run no further in the body."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
 class ServedVenue:
     """Starts, kills and asks a venue in ``folder``."""
 
@@ -197,14 +209,8 @@ class ServedVenue:
     @contextmanager
     def held_still(self) -> Iterator[None]:
         """No stage reads or answers anything in the body."""
-        stages = self.children()
-        for pid in stages:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with stopped(*self.children()):
             yield
-        finally:
-            for pid in stages:
-                os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> dict[str, Any]:
         assert self.process is not None
