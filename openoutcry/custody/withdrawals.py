@@ -325,9 +325,10 @@ class Withdrawals:
             return self._refused(row, error)
 
     def _follow(self, row: Any) -> bool:
-        """While it waits for people its owner may cancel it at the venue."""
+        """While it waits for people its owner may cancel it at the venue.  An approval of the venue
+        is none of custody's people: it waits for them all the same."""
         found = self.venue.movement("withdrawal", row["participant"], row["reference"])
-        if found is None or found["state"] == REQUESTED:
+        if found is None or found["state"] in (REQUESTED, APPROVED):
             return False
         text = f"it is {found['state']} at the venue"
         return self._to(row["reference"], CANCELLED, text, ENDED_AT_VENUE)
@@ -342,6 +343,8 @@ class Withdrawals:
         if found is not None and found["state"] == CANCELLED:
             text = "its owner cancelled it"
             return self._to(row["reference"], CANCELLED, text, CANCELLED_BY_OWNER)
+        if found is not None and found["state"] == APPROVED and row["state"] != APPROVED:
+            return self._to(row["reference"], APPROVED)
         self.store.note("waits", row["reference"], str(error))
         return False
 

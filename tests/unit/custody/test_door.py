@@ -446,6 +446,24 @@ def test_a_word_is_for_what_there_was_to_read(door, parts, outside, persons):
     assert breaker.why() == ""
 
 
+def test_an_approval_at_the_venue_is_none_of_custodys_people(door, parts, outside, persons):
+    """A supervisor of the venue approves there what waits for two people here."""
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    reference = door.answer(asked(outside, units=11 * COIN))["reference"]
+    for _ in range(3):
+        parts.withdrawals.go_on()
+    parts.venue.movements[reference].state = "approved"
+    for _ in range(3):
+        parts.withdrawals.go_on()
+    assert state_of(door, reference)["state"] == "held"
+    for name in ("anna", "bert"):
+        parts.withdrawals.approve(persons, reference, name, name)
+    for _ in range(3):
+        parts.withdrawals.go_on()
+    assert state_of(door, reference)["state"] == "sent"
+
+
 def test_who_approves_reads_the_score_and_the_accounts_changes(door, parts, outside):
     door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
     usable(parts)
