@@ -116,7 +116,7 @@ class Payer:
 
     def _look_after(self) -> int:
         """Do the rail's own work, and record what a chain made of the payments of a batch."""
-        for alarm in self.rail.look_after():
+        for alarm in self.rail.look_after(not self.breaker.why()):
             self.store.note("alarm", f"chain {self.chain}", alarm)
         for row in self._rows(BROADCAST, CONFIRMED):
             self._note_transaction(row)

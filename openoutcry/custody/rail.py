@@ -71,8 +71,9 @@ class Rail(Protocol):
         """The address in its normal form.  Raises ``Refused``: wrong_network, bad_checksum,
         bad_address, own_address, below_dust …"""
 
-    def look_after(self) -> list[str]:
-        """Do the rail's own work, with each turn of the payer. Returns alarms."""
+    def look_after(self, sends: bool) -> list[str]:
+        """Do the rail's own work, with each turn of the payer; ``sends``: nothing is sent while
+        withdrawals are stopped. Returns alarms."""
 
     def build(self, payments: Sequence[Payment], taken: frozenset[str]) -> Draft:
         """``taken``: conflict keys of drafts that are under way, which this one must not use.

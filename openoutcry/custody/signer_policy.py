@@ -129,7 +129,7 @@ class Policy(Closing):
             self._check_whole(chain, reading, claims)
             for claim in claims:
                 check_claim(claim, self.venue, self.attestor)
-                self._check_once(chain, reading, claim)
+                self._check_once(chain, reading.identity, reading.conflicts, claim)
                 self._check_destination(chain, claim)
             self._check_fee(chain, reading)
             windows: Windows = {}
@@ -139,14 +139,15 @@ class Policy(Closing):
             self._record(number, chain, reading, claims)
 
     def refused(self, chain: str, claims: Sequence[Claim]) -> dict[str, str]:
-        """Return which payments would not be signed now, by reference, and why.  The payer leaves
-        these out, so that none keeps the others of its transaction waiting."""
+        """Return which payments of no transaction yet would not be signed now, by reference, and
+        why.  The payer leaves these out, so that none keeps the others waiting."""
         found: dict[str, str] = {}
         windows: Windows = {}
         for claim in claims:
             try:
                 self._limit_of(chain, claim)
                 check_claim(claim, self.venue, self.attestor)
+                self._check_once(chain, "", (), claim)
                 self._check_destination(chain, claim)
                 self._add(windows, chain, claim)
             except Refused as error:
@@ -192,19 +193,21 @@ class Policy(Closing):
             raise Refused("too_much", f"{claim.reference!r}: more than one payment may be")
         return limit
 
-    def _check_once(self, chain: str, reading: Reading, claim: Claim) -> None:
+    def _check_once(
+        self, chain: str, identity: str, conflicts: Sequence[str], claim: Claim
+    ) -> None:
         """A withdrawal that was signed before is signed again only in place of that: each of the
         earlier transactions and this one exclude each other."""
         rows = self.records.rows(
             "select chain, identity, conflicts from signed where reference = ?", claim.reference
         )
-        for earlier_chain, identity, conflicts in rows:
-            if (earlier_chain, identity) == (chain, reading.identity):
+        for earlier_chain, earlier, keys in rows:
+            if (earlier_chain, earlier) == (chain, identity):
                 continue
-            if earlier_chain != chain or not set(json.loads(conflicts)) & set(reading.conflicts):
+            if earlier_chain != chain or not set(json.loads(keys)) & set(conflicts):
                 raise Refused(
                     "paid_twice",
-                    f"{claim.reference!r} was signed in {identity}, which could be confirmed in "
+                    f"{claim.reference!r} was signed in {earlier}, which could be confirmed in "
                     "addition to this",
                 )
 

@@ -147,9 +147,9 @@ class Broadcaster(Closing):
 
     # Work
 
-    def step(self) -> list[Send]:
-        """Look, send again, replace, and send what waits.  Returns those whose state has changed.
-        Raises NodeError; what was done before stays."""
+    def step(self, sends: bool = True) -> list[Send]:
+        """Look, send again, replace, and send what waits; without ``sends`` only look.  Returns
+        those whose state has changed.  Raises NodeError; what was done before stays."""
         self.alarms = []
         latest = self.node.call("eth_getBlockByNumber", "latest", False)
         head, base_fee = quantity(latest["number"]), quantity(latest["baseFeePerGas"])
@@ -159,9 +159,9 @@ class Broadcaster(Closing):
             if send.nonce is not None:
                 self._look(send, head, used)
         unmined = [send for send in self.open() if send.state == OPEN]
-        for place, send in enumerate(unmined):
+        for place, send in enumerate(unmined if sends else ()):
             self._deliver(send, head, base_fee, oldest=place == 0)
-        for send in self._sends("state = 'waiting' order by id"):
+        for send in self._sends("state = 'waiting' order by id") if sends else ():
             if len(unmined) >= IN_FLIGHT:
                 break
             if self._begin(send, head, base_fee, used):

@@ -94,12 +94,12 @@ class EvmRail:
             one for one in (self.settings.cold,) if one
         }
 
-    def look_after(self) -> list[str]:
+    def look_after(self, sends: bool) -> list[str]:
         """Do the work that needs no owner: sweeps, and the gas account's transactions. Returns
         alarms."""
-        if self.sweeper is not None:
+        if self.sweeper is not None and sends:
             self.sweeper.step()
-        self.broadcaster.step()
+        self.broadcaster.step(sends)
         return self.broadcaster.alarms
 
     def close(self) -> None:
@@ -212,7 +212,7 @@ class EvmRail:
 
     def send(self, signed: Signed) -> None:
         self.broadcaster.submit(reference_of(signed), self.made.wallet, from_hex(signed.raw))
-        self.look_after()
+        self.look_after(sends=True)
 
     def refused_payments(self, draft: Draft, signed: Signed) -> frozenset[str] | None:
         """References of the payments of a batch that their receivers or tokens refused: their

@@ -72,7 +72,7 @@ class UtxoRail:
     def close(self) -> None:
         self.node.close()
 
-    def look_after(self) -> list[str]:
+    def look_after(self, sends: bool) -> list[str]:
         return []
 
     # Before a transaction

@@ -21,7 +21,7 @@ from openoutcry.custody.evm.contracts import (
 )
 from openoutcry.custody.evm.encoding import address_text, selector, to_hex, words
 from openoutcry.custody.evm.reader import batch_body
-from openoutcry.custody.evm.transactions import Transaction
+from openoutcry.custody.evm.transactions import FeePolicy, Transaction
 from tests.support.custody.anvil import CHAIN_ID, ETHER, GWEI, Anvil, anvil
 from tests.support.custody.evm_floor import FINAL, UNIT, EvmFloor
 from tests.support.custody.keys import LocalKey
@@ -419,6 +419,30 @@ def test_the_cap_of_fees_is_kept_and_the_reason_is_said(floor: EvmFloor) -> None
     floor.chain.mine()
     floor.settle(2)
     assert floor.venue.state(one) == "done"
+
+
+@pytest.mark.promise(
+    "While withdrawals are stopped nothing is sent to an EVM chain, also what was signed before",
+    group="custody",
+)
+def test_a_signed_batch_is_not_sent_while_withdrawals_are_stopped(floor: EvmFloor) -> None:
+    """It waits for a lower fee when they are stopped; then it is sent at once, and once."""
+    chain = floor.chain
+    floor.fill()
+    floor.broadcaster.fees = FeePolicy(max_fee_cap=1)
+    reference = floor.withdraw("w1", "ETH", ETHER // UNIT, place("stopped"))
+    floor.step()
+    assert [send.state for send in floor.broadcaster.open()] == ["waiting"]
+    floor.payer.breaker.trip("a drill")
+    floor.broadcaster.fees = floor.fees
+    floor.settle(2)
+    assert chain.balance(place("stopped")) == 0
+    assert floor.venue.state(reference) == "sent"
+    assert floor.store is not None
+    floor.store.run("update breaker set lifted_ns = 1")
+    floor.settle(2)
+    assert chain.balance(place("stopped")) == ETHER
+    assert floor.venue.state(reference) == "done"
 
 
 def test_nonces_have_no_gaps(floor: EvmFloor) -> None:

@@ -166,7 +166,7 @@ def test_an_answer_that_is_none_waits_and_credits_nothing(
 
 def test_an_answer_that_is_none_stops_the_payer_of_no_other_chain(desk: Desk) -> None:
     assert desk.store is not None
-    rail: Any = SimpleNamespace(look_after=lambda: int("zz"))
+    rail: Any = SimpleNamespace(look_after=lambda sends: int("zz"))
     signers: Any = SimpleNamespace()
     assert Payer("EVM", desk.file, desk.store, desk.venue, rail, signers).go_on() == 0
     (note, *_) = desk.store.rows("select text from notes where kind = 'waits'")

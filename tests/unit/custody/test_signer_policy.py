@@ -125,6 +125,30 @@ def test_a_withdrawal_is_signed_again_only_in_the_place_of_all_before(policy):
     refused(policy, "paid_twice", 3, reading([one], "third", ("b:0",)), [one])
 
 
+def test_what_would_be_refused_is_said_of_each_and_records_nothing(policy):
+    """As ``allow`` would say of each alone; with those before it where sums are limited."""
+    paid = claim(50, salt="paid")
+    policy.allow(1, CHAIN, reading([paid]), [paid])
+    claims = {
+        "": claim(100, salt="a"),
+        "too_much": claim(101),
+        "not_sent": claim(5, state="failed"),
+        "not_stated": claim(6, key=OTHER),
+        "unknown_asset": replace(claim(7), chain="BTC"),
+        "other_destination": replace(claim(8), address="thief"),
+        "paid_twice": paid,
+        "limit": claim(100, salt="b"),
+    }
+    before, fits = claim(60, salt="c"), claim(40, salt="d")
+    for _ in range(2):
+        found = policy.refused(CHAIN, [before, *claims.values(), fits])
+        assert {why.partition(":")[0] for why in found.values()} == set(claims) - {""}
+        assert all(found[one.reference].startswith(code) for code, one in claims.items() if code)
+        assert fits.reference not in found
+    assert policy.last_number() == 1
+    assert policy.asked() == [("tx", "")]
+
+
 def test_numbers_only_grow(policy):
     one, two = claim(50), claim(50, salt="other")
     policy.allow(5, CHAIN, reading([one]), [one])
