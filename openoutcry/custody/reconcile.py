@@ -6,6 +6,7 @@ is an alarm, and stops nothing: anyone can pay to an address.
 """
 
 import json
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -65,6 +66,8 @@ class Reconciler:
         self.file, self.store, self.venue, self.rails = file, store, venue, rails
         self.breaker = Breaker(store)
         self._seen: dict[str, str] = {}
+        self._surplus: dict[str, deque[int]] = {}
+        """By asset: the surplus at the last blocks."""
 
     def go_on(self) -> int:
         """Check each chain that has a new block; 0: nothing is left to do at once.
@@ -85,9 +88,26 @@ class Reconciler:
             if found is None:
                 continue
             self._seen[spec.name] = top["hash"]
-            for text in self._missing(found):
+            for text in [*self._missing(found), *self._shrunk(found, spec.final)]:
                 self.breaker.trip(f"reconciliation of {text}")
         return 0
+
+    def _shrunk(self, found: Sequence[Balance], final: int) -> list[str]:
+        """Return which surplus is less than it was for ``final`` blocks: what left hides in it, and
+        no fork takes it away."""
+        texts = []
+        for one in found:
+            surplus, word = max(0, one.on_chain - one.recorded), f"surplus {one.asset}"
+            least = int(self.store.word(word) or 0)
+            if surplus < least:
+                text = self.file.known_asset(one.asset).text_on_chain(least - surplus)
+                texts.append(f"{one.asset}: {text} of what custody has not seen has left")
+                self._surplus.pop(one.asset, None)
+            last = self._surplus.setdefault(one.asset, deque(maxlen=final))
+            last.append(surplus)
+            if surplus < least or len(last) == final:
+                self.store.set_word(word, str(min(last)))
+        return texts
 
     def surplus(self, one: Balance) -> str:
         """Return what the chain has and custody has not seen, as decimal text."""

@@ -197,6 +197,36 @@ def test_a_token_whose_balance_is_not_what_its_logs_say(
     assert any("more than" in text for text in texts) is (on_chain > 1_000)
 
 
+@pytest.mark.promise(
+    "What anyone can send to a wallet is at most an alarm. A surplus on a chain, a block that came "
+    "meanwhile and a venue that does not answer stop no withdrawal",
+    group="custody",
+)
+@pytest.mark.parametrize("blocks", [1, FINAL - 1, FINAL, FINAL + 5])
+def test_a_surplus_that_lasted_and_leaves_stops_withdrawals(desk: Desk, blocks: int) -> None:
+    """Else a thief could take as much as strangers have paid in unseen.  One that a fork takes
+    away was there for fewer blocks."""
+    assert desk.store is not None
+    credited(desk, ModelTransaction("a", TOKEN, 0, ((TOKEN, desk.places[1], 1_000),)))
+    on_chain = {"USDT": 1_000, "ETH": 0}
+    rail: Any = SimpleNamespace(holdings=lambda top: on_chain)
+    reconciler = Reconciler(desk.file, desk.store, desk.venue, {"EVM": rail})
+
+    def look(count: int, units: int) -> str:
+        on_chain["USDT"] = units
+        for _ in range(count):
+            desk.chain.mine()
+            desk.step()
+            reconciler.go_on()
+        return reconciler.breaker.why()
+
+    assert look(blocks, 1_300) == ""
+    why = look(1, 1_100)
+    assert ("0.000200 USDT of what custody has not seen has left" in why) is (blocks >= FINAL)
+    desk.store.run("update breaker set lifted_ns = 1")
+    assert look(FINAL, 1_100) == "", "people know it"
+
+
 def test_a_fee_on_transfer_that_the_log_states_is_credited_net(desk: Desk) -> None:
     """The fee is another transfer: the sender's loss, and none of the venue."""
     token_fee = ((TOKEN, desk.places[1], 990), (TOKEN, b"\x77" * 20, 10))
