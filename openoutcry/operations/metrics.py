@@ -47,6 +47,8 @@ RECONCILED = "ledger/reconciled.json"
 """In the journal's folder: what `outcry ledger reconcile` has found last."""
 SURVEILLED = "surveillance/status.json"
 """File with the findings of `outcry surveillance` so far."""
+OF_SERIES = "announced", "expired"
+"""States of contracts that are no metric: a series has hundreds of them."""
 THRESHOLDS_NS = (500, 5_000, 10_000)
 """Thresholds of alarms: a bucket ends just below each."""
 
@@ -472,6 +474,8 @@ def _status(out: Families, status: dict[str, Any], venue: str) -> None:
         what = f"How many {name.removeprefix('outcry_').replace('_', ' ')} there are."
         out.gauge(name, what, len(risk.get(key, ())), venue=venue)
     for symbol, state in sorted(risk.get("states", {}).items()):
+        if state in OF_SERIES and symbol in risk.get("contracts", {}):
+            continue
         of = {"venue": venue, "symbol": symbol, "state": state}
         out.gauge("outcry_instrument_state", "1: the state of an instrument not trading.", 1, **of)
     for row in status.get("processes") or ():

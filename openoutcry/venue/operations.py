@@ -606,7 +606,11 @@ class Operations:
         self.note(f"operator: {symbol} trades again")
         return Work(
             np.concatenate([*records, *phases]),
-            [f"{symbol} continues{' with ' + names[0] if names else ''}"],
+            [
+                f"{symbol} is no longer halted, but suspended"
+                if state is InstrumentState.SUSPENDED
+                else f"{symbol} continues{' with ' + names[0] if names else ''}"
+            ],
             lambda: (
                 f"{symbol}: the core rejected it"
                 if setting_in_force(self.view, Setting.HALT, 0, index)[0]

@@ -18,7 +18,7 @@ from openoutcry.ledger.reconcile import differences
 from openoutcry.ledger.transactions import joined, transactions
 from openoutcry.ledger.volumes import spot_volumes, traded_lots
 from openoutcry.risk import layout as lay
-from openoutcry.wire.enums import Side
+from openoutcry.wire.enums import EventKind, Side
 from openoutcry.wire.errors import OutcryError
 from tests.oracles.carried import money_of, orders_by_events, orders_of_begin
 from tests.support.venue.carried import (
@@ -33,7 +33,7 @@ from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.scenario_floor import MARGIN_FILE, SCENARIO_VENUE
 from tests.support.venue.spot_floor import wallet
-from tests.support.venue.venue_floor import order
+from tests.support.venue.venue_floor import kinds, order
 from tests.unit.venue.test_adjustments import MORE as WITH_CALL
 
 
@@ -115,6 +115,24 @@ def test_transactions_of_before_are_found_in_the_old_folder(tmp_path):
     assert sum(spot_volumes(journal, mark, until.seq, "USD").paid.values()) == both
     words = ["ledger", "statement", str(journal), "--participant", "1"]
     assert CliRunner().invoke(main, words).exit_code == 0
+
+
+def test_states_of_instruments_go_on_and_a_new_one_may_be_announced(tmp_path):
+    """A suspended instrument stays suspended; one that the file adds is listed by command."""
+    floor = spot_floor(tmp_path)
+    floor.ask("instrument", "suspend", "BTC-USD")
+    floor.ask("instrument", "delist", "GOLD")
+    floor.stop()
+    announced = SOL.replace('symbol = "SOL-USD"', 'symbol = "SOL-USD"\nannounced = true')
+    carry_floor(floor, lambda text: text + announced)
+    states = {"BTC-USD": "suspended", "GOLD": "delisted", "SOL-USD": "announced"}
+    assert floor.status()["risk"]["states"] == states
+    floor.ask("deposit", "3", "500000000", "--asset", "SOL")
+    sale = {"who": 3, "symbol": b"SOL-USD"}
+    assert kinds(floor.send(order(21, Side.SELL, 5, 9_000, **sale))[0]) == [EventKind.REJECTED]
+    floor.ask("instrument", "open", "SOL-USD", "--call-min", "1")
+    assert kinds(floor.send(order(22, Side.SELL, 5, 9_000, **sale))[0]) == [EventKind.ACCEPTED]
+    floor.close()
 
 
 SILVER = """
