@@ -740,7 +740,7 @@ def words_of(request: dict[str, Any]) -> str:
     keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
             "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
             "asset", "decimals", "purpose", "movement", "new", "old", "buyer", "seller", "lots",
-            "price", "units", "of", "volume")  # fmt: skip
+            "price", "units", "of", "volume", "call_s")  # fmt: skip
     counted = [key for key in amounts_in(request) if type(request.get(key)) is int]
     return " ".join(
         f"{request[key]} units" if key in counted else str(request[key])

@@ -14,6 +14,7 @@ from openoutcry.order_entry.passwords import dummy_hash
 from openoutcry.venue import operators
 from openoutcry.venue.contract_desk import CONTRACT_REQUESTS
 from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS
+from openoutcry.venue.instruments_desk import INSTRUMENT_REQUESTS
 from openoutcry.venue.money_desk import MONEY_REQUESTS
 from openoutcry.venue.movement_desk import LISTING, MOVEMENT_REQUESTS
 from openoutcry.venue.off_book_desk import OFF_BOOK
@@ -29,14 +30,14 @@ from tests.support.venue.spot_floor import FLOOR
 DOES = (
     "set", "adv-roll", "kill", "enable", "halt", "resume", "auction", "disconnect",
     "emergency-close", "rehearse", "log-out", LISTING, *MONEY_REQUESTS, *MOVEMENT_REQUESTS,
-    *CORPORATE_REQUESTS, *CONTRACT_REQUESTS, *PARTICIPANT_REQUESTS, *SESSION_REQUESTS, OFF_BOOK,
-    OFF_BOOK, "",
+    *CORPORATE_REQUESTS, *CONTRACT_REQUESTS, *PARTICIPANT_REQUESTS, *SESSION_REQUESTS,
+    *INSTRUMENT_REQUESTS, OFF_BOOK, OFF_BOOK, "",
 )  # fmt: skip
 TERMS = {
     "participant": 1, "instrument": "GOLD", "asset": "BTC", "amount": 5, "price": 5_000,
     "limit": "credit", "value": 5, "what": "participant", "name": "1", "movement": "wd 1",
     "protocol": "ouch42", "state": "requested", "buyer": 1, "seller": 2, "lots": 5,
-    "asked_by": "buyer",
+    "asked_by": "buyer", "call_s": 60,
 }  # fmt: skip
 NAMES = (
     *TERMS, "last", "first", "group", "burst", "operator", "code", "ticket", "reference", "units",

@@ -46,6 +46,7 @@ ACTS = (
     "halt",
     "resume",
     "auction",
+    "instruments/suspend",
     "open",
     "emergency-close",
     "rehearse",
@@ -332,6 +333,25 @@ def test_an_issuers_action_takes_two_supervisors_and_a_halt(floor, anna):
         for name, more in (("split", {"new": 0, "old": 1}), ("reference-price", {})):
             bert.act(f"/api/corporate/{name}", 422, password=PASSWORD, instrument="TIN", **more)
     anna.act("/api/resume", instrument="TIN")
+
+
+def test_a_state_of_an_instrument_takes_two_supervisors(floor, anna):
+    path, tin = "/api/instruments/close-only", {"instrument": "TIN", "password": PASSWORD}
+    assert anna.act(path, **tin)["waits"] is True
+    with floor.client("otto") as otto:
+        otto.act(path, 403, **tin)
+    with floor.client("bert") as bert:
+        assert "close-only" not in str(bert.look("/api/instruments", bool))
+        bert.act(path, **tin)
+        wanted = ("TIN", "close-only")
+        bert.look(
+            "/api/instruments",
+            lambda rows: wanted in {(row["symbol"], row["state"]) for row in rows},
+        )
+        assert "it takes suspend, resume, delist" in bert.act(path, 422, **tin)["detail"]
+        bert.act("/api/instruments/rename", 422, **tin)
+        bert.act("/api/instruments/resume", **tin)
+    anna.act("/api/instruments/resume", **tin)
 
 
 def test_each_process_of_the_feed_and_of_the_doors_is_compared_too(floor):
