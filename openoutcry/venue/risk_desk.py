@@ -165,14 +165,24 @@ class RiskDesk:
             if begins is not None:
                 operator_lane.put(begins)
                 self.day_begins = True
+        self._catch_up(operator_lane, {symbol: state_in(halt) for symbol, halt in halts.items()})
         for symbol, phase in operator_lane.phases.items():
             # An auction that an operator began, before the venue was away.
-            is_opening = phase is Phase.PRE_OPEN and halts[symbol] & lay.PRE_OPEN_HALT
-            if is_opening and self._expected(symbol) in TRADING:
-                self._begin_reopening(symbol, CALL_S)
             calls = phase is Phase.VOLATILITY_AUCTION and self._expected(symbol) in TRADING
             if calls and (self.protection is None or not self.protection.opens(view, symbol)):
                 self._begin_reopening(symbol)
+
+    def _catch_up(self, operator_lane: OperatorLane, states: dict[str, InstrumentState]) -> None:
+        """Send the phases of states that were entered just before the venue was away, and let what
+        was listed go on collecting orders."""
+        for symbol, state in states.items():
+            phase = operator_lane.phases[symbol]
+            is_opening = state is InstrumentState.PRE_OPEN and self._expected(symbol) in TRADING
+            is_late = symbol in self.barred and phase not in (Phase.HALT, Phase.CLOSED)
+            if is_late or (is_opening and phase in (Phase.CLOSED, Phase.PRE_OPEN)):
+                for record in self._entered(symbol, state, CALL_S):
+                    if int(record["aux"][0]) != phase:
+                        operator_lane.put(record)
 
     def _note_requests(self, view: View) -> None:
         """Report the unfinished requests to the operators as the run begins."""

@@ -22,6 +22,7 @@ from tests.support.venue.served_venue import VENUE
 from tests.support.venue.venue_floor import WORD, kinds, order, risk_refusal
 
 STATE = Setting.INSTRUMENT_STATE
+ANNOUNCED = VENUE.replace('symbol = "TIN"', 'symbol = "TIN"\nannounced = true') + PEOPLE
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,23 @@ def test_a_delisting_that_is_cut_off_is_done_once(tmp_path, after):
     floor.close()
 
 
+@pytest.mark.parametrize(
+    ("do", "phase"), [("suspend", "HALT"), ("delist", "CLOSED"), ("open", "PRE_OPEN")]
+)
+def test_the_phase_of_a_state_comes_after_a_kill_by_itself(tmp_path, do, phase):
+    """Only the state's own command was sequenced when everything in memory was lost."""
+    floor = InlineFloor(tmp_path, ANNOUNCED if do == "open" else VENUE + PEOPLE)
+    floor.wait_for(lambda s: s["phases_sequenced"])
+    request = {"do": f"instrument-{do}", "instrument": "TIN", "reference": "notice 1"}
+    cut_off(floor, request, 3)
+    floor.wait_for(lambda s: s["phases"]["TIN"] == phase)
+    floor.at("2026-11-23T10:12")
+    wanted = "CONTINUOUS" if do == "open" else phase
+    floor.wait_for(lambda s: s["phases"]["TIN"] == wanted)
+    assert floor.status()["phases"]["GOLD"] == "CONTINUOUS"
+    floor.close()
+
+
 def test_what_people_read(tmp_path):
     floor = InlineFloor(tmp_path)
     change(floor, "suspend", "GOLD")
@@ -206,9 +224,6 @@ def test_a_contract_is_delisted_at_a_price(tmp_path):
     assert floor.view.of(1, lay.OPEN) == 0
     floor.wait_for(lambda s: s["phases"]["TIN"] == Phase.CLOSED.name)
     floor.close()
-
-
-ANNOUNCED = VENUE.replace('symbol = "TIN"', 'symbol = "TIN"\nannounced = true') + PEOPLE
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["", "over a restart"])
