@@ -96,3 +96,15 @@ def test_who_asks_for_protobuf_first_gets_it():
     assert not wants_protobuf(text)
     assert not wants_protobuf(f"{proto}encoding=delimited;q=0.3,{text}")
     assert not wants_protobuf("")
+
+
+def test_states_of_instruments_are_reported_but_not_those_of_a_series():
+    """One gauge for each that does not trade as its phase says."""
+    from openoutcry.operations.metrics import Families, _status
+
+    states = {"GOLD": "suspended", "TIN": "announced", "C1": "announced", "C2": "delisted"}
+    out = Families()
+    _status(out, {"risk": {"states": states, "contracts": {"C1": {}, "C2": {}}}}, "TEST")
+    labels = [one.labels for one in out.families["outcry_instrument_state"].samples]
+    found = [(label["symbol"], label["state"]) for label in labels]
+    assert found == [("C2", "delisted"), ("GOLD", "suspended"), ("TIN", "announced")]

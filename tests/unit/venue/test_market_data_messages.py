@@ -4,6 +4,7 @@ name; and what is said of a book is enough to rebuild it."""
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -212,3 +213,13 @@ def test_the_page_has_requests_that_are_taken_and_answers_of_the_dictionary() ->
             head = [first, (34, "2"), (49, "A"), (52, "20261123-10:00:00"), (56, "B")]
             assert fault(write_message([*head, *rest])) == "", line
     assert set(kinds) == set("VWXxycdefgh")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "status"), [("H", "SUSP", 2), ("T", "CONL", 17), ("H", "DLST", 18)]
+)
+def test_a_security_status_says_the_state_of_an_instrument(state, reason, status):
+    """Suspended, close-only and delisted, with the feed's reason as its text."""
+    row = SimpleNamespace(stopped=False, state=state, reason=reason)
+    assert messages.status_of(row) == (status, reason)
+    assert messages.session_status([row]) == {"SUSP": "1", "CONL": "2", "DLST": "3"}[reason]
