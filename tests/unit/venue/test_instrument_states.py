@@ -12,9 +12,10 @@ from openoutcry.market_data.feed import Feed
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.venue.file import VenueFileError, read_venue
+from openoutcry.venue.instruments_desk import words
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason, Side
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.instrument_states import InstrumentState
+from openoutcry.wire.instrument_states import InstrumentState, next_state
 from tests.support.venue.contract_floor import CONTRACT_VENUE, PEOPLE
 from tests.support.venue.cut_requests import cut_off, effects
 from tests.support.venue.floor import InlineFloor
@@ -163,6 +164,34 @@ def test_the_phase_of_a_state_comes_after_a_kill_by_itself(tmp_path, do, phase):
     floor.close()
 
 
+LIFE = ("open", "suspend", "resume", "close-only", "suspend", "close-only", "resume", "delist")
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_a_life_with_a_kill_in_each_request(tmp_path, after):
+    """Everything in memory is lost after so many of each request's commands.  Asked again, each is
+    done once, and the state is the table's."""
+    floor = InlineFloor(tmp_path, ANNOUNCED)
+    floor.wait_for(lambda s: s["phases_sequenced"])
+    state = InstrumentState.ANNOUNCED
+    for number, request in enumerate(LIFE, start=1):
+        asked = {"do": f"instrument-{request}", "instrument": "TIN", "reference": f"step {number}"}
+        cut_off(floor, asked | ({"call_s": 600} if request == "open" else {}), after)
+        change(floor, request, "TIN", "--reference", f"step {number}")
+        assert len(effects(floor, STATE)) == number
+        state = next_state(state, request)
+        if request == "open":
+            floor.at("2026-11-23T10:12")
+            floor.wait_for(lambda s: s["phases"]["TIN"] == "CONTINUOUS")
+            state = InstrumentState.TRADING
+        states = floor.status()["risk"]["states"]
+        trades = state is InstrumentState.TRADING
+        assert states == ({} if trades else {"TIN": words(state)}), request
+    floor.wait_for(lambda s: s["phases"]["TIN"] == "CLOSED")
+    assert state is InstrumentState.DELISTED
+    floor.close()
+
+
 def test_what_people_read(tmp_path):
     floor = InlineFloor(tmp_path)
     change(floor, "suspend", "GOLD")
@@ -187,8 +216,8 @@ def test_what_people_read(tmp_path):
 def test_the_feed_says_each_state(tmp_path):
     """H with its letter and reason, as it changes and at the begin of the next session."""
     floor = InlineFloor(tmp_path)
-    for words in (("suspend", "GOLD"), ("close-only", "TIN"), ("delist", "GOLD")):
-        change(floor, *words)
+    for asked in (("suspend", "GOLD"), ("close-only", "TIN"), ("delist", "GOLD")):
+        change(floor, *asked)
     floor.status()
     commands, events = floor.journal()
     feed = Feed(floor.venue.file.instruments, order_capacity=4_096)
