@@ -15,6 +15,7 @@ import random
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
@@ -51,7 +52,7 @@ class Attacker:
         table = (
             (self.request, 60), (self.noise_request, 20), (self.sequence, 4), (self.cursor, 3),
             (self.noise, 6), (self.change_published, 20), (self.fill, 1), (self.read, 10),
-            (self.named, 30),
+            (self.named, 30), (self.ring, 1), (self.wait, 4),
         )  # fmt: skip
         self.ways, weights = zip(*table, strict=True)
         self.weights = list(itertools.accumulate(weights))
@@ -175,6 +176,17 @@ class Attacker:
         at = (int(self.slot(max(seq, 1))) - self.client.connection.requests) // 8
         self.words[at + self.random.randrange(8)] = self.number()
 
+    def ring(self) -> None:
+        """Bytes by the socket of the login, which only a session that rings may send."""
+        self.writes += 1
+        with suppress(OSError):  # full, or at its end
+            self.client.connection.socket.send(self.random.randbytes(self.random.randrange(1, 300)))
+
+    def wait(self) -> None:
+        """That it sleeps, as an honest client says it, or any number in its place."""
+        self.writes += 1
+        self.header.waits = self.random.choice((self.header.waits + 1, self.number()))
+
     def fill(self) -> None:
         """Every slot at once."""
         while self.client.room >= 1:
@@ -226,7 +238,10 @@ class Alone:
 
     def __init__(self) -> None:
         memory = np.zeros(REQUESTS_BYTES, np.uint8)
-        self.connection = SimpleNamespace(views=(memory,), requests=memory.ctypes.data)
+        socket = SimpleNamespace(send=lambda data: len(data))
+        self.connection = SimpleNamespace(
+            views=(memory,), requests=memory.ctypes.data, socket=socket
+        )
         self.next_request = 1
 
     @property

@@ -114,11 +114,12 @@ def fuzz_shm_logins(count: int, seed: int | str) -> dict[str, int]:
 def fuzz_shm_requests(count: int, seed: int | str) -> dict[str, int]:
     """``count`` hostile writes into the memory of a session that has logged in: requests of any
     fields, sequences and cursors that are wrong, noise, and slots changed once published.  What the
-    session is ended for has a name, and another session is answered as before."""
+    session is ended for has a name, and another session is answered as before.  Each second venue
+    has a session that rings, which may send bytes by its socket."""
     done = {"messages": 0, "logins": 0, "answers": 0}
     for number, size in enumerate(parts(count, A_VENUE_OF_WRITES)):
         rows = [
-            session("EVIL", 1, protocol=SHM, timeout_ms=600_000_000),
+            session("EVIL", 1, protocol=SHM, timeout_ms=600_000_000, rings=number % 2 == 1),
             session("CALM", 2, protocol=SHM, timeout_ms=600_000_000),
         ]
         with InlineVenue(rows, sizes=SIZES) as venue:
