@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import stat
 from itertools import pairwise
 from pathlib import Path
 
@@ -89,6 +90,11 @@ def prepare(
     numbers = [number for number in range(first, last + 1) if number not in taken]
     if not numbers:
         raise OutcryError(f"{file.path}: participants {first} to {last} all exist already")
+    if not address and file.path.stat().st_mode & stat.S_IRWXO:
+        raise OutcryError(
+            f"{file.path}: every user may read it, and it is about to have keys; "
+            f"run chmod o= {file.path}"
+        )
     folder = folder_of(file)
     make_folder(folder)
     if address:

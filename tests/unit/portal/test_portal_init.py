@@ -112,6 +112,17 @@ def test_gaps_that_no_ranges_can_say_are_an_error(tmp_path: Path) -> None:
         prepare(read_venue(path), 1, 64)
 
 
+def test_a_file_that_everybody_may_read_gets_no_keys(tmp_path: Path) -> None:
+    path = tmp_path / "spot.toml"
+    write_example(path)
+    path.chmod(0o644)
+    with pytest.raises(OutcryError, match=f"every user may read it.*run chmod o= {path}"):
+        prepare(read_venue(path), 1000, 1)
+    assert read_venue(path).sessions.sessions == ()
+    path.chmod(0o640)
+    prepare(read_venue(path), 1000, 1)
+
+
 def test_the_portal_may_have_an_account_of_its_own(tmp_path: Path) -> None:
     path = tmp_path / "spot.toml"
     name = pwd.getpwuid(os.getuid()).pw_name
