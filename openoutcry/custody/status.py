@@ -25,6 +25,12 @@ WAITING = """
         from refills where built_ns is null
     limit ?
 """
+NOTES = """
+    select * from notes where id in (select id from notes where kind = 'alarm' order by id desc
+        limit ?) or id in (select id from notes where kind <> 'alarm' order by id desc limit ?)
+    order by id desc
+"""
+"""The last alarms, and the last of the other notes."""
 
 
 def status_of(file: CustodyFile) -> dict[str, Any]:
@@ -43,7 +49,7 @@ def status_from(file: CustodyFile, store: Store) -> dict[str, Any]:
         "waits": [{"what": row["what"], "why": row["why"]} for row in waiting],
         "notes": [
             {"at": utc_text(row["at_ns"]), **{k: row[k] for k in ("kind", "subject", "text")}}
-            for row in store.rows(f"select * from notes order by id desc limit {LAST}")
+            for row in store.rows(NOTES, LAST, LAST)
         ],
     }
 

@@ -88,7 +88,8 @@ create table if not exists refills (
 );
 create table if not exists words (name text primary key, value text not null) without rowid;
 """
-NOTES_KEPT = 10_000
+NOTES_KEPT, SWEPT = 10_000, 100
+"""Alarms, and as many other notes, that are kept; notes between two looks for older ones."""
 UPGRADES = {
     1: ("alter table whitelist add column announced_ns integer",),
     4: ("alter table withdrawals add column code text not null default ''",),
@@ -140,7 +141,14 @@ class Store(SqliteFile):
         if last is not None and last["text"] == text:
             return
         number = self.insert("notes", at_ns=now_ns(), kind=kind, subject=subject, text=text)
-        self.run("delete from notes where id <= ?", number - NOTES_KEPT)
+        if number % SWEPT == 0:
+            # Alarms apart: what anyone can send to a wallet is noted, and puts none of them out.
+            query = (
+                "delete from notes where (kind = 'alarm') = ? and id <= (select id from notes "
+                "where (kind = 'alarm') = ? order by id desc limit 1 offset ?)"
+            )
+            for is_alarm in (False, True):
+                self.run(query, is_alarm, is_alarm, NOTES_KEPT)
 
 
 def now_ns() -> int:

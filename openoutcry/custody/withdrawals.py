@@ -173,10 +173,10 @@ class Withdrawals:
         try:
             self._check_whitelist(asset.chain, asked.participant, address)
         except Refused as error:
-            # A thief of an account's key asks for this.  The note's text is the same each time, so
-            # that asking again fills no list.
+            # A thief of an account's key asks for this.  The note's subject and text are the same
+            # each time, so that asking again fills no list, also by turns with another reason.
             text = f"asked for a withdrawal that was refused: {error.code}"
-            self.store.note("alarm", f"participant {asked.participant}", text)
+            self.store.note("alarm", f"participant {asked.participant} {error.code}", text)
             raise
         return address
 

@@ -229,7 +229,7 @@ def test_a_stolen_api_key_pays_only_old_addresses_of_its_owner(desk):
         with pytest.raises(Refused) as error:
             desk.parts.withdrawals.ask(Asked(8, "LTC", thief, COIN))
         assert error.value.code == "address_locked"
-        query = "select text from notes where kind = 'alarm' and subject = 'participant 8'"
+        query = "select text from notes where subject = 'participant 8 address_locked'"
         (alarm,) = desk.parts.store.rows(query)
         assert "address_locked" in alarm["text"]
     finally:

@@ -6,6 +6,7 @@ import os
 import pytest
 
 from openoutcry.console.custody_status import SILENT_S, custody_status
+from openoutcry.custody import store as custody_store
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.settings import read_custody_file
 from openoutcry.custody.status import Publisher, shown, status_of
@@ -61,6 +62,28 @@ def test_whatever_waits_says_why(file):
     lines = shown(document)
     assert "withdrawals are stopped: a drill" in lines
     assert "refill 1 waits: two people" in lines
+
+
+@pytest.mark.promise(
+    "What strangers send to a wallet, or users ask for, hides no alarm from those who operate "
+    "custody",
+    group="custody",
+)
+def test_notes_that_strangers_cause_put_no_alarm_out(file, monkeypatch):
+    monkeypatch.setattr(custody_store, "NOTES_KEPT", 120)
+    with Store(file.folder) as store:
+        store.note("alarm", "gas", "its key may be in other hands")
+        for number in range(500):
+            store.note("deposit", f"tx {number}", "dust; recorded, not credited")
+        kept = store.rows("select kind, count(*) as n from notes group by kind order by kind")
+        assert [(row["kind"], row["n"] <= 220) for row in kept] == [
+            ("alarm", True),
+            ("deposit", True),
+        ]
+    notes = status_of(file)["notes"]
+    assert notes[0]["subject"] == "tx 499"
+    assert notes[-1]["text"] == "its key may be in other hands"
+    assert len(notes) == 21
 
 
 def test_the_console_reads_what_custody_wrote_and_says_when_it_is_silent(file):
