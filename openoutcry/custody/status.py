@@ -14,17 +14,18 @@ from openoutcry.wire.atomic_file import write_atomically
 LAST, MAX_WAITING = 20, 200
 EVERY_S, AT_LEAST_S = 1.0, 10.0
 WAITING = """
-    select 'withdrawal ' || reference as what, 'two people: ' || why
-        || coalesce('; changes of the account: ' || nullif(changes, ''), '') as why
-        from withdrawals left join askers using (reference) where state = 'held'
-    union all select 'draft ' || id, why from drafts
+    select 'draft ' || id as what, why from drafts
         where why <> '' and state in ('drafted', 'signed', 'broadcast')
-    union all select 'deposit ' || reference, why from deposits where why <> ''
     union all select 'refill ' || id,
         case when usable_ns is null then 'two people' else 'its lock, or to be built' end
         from refills where built_ns is null
+    union all select 'withdrawal ' || reference, 'two people: ' || why
+        || coalesce('; changes of the account: ' || nullif(changes, ''), '')
+        from withdrawals left join askers using (reference) where state = 'held'
+    union all select 'deposit ' || reference, why from deposits where why <> ''
     limit ?
 """
+"""First what is custody's own: users may have any number of the others."""
 NOTES = """
     select * from notes where id in (select id from notes where kind = 'alarm' order by id desc
         limit ?) or id in (select id from notes where kind <> 'alarm' order by id desc limit ?)

@@ -55,9 +55,9 @@ def test_whatever_waits_says_why(file):
         Breaker(store).trip("a drill")
     document = status_of(file)
     assert document["waits"] == [
-        {"what": "withdrawal wd1", "why": "two people: a new address, a new device"},
         {"what": "draft 1", "why": "limit: more LTC than may leave in one hour"},
         {"what": "refill 1", "why": "two people"},
+        {"what": "withdrawal wd1", "why": "two people: a new address, a new device"},
     ]
     lines = shown(document)
     assert "withdrawals are stopped: a drill" in lines
