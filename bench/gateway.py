@@ -29,7 +29,6 @@ from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.send import send
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import ProcessIdentity
-from openoutcry.runtime.control import GO
 from openoutcry.wire.free_port import free_port
 
 RATES = (1_000, 10_000, 50_000)
@@ -195,7 +194,7 @@ def _started(pid: int) -> RunningPipeline:
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         for pipeline in running():
-            if pipeline.owner.pid == pid and pipeline.control[GO]:
+            if pipeline.owner.pid == pid and pipeline.control.block.go:
                 return pipeline
         if ProcessIdentity.of(pid) is None:
             break

@@ -21,7 +21,6 @@ from openoutcry.pipeline.run import run
 from openoutcry.ring.producer import Producer
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.shared import Shared
 from openoutcry.venue.operations import disconnect
 from openoutcry.venue.operator_lane import OPERATOR_RING, WIRING
@@ -84,16 +83,16 @@ class Killer:
         then end the run.  Raises :class:`OutcryError` if the cancels are not released in WAIT_S."""
         assert self.shared is not None
         control, gate = self.shared.control, self.shared.events.cursors["gate"]
-        if self.producer is None or not control[control_words.GO]:
+        if self.producer is None or not control.block.go:
             return
-        if not control[control_words.STOP]:
+        if not control.block.stop:
             if int(gate[0]) < self.count:
                 return
             self._kill(self.producer, gate)
         self.producer.close()
         self.producer = None
         self.shared.rings[OPERATOR_RING].close()
-        control[control_words.STOP] = 1
+        control.block.stop = 1
 
     def _kill(self, producer: Producer, gate: npt.NDArray[Any]) -> None:
         records = np.concatenate([setting(Setting.KILL, 1, WHO), disconnect(WHO)])

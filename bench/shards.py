@@ -36,7 +36,6 @@ from openoutcry.pipeline.compile import compile_kernels
 from openoutcry.pipeline.run import ORDER_CAPACITY, Options, run
 from openoutcry.pipeline.topology import TOPOLOGY, sharded
 from openoutcry.pipeline.worker import CompiledStages
-from openoutcry.runtime import control
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.table import Geometry
 from openoutcry.runtime.work import Work
@@ -101,7 +100,7 @@ def _sequenced(source: ManyInstruments, shards: int) -> Iterator[Work]:
     shared = Shared(sizes, table)
     try:
         shared.preload(source.chunks(), source.orders, source.orders)
-        shared.control[control.GO] = 1
+        shared.control.block.go = 1
         shared.populate()
         work = Work(
             shared=shared,

@@ -22,7 +22,7 @@ from openoutcry.pipeline.run import ORDER_CAPACITY
 from openoutcry.pipeline.stages.journal import JournalStage
 from openoutcry.pipeline.topology import TOPOLOGY, plan_groups
 from openoutcry.pipeline.worker import CompiledStages
-from openoutcry.runtime import control, loop
+from openoutcry.runtime import loop
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.table import Geometry
 from openoutcry.runtime.work import Work
@@ -45,7 +45,7 @@ def stage_rates(commands: int, gateway: str = "golden", journaled: bool = True) 
         shared = Shared(sizes, table)
         stack.callback(shared.unlink)
         shared.preload(source.chunks(), commands, commands)
-        shared.control[control.GO] = 1
+        shared.control.block.go = 1
         writer = stack.enter_context(_journal(source, commands)) if journaled else None
         work = Work(
             shared=shared,

@@ -26,7 +26,6 @@ from openoutcry.replica.hot_standby import STATUS_FILE
 from openoutcry.replica.jetstream import JetStream
 from openoutcry.replica.link import Link, connect
 from openoutcry.replica.place import PLACE_FILE
-from openoutcry.runtime import control as control_words
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire import OutcryError
@@ -178,7 +177,7 @@ class ReplicationView:
             self._seen.clear()
             return None
         control = pipeline.control
-        safe_seq = control.stage(at, control_words.STAGE_SAFE_SEQ)
+        safe_seq = control.stage(at).safe_seq
         sequenced, now_s = pipeline.positions()["sequenced"], time.monotonic()
         self._seen.append((now_s, sequenced))
         while self._seen and self._seen[0][1] <= safe_seq:
@@ -186,11 +185,11 @@ class ReplicationView:
         spans = next((row for row in latency if row["name"] == REPLICA.name), None)
         return {
             "sequenced": sequenced,
-            "seq": max(safe_seq, control.stage(at, control_words.STAGE_PUBLISHED_SEQ)),
-            "block": control.stage(at, control_words.STAGE_PUBLISHED_BLOCK),
+            "seq": max(safe_seq, control.stage(at).published_seq),
+            "block": control.stage(at).published_block,
             "acknowledged_seq": safe_seq,
             "lag_commands": max(0, sequenced - safe_seq),
-            "lag_bytes": control.stage(at, control_words.STAGE_LAG_BYTES),
+            "lag_bytes": control.stage(at).lag_bytes,
             "behind_ms": round(1e3 * (now_s - self._seen[0][0])) if self._seen else 0,
             "second_ns": spans["second"] if spans else None,
         }

@@ -30,7 +30,6 @@ from openoutcry.market_data.public_feed import (
 from openoutcry.market_data.publisher import Publisher, send_once
 from openoutcry.market_data.snapshot_logins import SnapshotLogins
 from openoutcry.market_data.store import Store
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.released import MAX_BATCH, Place, ReleasedReader
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import MOLD_HEADER_BYTES
@@ -138,7 +137,7 @@ class FeedProcess:
             released=times.shared.stamp_address("released"),
             to_datagram=times.shared.histogram(TO_DATAGRAM).ctypes.data,
             to_shm=times.shared.histogram(TO_SHM).ctypes.data,
-            wake=times.shared.control.address + control_words.WOKEN,
+            wake=times.shared.control.block.address_of("woken"),
             shm=self.public.shm.address if self.public.shm is not None else 0,
         )
 

@@ -31,7 +31,7 @@ from openoutcry.market_data.shm_feed import ShmFeedSegment
 from openoutcry.market_data.spec import Door, FeedSpec
 from openoutcry.ring import ProcessIdentity
 from openoutcry.ring import kernels as ring
-from openoutcry.runtime import control, released
+from openoutcry.runtime import released
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.table import Reader, Span, Topology
 from openoutcry.wire.errors import FeedError
@@ -100,7 +100,7 @@ class Times:
         """``after_seq``: stamps are of later commands; those before are of an earlier run."""
         self.shared, self.journal, self.after_seq = shared, journal, after_seq
         self.stamps = shared.stamps_of("received")
-        self.offset = int(shared.control[control.EPOCH_OFFSET])
+        self.offset = int(shared.control.block.epoch_offset)
         self._reader: JournalReader | None = None
         self._batches: Iterator[Batch] = iter(())
         self._first = 0

@@ -4,12 +4,15 @@ It reads the runs' control segments, what other processes announce of themselves
 (``pipeline/announce.py``), and the files from which a process that starts now would run.
 """
 
+import ctypes
 import json
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 import openoutcry
 from openoutcry.host.build import build_text, read_build
@@ -90,50 +93,30 @@ def _runs(only: int) -> Iterable[Row]:
 def _run(segment: Segment, owner: ProcessIdentity) -> Iterable[Row]:
     """Return a run by its words alone: a run of another layout cannot be attached to, but is
     reported here."""
-    words = segment.words(0, segment.size_bytes // 8)
-    if int(words[control.MAGIC // 8]) != CONTROL_MAGIC:
+    words = np.zeros(control.CONTROL_BYTES // 8, np.int64)  # that segment may be shorter
+    there = segment.words(0, min(segment.size_bytes // 8, len(words)))
+    words[: len(there)] = there
+    block = control.ControlSegment(words.ctypes.data)
+    if block.magic != CONTROL_MAGIC:
         return
-    layout = int(words[control.LAYOUT // 8]) & MASK
-    yield Row(
-        "supervisor",
-        owner.pid,
-        int(words[control.BUILD // 8]),
-        layout,
-        int(words[control.CONFIG // 8]),
-        owner.pid,
-    )
-    names = _stage_names(segment, words)
+    layout = block.layout_hash & MASK
+    yield Row("supervisor", owner.pid, block.build, layout, block.config, owner.pid)
+    names = _stage_names(block)
     for index in range(control.MAX_STAGES):
-        at = (control.STAGE_BLOCKS + index * control.STAGE_BYTES) // 8
-        block = words[at : at + control.STAGE_BYTES // 8]
-        pid, start = int(block[control.STAGE_PID // 8]), int(block[control.STAGE_START // 8])
-        if pid and ProcessIdentity(pid, start).alive():
+        stage = control.StageBlock(block.stage_blocks + index * control.STAGE_BYTES)
+        if stage.pid and ProcessIdentity(stage.pid, stage.start).alive():
             name = names[index] if index < len(names) else f"stage {index}"
-            yield Row(
-                name,
-                pid,
-                int(block[control.STAGE_BUILD // 8]),
-                layout,
-                int(block[control.STAGE_CONFIG // 8]),
-                owner.pid,
-            )
+            yield Row(name, stage.pid, stage.build, layout, stage.config, owner.pid)
     # The feed's and the acceptor's were forked by the supervisor and run nothing but its image.
     for name, pid in named_children(owner.pid):
-        yield Row(
-            name,
-            pid,
-            int(words[control.BUILD // 8]),
-            layout,
-            int(words[control.CONFIG // 8]),
-            owner.pid,
-        )
+        yield Row(name, pid, block.build, layout, block.config, owner.pid)
 
 
-def _stage_names(segment: Segment, words: Any) -> list[str]:
+def _stage_names(block: control.ControlSegment) -> list[str]:
     """Return the names of the stages from the topology's text; none if its form is unknown here."""
     with suppress(ValueError, KeyError, TypeError, IndexError):
-        size = int(words[control.TABLE_BYTES // 8])
-        text = bytes(segment.view[control.TABLE_AT : control.TABLE_AT + size]).decode()
+        size = min(max(block.table_bytes, 0), control.MAX_TABLE_BYTES)
+        text = ctypes.string_at(block.table, size).decode()
         return [str(stage["name"]) for stage in json.loads(text)["stages"]]
     return []
 

@@ -244,7 +244,7 @@ def _set_back(out: Families, pipeline: RunningPipeline, venue: str) -> None:
     out.gauge(
         "outcry_clock_set_back_seconds",
         "By how much the clock was set back in this run or before it.",
-        pipeline.control[control_words.CLOCK_BACK_NS] * NS,
+        pipeline.control.block.clock_back_ns * NS,
         venue=venue,
     )
 
@@ -252,14 +252,12 @@ def _set_back(out: Families, pipeline: RunningPipeline, venue: str) -> None:
 def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
     control, positions = pipeline.control, pipeline.positions()
     out.counter("outcry_commands", "Commands sequenced.", positions["sequenced"], venue=venue)
-    out.counter(
-        "outcry_trades", "Trades released.", control.reply(control_words.REPLY_TRADES), venue=venue
-    )
+    out.counter("outcry_trades", "Trades released.", control.reply.trades, venue=venue)
     for kind in EventKind:
         out.counter(
             "outcry_events",
             "Events released, by kind.",
-            control.reply(control_words.REPLY_KINDS + 8 * kind),
+            control.reply.kinds[kind],
             venue=venue,
             kind=kind.name.lower(),
         )
@@ -268,7 +266,7 @@ def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
             out.counter(
                 "outcry_rejects",
                 "Commands rejected, by reason.",
-                control.reply(control_words.REPLY_REASONS + 8 * reason),
+                control.reply.reasons[reason],
                 venue=venue,
                 reason=reason.name.lower(),
             )
@@ -296,7 +294,7 @@ def _pipeline(out: Families, pipeline: RunningPipeline, venue: str) -> None:
     _rings(out, pipeline, positions, venue)
     _ports(out, control, venue)
     for index, stage in enumerate(pipeline.table.stages):
-        if control.stage(index, control_words.STAGE_PID):
+        if control.stage(index).pid:
             _stage(out, pipeline, index, stage.name, venue)
     out.gauge("outcry_open_orders", "Orders in the book.", pipeline.open_orders, venue=venue)
     _processes(out, pipeline, venue)
@@ -335,7 +333,7 @@ def _rings(
 def lease_left_ns(control: control_words.Control, at: int) -> int:
     """Return how long the lease of a replicated run lasts from now on; ``at``: the publisher's
     stage."""
-    until_ns = control.stage(at, control_words.STAGE_SAFE_UNTIL_NS)
+    until_ns = control.stage(at).safe_until_ns
     return until_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
@@ -344,7 +342,7 @@ def _replicas(
 ) -> None:
     """Export the metrics of a replicated journal: how far the replicas lag, and how long the lease
     lasts."""
-    lag = max(0, sequenced - control.stage(at, control_words.STAGE_SAFE_SEQ))
+    lag = max(0, sequenced - control.stage(at).safe_seq)
     out.gauge(
         "outcry_replica_lag_commands",
         "Sequenced commands that are not yet on a majority of the replicas.",
@@ -354,7 +352,7 @@ def _replicas(
     out.gauge(
         "outcry_replica_lag_bytes",
         "Bytes of the journal that a majority of the replicas has not yet acknowledged.",
-        control.stage(at, control_words.STAGE_LAG_BYTES),
+        control.stage(at).lag_bytes,
         venue=venue,
     )
     left_ns = lease_left_ns(control, at)
@@ -380,7 +378,7 @@ def _ports(out: Families, control: control_words.Control, venue: str) -> None:
 
 def _stage(out: Families, pipeline: RunningPipeline, index: int, name: str, venue: str) -> None:
     control = pipeline.control
-    beat_ns = control.stage(index, control_words.STAGE_HEARTBEAT_NS)
+    beat_ns = control.stage(index).heartbeat_ns
     out.gauge(
         "outcry_stage_up",
         "1 while the stage's process is alive.",
@@ -399,14 +397,14 @@ def _stage(out: Families, pipeline: RunningPipeline, index: int, name: str, venu
     out.gauge(
         "outcry_stage_stalled",
         "1 if the stage is alive but makes no progress while input waits.",
-        float(control.stage(index, control_words.STAGE_STALLED_NS) > 0),
+        float(control.stage(index).stalled_ns > 0),
         venue=venue,
         stage=name,
     )
     out.counter(
         "outcry_stage_restarts",
         "Restarts of the stage.",
-        control.stage(index, control_words.STAGE_RESTARTS),
+        control.stage(index).restarts,
         venue=venue,
         stage=name,
     )
@@ -416,7 +414,7 @@ def _processes(out: Families, pipeline: RunningPipeline, venue: str) -> None:
     """Processor time and memory of the run's processes: stages that share one are one row."""
     groups: dict[int, list[str]] = {pipeline.owner.pid: ["supervisor"]}
     for index, stage in enumerate(pipeline.table.stages):
-        pid = pipeline.control.stage(index, control_words.STAGE_PID)
+        pid = pipeline.control.stage(index).pid
         if pid and pid != pipeline.owner.pid:
             groups.setdefault(pid, []).append(stage.name)
     for pid, names in groups.items():

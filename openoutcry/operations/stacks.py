@@ -17,7 +17,6 @@ from openoutcry.pipeline.stall import (
     scheduling,
 )
 from openoutcry.pipeline.top import RunningPipeline
-from openoutcry.runtime import control
 
 ANSWER_S = 1.0
 STACK = "/memfd:stack"
@@ -27,7 +26,7 @@ def processes_of(pipeline: RunningPipeline) -> list[dict[str, Any]]:
     """Supervisor, stages and whatever else it has forked."""
     stages: dict[int, list[str]] = {}
     for index, stage in enumerate(pipeline.table.stages):
-        pid = pipeline.control.stage(index, control.STAGE_PID)
+        pid = pipeline.control.stage(index).pid
         if pid and pid != pipeline.owner.pid and pipeline.stage_alive(index):
             stages.setdefault(pid, []).append(stage.name)
     owner = pipeline.owner.pid

@@ -46,7 +46,6 @@ from openoutcry.order_entry.sessions_state import SessionsError, State, check, s
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionsSpec
 from openoutcry.order_entry.touch_ahead import TouchAhead
 from openoutcry.ring import ProcessIdentity, layout
-from openoutcry.runtime import control
 from openoutcry.runtime.lanes import lane_seqs
 from openoutcry.runtime.loop import NAP_EPOLL, NAP_UNWATCHED
 from openoutcry.runtime.shared import EVENT_NOTES, Shared
@@ -331,7 +330,7 @@ class Sessions(State):
         }
         for index in self.fix:
             block = self.region.block(index)
-            block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control[control.EPOCH_OFFSET]
+            block[fix_words.CLOCK_OFFSET_NS // 8] = shared.control.block.epoch_offset
         stage.watch(SessionsContext.of(contexts.address_of(name)), self.stage_socket.fileno(), 0)
 
     def wake(self) -> None:

@@ -82,15 +82,17 @@ def _shown(field: Field, value: int | bytes) -> int | str | list[int]:
 def blocks(pipeline: RunningPipeline) -> Iterator[Block]:
     """The blocks of a pipeline, each with a name that no other has."""
     control, table = pipeline.control, pipeline.table
-    state = ControlSegment(control.address)
     yield Block("control", ControlSegment, control.segment)
     for index, stage in enumerate(table.stages):
         at = ControlSegment.offset("stage_blocks") + index * StageBlock.size_bytes
         yield Block(f"stage.{stage.name}", StageBlock, control.segment, at)
-    at = ControlSegment.offset("reply_states") + state.reply_which * ReplyState.size_bytes
+    at = ControlSegment.offset("reply_states") + control.block.reply_which * ReplyState.size_bytes
     yield Block("replies", ReplyState, control.segment, at)
     if table.shards > 1:
-        at = ControlSegment.offset("merge_states") + state.merge_which * MergeState.size_bytes
+        at = (
+            ControlSegment.offset("merge_states")
+            + control.block.merge_which * MergeState.size_bytes
+        )
         yield Block("merge", MergeState, control.segment, at)
     for row in table.rings:
         ring = pipeline.rings[row.name]

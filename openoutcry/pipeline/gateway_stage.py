@@ -16,7 +16,6 @@ from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalReader
 from openoutcry.journal.events import events_of
 from openoutcry.pipeline.stages.published import is_published, with_all_participants
-from openoutcry.runtime.control import WRITTEN_SEQ
 from openoutcry.runtime.work import Work
 from openoutcry.wire import OutcryError
 from openoutcry.wire.errors import JournalError
@@ -44,7 +43,7 @@ def sequenced_commands(work: Work, last_seq: int) -> Iterator[npt.NDArray[Any]]:
     the preloaded input, into which the receive stage wrote those times."""
     if work.journal is not None:
         # The journal waits only for the ring, so it gets here.
-        while work.shared.control[WRITTEN_SEQ] < last_seq:
+        while work.shared.control.block.written_seq < last_seq:
             time.sleep(0.001)
         yield from _journaled(work, last_seq)
     elif work.shared.preloaded and len(work.table.lanes) == 1:

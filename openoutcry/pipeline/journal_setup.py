@@ -31,7 +31,6 @@ from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.resume import prime, resume_pipeline
 from openoutcry.ptp.stamp_clock import stamp_clock, stamps_before
 from openoutcry.ring import ProcessIdentity
-from openoutcry.runtime import control
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.work import PipelineError, Work
 from openoutcry.wire.symbols import NAMES, coded
@@ -200,7 +199,7 @@ def config_of(options: Options, shared: Shared) -> dict[str, Any]:
         "layout_version": openoutcry.wire.LAYOUT_VERSION,
         "versions": {"python": platform.python_version(), "numba": numba.__version__},
         "clock": stamp_clock(
-            shared.control[control.EPOCH_OFFSET], stamps_before(spec.kind for spec in options.ports)
+            shared.control.block.epoch_offset, stamps_before(spec.kind for spec in options.ports)
         ),
         "host": host_info(),
     }

@@ -18,7 +18,6 @@ from openoutcry.dpdk_shim.spec import PortSpec, endpoint
 from openoutcry.dpdk_shim.udp import system_drops
 from openoutcry.ptp.page import ClockError, ClockPage
 from openoutcry.ring import SegmentError
-from openoutcry.runtime import control
 from openoutcry.runtime.shared import Shared
 from openoutcry.wire import LayoutMismatch
 
@@ -116,7 +115,7 @@ class PortSource:
             stamps=shared.source_stamps(lane),
             origins=shared.origins,
             epochs=shared.epochs if self.sessions is not None else 0,
-            epoch_offset_ns=shared.control[control.EPOCH_OFFSET],
+            epoch_offset_ns=shared.control.block.epoch_offset,
             clock_page=self._clock.address if self._clock else 0,
         )
         if self.rate:

@@ -12,7 +12,6 @@ from openoutcry.journal.core import OPEN_ORDERS
 from openoutcry.matcher import Engine
 from openoutcry.risk import partitioned
 from openoutcry.risk.open_orders import held
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.work import Work
 
 SAMPLE_S, QUIET_SAMPLE_S = 0.02, 0.25
@@ -108,9 +107,9 @@ class Drops:
             return
         self.next_look_s = now_s + DROPS_LOOK_S
         before, self.total = self.total, network.system_drops()
-        work.shared.control[control_words.DROPPED] = self.total
+        work.shared.control.block.dropped = self.total
         refused_before, self.refused = self.refused, network.refused
-        work.shared.control[control_words.REFUSED] = self.refused
+        work.shared.control.block.refused = self.refused
         # Reported separately: notes about a participant beyond its rate would hide other losses.
         if self.total > before and now_s >= self.next_drop_note_s:
             self.next_drop_note_s = now_s + DROPS_NOTE_S
@@ -178,7 +177,7 @@ def _fullest(work: Work) -> tuple[str, int, int]:
         open_orders = max(partitioned.open_orders(region) for region in work.shared.regions)
         return "a partition of the book", open_orders, (capacity - 1) // partitions
     stages = range(len(work.table.stages))
-    counts = [work.shared.control.stage(at, control_words.STAGE_OPEN_ORDERS) for at in stages]
+    counts = [work.shared.control.stage(at).open_orders for at in stages]
     return "the book", max(counts), capacity
 
 
@@ -195,7 +194,7 @@ def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sam
         process.look(note)
     shared = work.shared
     control = shared.control
-    first_ns = control[control_words.FIRST_NS]
+    first_ns = control.block.first_ns
     fill = {
         name: max(0, int(ring.published_hint[0]) - ring.gating) / ring.capacity
         for name, ring in shared.rings.items()
@@ -203,9 +202,9 @@ def take_sample(work: Work, state: RunState, note: Callable[[str], None]) -> Sam
     sequenced = int(shared.sequenced.published_hint[0])
     sample = Sample(
         t_s=(time.monotonic_ns() - first_ns) / 1e9 if first_ns else 0.0,
-        commands=control.reply(control_words.REPLY_COMMANDS),
-        events=control.reply(control_words.REPLY_CURSOR),
-        total=control[control_words.EXPECTED] or None,
+        commands=control.reply.commands,
+        events=control.reply.cursor,
+        total=control.block.expected or None,
         fill=fill,
         durable_lag=max(0, sequenced - shared.safe_seq("journal")) if work.journal else 0,
         dropped=state.drops.total,

@@ -16,11 +16,11 @@ from openoutcry.pipeline.progress import RunState
 from openoutcry.pipeline.worker import CORE
 from openoutcry.ptp.stamp_clock import stamp_clock, stamped_by
 from openoutcry.risk.partitioned import joined
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.histogram import summary
 from openoutcry.runtime.table import as_row
 from openoutcry.runtime.work import Work
 from openoutcry.wire import EventKind, Reason
+from openoutcry.wire.layout import Words
 from openoutcry.wire.symbols import names_by_code, symbol_text
 
 
@@ -28,29 +28,29 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
     """Return the result document of a run that has ended."""
     control = work.shared.control
     commands = work.shared.sequenced.published
-    resumed = control[control_words.RESUMED_SEQ]
-    acknowledged = control.reply(control_words.REPLY_COMMANDS)
-    last_ns = control.reply(control_words.REPLY_LAST_NS)
+    resumed = control.block.resumed_seq
+    acknowledged = control.reply.commands
+    last_ns = control.reply.last_ns
     if work.journal is not None:
-        last_ns = max(last_ns, control[control_words.WRITTEN_NS])
-    first_ns = control[control_words.FIRST_NS]
+        last_ns = max(last_ns, control.block.written_ns)
+    first_ns = control.block.first_ns
     seconds = (last_ns - first_ns) / 1e9 if first_ns else 0.0
     source = options.source
     book, symbols = _whole_book(work, state), names_by_code(options.symbols)
-    expected = control[control_words.EXPECTED] if source or options.orders is not None else None
+    expected = control.block.expected if source or options.orders is not None else None
     account = source_account(work, state, options)
     return {
         "version": openoutcry.__version__,
         "commands": commands,
-        "events": control.reply(control_words.REPLY_CURSOR),
-        "trades": control.reply(control_words.REPLY_TRADES),
+        "events": control.reply.cursor,
+        "trades": control.reply.trades,
         "seconds": seconds,
         "commands_per_s": (commands - resumed) / seconds if seconds else 0.0,
         "resumed": state.resumed,
         "lost": commands - acknowledged,
-        "duplicated": control.reply(control_words.REPLY_DUPLICATED),
+        "duplicated": control.reply.duplicated,
         "state_hash": book["state_hash"],
-        "event_hash": hash_text(control.reply(control_words.REPLY_EVENT_HASH)),
+        "event_hash": hash_text(control.reply.event_hash),
         "open_orders": book["open_orders"],
         "stages": _stage_rows(work),
         "replay": None,
@@ -71,11 +71,11 @@ def make_result(options: Options, work: Work, state: RunState) -> dict[str, Any]
         "stalls": state.stalls,
         "expected": expected,
         "interrupted": state.interrupted and commands != expected,
-        "rejects": _counts(control, control_words.REPLY_REASONS, Reason),
-        "event_kinds": _counts(control, control_words.REPLY_KINDS, EventKind),
+        "rejects": _counts(control.reply.reasons, Reason),
+        "event_kinds": _counts(control.reply.kinds, EventKind),
         "timeline": state.timeline,
         "depth": {symbol_text(one.encode(), symbols): rows for one, rows in book["depth"].items()},
-        "clock": stamp_clock(control[control_words.EPOCH_OFFSET], stamped_by(account)),
+        "clock": stamp_clock(control.block.epoch_offset, stamped_by(account)),
         "host": host_info(),
     }
 
@@ -88,7 +88,7 @@ def _whole_book(work: Work, state: RunState) -> dict[str, Any]:
         return dict(parts[0])
     digests = [part["digest"] for part in parts]
     commands = work.shared.sequenced.published
-    events = work.shared.control.reply(control_words.REPLY_CURSOR)
+    events = work.shared.control.reply.cursor
     now_ns = parts[0]["now_ns"]
     books = {symbol: book for part in parts for symbol, book in part["depth"].items()}
     order = [symbol.decode() for symbol in work.instruments["symbol"].tolist()]
@@ -134,14 +134,8 @@ def source_account(work: Work, state: RunState, options: Options) -> dict[str, i
     return account
 
 
-def _counts(
-    control: control_words.Control, at: int, names: type[EventKind] | type[Reason]
-) -> dict[str, int]:
-    return {
-        member.name: control.reply(at + 8 * int(member))
-        for member in names
-        if control.reply(at + 8 * int(member))
-    }
+def _counts(counts: Words, names: type[EventKind] | type[Reason]) -> dict[str, int]:
+    return {member.name: counts[member] for member in names if counts[member]}
 
 
 def _stage_rows(work: Work) -> list[dict[str, Any]]:

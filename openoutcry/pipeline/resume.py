@@ -12,7 +12,6 @@ from openoutcry.journal.checkpoint import recover, save
 from openoutcry.journal.checkpoints import newest_checkpoint
 from openoutcry.journal.events import Point
 from openoutcry.journal.replay import instrument_changes
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.lanes import journaled_lanes
 from openoutcry.runtime.shared import Shared
 from openoutcry.wire.errors import OutcryError
@@ -121,11 +120,9 @@ def prime(
         ring.published_hint[0] = at
         for reader in table.readers(name):
             ring.cursors[reader][0] = at
-    control[control_words.RESUMED_SEQ] = control[control_words.WRITTEN_SEQ] = seq
-    control.set_stage(table.index["journal"], control_words.STAGE_SAFE_SEQ, seq)
+    control.block.resumed_seq = control.block.written_seq = seq
+    control.stage(table.index["journal"]).safe_seq = seq
     for which in range(2):
-        state = control_words.REPLY_STATES + which * control_words.REPLY_STATE_BYTES
-        control[state + control_words.REPLY_CURSOR] = events
-        control[state + control_words.REPLY_EVENT_HASH] = point.chain
-        control[state + control_words.REPLY_COMMANDS] = seq
-        control[state + control_words.REPLY_TRADES] = point.trades
+        state = control.reply_state(which)
+        state.cursor, state.event_hash = events, point.chain
+        state.commands, state.trades = seq, point.trades

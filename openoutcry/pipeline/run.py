@@ -238,7 +238,7 @@ def _run(options: Options, watcher: Watcher, stack: ExitStack, compile_s: float)
     def stop(number: int, frame: Any) -> None:
         """Take no more input, drain, end in order."""
         state.interrupted = True
-        work.shared.control[control_words.STOP] = 1
+        work.shared.control.block.stop = 1
 
     with handling(stop, *STOP_SIGNALS):
         try:
@@ -543,21 +543,16 @@ def _preload(shared: Shared, options: Options, source: Source, limit: int) -> in
 
 def _fill_control(shared: Shared, options: Options, expected: int) -> None:
     control = shared.control
-    control[control_words.BUILD] = this_build().number
-    control[control_words.CONFIG] = options.config_number
-    control[control_words.SEED] = options.seed
-    control[control_words.RATE] = options.rate
-    control[control_words.DURABILITY] = control_words.DURABILITIES.index(options.durability)
-    control[control_words.EXPECTED] = expected
-    control[control_words.EPOCH_OFFSET] = options.clock.epoch_offset_ns()
-    control[control_words.STARTED_NS] = options.clock.monotonic_ns()
+    control.block.build = this_build().number
+    control.block.config = options.config_number
+    control.block.seed = options.seed
+    control.block.rate = options.rate
+    control.block.durability = control_words.DURABILITIES.index(options.durability)
+    control.block.expected = expected
+    control.block.epoch_offset = options.clock.epoch_offset_ns()
+    control.block.started_ns = options.clock.monotonic_ns()
     for which in range(2):
-        at = (
-            control_words.REPLY_STATES
-            + which * control_words.REPLY_STATE_BYTES
-            + control_words.REPLY_EVENT_HASH
-        )
-        control[at] = START
+        control.reply_state(which).event_hash = START
 
 
 def inline_stages(work: Work, state: RunState) -> tuple[worker.CompiledStages, list[Any]]:
@@ -567,7 +562,7 @@ def inline_stages(work: Work, state: RunState) -> tuple[worker.CompiledStages, l
     state.groups.append({"process": "inline", "stages": list(inline_group.stages), "core": None})
     group = worker.CompiledStages(work, inline_group.stages)
     worker.mark_ready(work.shared, inline_group.stages)
-    work.shared.control[control_words.GO] = 1
+    work.shared.control.block.go = 1
     return group, [worker.make_stage(work, row) for row in work.table.stages if not row.compiled]
 
 

@@ -22,7 +22,6 @@ from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ring import RingBuffer
 from openoutcry.ring.policy import needed, quorum_value
 from openoutcry.risk.rebalance import CORE_BYTES
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.shared import Shared
 
 LOOK_S = 0.05
@@ -106,13 +105,13 @@ class Watch:
 
     def _moved(self, name: str) -> bool:
         control, index = self.shared.control, self.shared.table.index[name]
-        if not control.stage(index, control_words.STAGE_READY_NS):
+        if not control.stage(index).ready_ns:
             self._before.pop(name, None)
             return not _is_stopped(self.pid)
-        if control.stage(index, control_words.STAGE_DONE):
+        if control.stage(index).done:
             self._before.pop(name, None)
             return True
-        beat = control.stage(index, control_words.STAGE_HEARTBEAT_NS)
+        beat = control.stage(index).heartbeat_ns
         progress, waits = work_of(self.shared, name)
         before = self._before.get(name)
         self._before[name] = (beat, progress, waits)
@@ -175,7 +174,7 @@ def _leased(shared: Shared) -> bool:
     """Return whether the replicas' last confirmation still counts; else the gate rightly lets
     nothing out."""
     index = shared.table.index[REPLICA.name]
-    until_ns = shared.control.stage(index, control_words.STAGE_SAFE_UNTIL_NS)
+    until_ns = shared.control.stage(index).safe_until_ns
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) < until_ns
 
 

@@ -25,7 +25,6 @@ from openoutcry.pipeline.stall import (
     dump,
 )
 from openoutcry.pipeline.topology import plan_groups
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.table import Group
 from openoutcry.runtime.work import PipelineError, Work
 
@@ -158,7 +157,7 @@ class Supervisor:
             names = [name for group in self.state.groups for name in group["stages"]]
             self.going = all(self._ready_ns(name) for name in names)
             self.going_ns = time.monotonic_ns() if self.going else 0
-            control[control_words.GO] = int(self.going)
+            control.block.go = int(self.going)
             if self.going:
                 self.on_go()
         released = self.work.shared.events.cursors["gate"][0]
@@ -214,7 +213,7 @@ class Supervisor:
         control = shared.control
         now_ns = time.monotonic_ns()
         for name in stuck:
-            control.set_stage(shared.table.index[name], control_words.STAGE_STALLED_NS, now_ns)
+            control.stage(shared.table.index[name]).stalled_ns = now_ns
         child.stall = {
             "stage": " + ".join(stuck),
             "pid": child.pid,
@@ -237,18 +236,16 @@ class Supervisor:
         child.stall = None
         shared = self.work.shared
         for name in child.group.stages:
-            shared.control.set_stage(shared.table.index[name], control_words.STAGE_STALLED_NS, 0)
+            shared.control.stage(shared.table.index[name]).stalled_ns = 0
         self.watcher.note(f"stage {' + '.join(child.group.stages)} (pid {child.pid}) continues")
 
     def _origin_ns(self, now_ns: int) -> int:
         """Return the moment from which times of the run are given: the source's first command, or,
         where all commands come by other lanes, the common start; ``now_ns`` before either."""
-        return self.work.shared.control[control_words.FIRST_NS] or self.going_ns or now_ns
+        return self.work.shared.control.block.first_ns or self.going_ns or now_ns
 
     def _ready_ns(self, stage: str) -> int:
-        return self.work.shared.control.stage(
-            self.work.shared.table.index[stage], control_words.STAGE_READY_NS
-        )
+        return self.work.shared.control.stage(self.work.shared.table.index[stage]).ready_ns
 
     def _start(self, group: Group) -> _Child:
         stack_fd = os.memfd_create("stack")
@@ -295,7 +292,7 @@ class Supervisor:
         hung = child.stall is not None and child.stall["killed"]
         why = _cause(child, status)
         control = self.work.shared.control
-        progress = self.work.shared.sequenced.gating + control.reply(control_words.REPLY_CURSOR)
+        progress = self.work.shared.sequenced.gating + control.reply.cursor
         short = time.monotonic() - child.started_s < CRASH_LOOP_S
         crashes = child.crashes + 1 if (short or hung) and progress == child.progress else 0
         stages = " + ".join(child.group.stages)
@@ -307,10 +304,10 @@ class Supervisor:
             )
         for name in child.group.stages:
             index = self.work.shared.table.index[name]
-            restarts = control.stage(index, control_words.STAGE_RESTARTS) + 1
-            control.set_stage(index, control_words.STAGE_RESTARTS, restarts)
-            control.set_stage(index, control_words.STAGE_READY_NS, 0)
-            control.set_stage(index, control_words.STAGE_STALLED_NS, 0)
+            restarts = control.stage(index).restarts + 1
+            control.stage(index).restarts = restarts
+            control.stage(index).ready_ns = 0
+            control.stage(index).stalled_ns = 0
         died = time.monotonic_ns()
         again = self._start(child.group)
         again.progress, again.crashes = progress, crashes

@@ -45,7 +45,7 @@ class RunningPipeline:
     @property
     def is_ending(self) -> bool:
         """Return whether the run was asked to end: another of the same process may have begun."""
-        return bool(self.control[control_words.STOP])
+        return bool(self.control.block.stop)
 
     def recent_blocks(self) -> RecentBlocks | None:
         """Return where the journal's last blocks are; None: this run has no journal."""
@@ -62,26 +62,22 @@ class RunningPipeline:
         rings = {name: int(ring.published_hint[0]) for name, ring in self.rings.items()}
         control = self.control
         return rings | {
-            "dropped": control[control_words.DROPPED],
-            "refused": control[control_words.REFUSED],
+            "dropped": control.block.dropped,
+            "refused": control.block.refused,
         }
 
     @property
     def durable_seq(self) -> int:
         """Commands up to here are durable; 0 without a journal."""
         index = self.table.index.get("journal")
-        return 0 if index is None else self.control.stage(index, control_words.STAGE_SAFE_SEQ)
+        return 0 if index is None else self.control.stage(index).safe_seq
 
     @property
     def spun_cores(self) -> frozenset[int]:
         """Cores on which a stage spins."""
         stages = range(len(self.table.stages))
-        started = (index for index in stages if self.control.stage(index, control_words.STAGE_PID))
-        return frozenset(
-            core
-            for index in started
-            if (core := self.control.stage(index, control_words.STAGE_CORE)) >= 0
-        )
+        started = (index for index in stages if self.control.stage(index).pid)
+        return frozenset(core for index in started if (core := self.control.stage(index).core) >= 0)
 
     def view(self, before: dict[str, int], window_s: float) -> dict[str, Any]:
         """One look, with rates since ``before``, and latency so far."""
@@ -90,15 +86,15 @@ class RunningPipeline:
     def flow(self, before: dict[str, int], window_s: float) -> dict[str, Any]:
         """The same without latency, which is most of the work."""
         control, now = self.control, self.positions()
-        durability = control_words.DURABILITIES[control[control_words.DURABILITY]]
+        durability = control_words.DURABILITIES[control.block.durability]
         return {
             "pid": self.owner.pid,
             "durability": durability,
-            "seed": control[control_words.SEED],
-            "rate": control[control_words.RATE] or None,
+            "seed": control.block.seed,
+            "rate": control.block.rate or None,
             "commands": now["sequenced"],
-            "expected": control[control_words.EXPECTED] or None,
-            "trades": control.reply(control_words.REPLY_TRADES),
+            "expected": control.block.expected or None,
+            "trades": control.reply.trades,
             # The journal may have taken more since the look at the rings.
             "durable_lag": max(0, now["sequenced"] - self.durable_seq)
             if durability != "none"
@@ -128,11 +124,11 @@ class RunningPipeline:
     def _stages(self) -> list[dict[str, Any]]:
         rows = []
         for index, stage in enumerate(self.table.stages):
-            pid = self.control.stage(index, control_words.STAGE_PID)
+            pid = self.control.stage(index).pid
             if not pid:
                 continue
-            beat_ns = self.control.stage(index, control_words.STAGE_HEARTBEAT_NS)
-            core = self.control.stage(index, control_words.STAGE_CORE)
+            beat_ns = self.control.stage(index).heartbeat_ns
+            core = self.control.stage(index).core
             rows.append(
                 {
                     "name": stage.name,
@@ -140,27 +136,23 @@ class RunningPipeline:
                     "alive": self.stage_alive(index),
                     "core": core if core >= 0 else None,
                     "heartbeat_age_ns": time.monotonic_ns() - beat_ns if beat_ns else None,
-                    "finished": self.control.stage(index, control_words.STAGE_DONE) > 0,
-                    "stalled": self.control.stage(index, control_words.STAGE_STALLED_NS) > 0,
-                    "restarts": self.control.stage(index, control_words.STAGE_RESTARTS),
+                    "finished": self.control.stage(index).done > 0,
+                    "stalled": self.control.stage(index).stalled_ns > 0,
+                    "restarts": self.control.stage(index).restarts,
                 }
             )
         return rows
 
     def stage_alive(self, index: int) -> bool:
         """Return whether the process of a stage that was started lives."""
-        pid, start = (
-            self.control.stage(index, at)
-            for at in (control_words.STAGE_PID, control_words.STAGE_START)
-        )
-        return ProcessIdentity(pid, start).alive()
+        stage = self.control.stage(index)
+        return ProcessIdentity(stage.pid, stage.start).alive()
 
     @property
     def open_orders(self) -> int:
         """Orders in the book, all shards together."""
         return sum(
-            self.control.stage(index, control_words.STAGE_OPEN_ORDERS)
-            for index, _ in enumerate(self.table.stages)
+            self.control.stage(index).open_orders for index, _ in enumerate(self.table.stages)
         )
 
     def histograms(self) -> Iterator[tuple[Stage | Span, npt.NDArray[np.int64]]]:

@@ -17,7 +17,6 @@ from openoutcry.pipeline.progress import RunState, Watcher
 from openoutcry.pipeline.supervisor import Supervisor
 from openoutcry.replica.driver import now_ns
 from openoutcry.replica.hot_standby import HotStandby, Lead
-from openoutcry.runtime import control
 from openoutcry.runtime.lanes import noted_lanes
 from openoutcry.runtime.prefork import Prefork, Start
 from openoutcry.runtime.table import Topology
@@ -101,7 +100,7 @@ class WarmRun:
         self.begun = True
         self.mark("resumed")
         # The run begins now, not when it was prepared: from the monotonic clock to the epoch.
-        work.shared.control[control.EPOCH_OFFSET] = epoch_offset_ns()
+        work.shared.control.block.epoch_offset = epoch_offset_ns()
         if work.ports is not None:
             work.ports.bind()
         if work.sessions is not None:

@@ -30,7 +30,6 @@ from openoutcry.ring import ProcessIdentity
 from openoutcry.ring.sigbus import lock_memory, set_handler
 from openoutcry.risk import rebalance
 from openoutcry.risk.partitioned import pieces
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime import loop
 from openoutcry.runtime.loop import Nap
 from openoutcry.runtime.shared import Contexts, Shared
@@ -203,12 +202,13 @@ def _events_of_shard(work: Work, name: str, last: int, events: int) -> int:
     """Return how many events the shard had published by command ``last``; ``events``: all
     shards, which is what each ring is numbered on from when a run begins."""
     control, index = work.shared.control, work.table.index[name]
-    if last == control[control_words.RESUMED_SEQ]:
+    if last == control.block.resumed_seq:
         return events
+    places = control.stage(index).places
     for which in range(2):
-        place = control_words.STAGE_PLACES + which * control_words.STAGE_PLACE_BYTES
-        if control.stage(index, place) == last:
-            return control.stage(index, place + 8)
+        seq, events_by_then = places[2 * which], places[2 * which + 1]
+        if seq == last:
+            return events_by_then
     raise OutcryError(f"stage {name}: no position is stored for its cursor, which is at {last}")
 
 
@@ -222,7 +222,7 @@ def _rebuild_whole(work: Work, last: int, stages: tuple[str, ...]) -> Engine:
     if last and work.journal is not None:
         # Not less than the cursor: the ring gives away what lies before it as soon as the journal
         # has it.  The journal waits only for the ring, so it gets here.
-        while shared.control[control_words.WRITTEN_SEQ] < last:
+        while shared.control.block.written_seq < last:
             time.sleep(0.001)
         sessions = work.sessions
         if sessions is not None and sessions.stage_name in stages and work.table.shards == 1:
@@ -246,7 +246,7 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
     if apart:
         return _run_python(work, apart[0])
     stages = CompiledStages(work, group.stages)
-    wake = work.shared.control.address + control_words.WOKEN
+    wake = work.shared.control.block.address_of("woken")
     stages.nap[loop.NAP_WAKE // 8] = wake
     if not stages.probe and group.core not in isolated_cores():
         stages.nap[loop.NAP_US // 8] = NAP_US
@@ -259,10 +259,10 @@ def run_group(work: Work, group: Group) -> dict[str, Any]:
             for at, word in stages.watched.items():
                 stages.nap[at // 8] = word
             if work.durable and work.table.confirmers(work.table.gate.name) == ("journal",):
-                asleep = work.shared.control.address + control_words.LOOP_ASLEEP
+                asleep = work.shared.control.block.address_of("loop_asleep")
                 stages.nap[loop.NAP_ASLEEP // 8] = asleep
     control, index = work.shared.control, work.shared.table.index
-    is_restarted = any(control.stage(index[n], control_words.STAGE_RESTARTS) for n in group.stages)
+    is_restarted = any(control.stage(index[n]).restarts for n in group.stages)
     if not is_restarted:
         keep_in_memory(stages)
     if work.sessions is not None and work.sessions.stage_name in group.stages:
@@ -327,7 +327,7 @@ def _run_python(work: Work, row: Stage) -> dict[str, Any]:
     stage = make_stage(work, row)
     mark_ready(work.shared, (row.name,))
     is_journal = row.name == "journal"
-    idle = Idle(work.shared.control.address + control_words.WOKEN if is_journal else 0)
+    idle = Idle(work.shared.control.block.address_of("woken") if is_journal else 0)
     is_woken = is_journal and work.durable
     gathers = is_journal and work.durability == "async"
     while not stage.finished:
@@ -413,9 +413,7 @@ def place_region(target: npt.NDArray[np.uint8], region: npt.NDArray[np.uint8]) -
 def mark_ready(shared: Shared, stages: tuple[str, ...]) -> None:
     """The stages have found their places; they wait for nothing but input."""
     for name in stages:
-        shared.control.set_stage(
-            shared.table.index[name], control_words.STAGE_READY_NS, time.monotonic_ns()
-        )
+        shared.control.stage(shared.table.index[name]).ready_ns = time.monotonic_ns()
 
 
 def announce(shared: Shared, group: Group) -> None:
@@ -423,15 +421,11 @@ def announce(shared: Shared, group: Group) -> None:
     me = ProcessIdentity.mine()
     for name in group.stages:
         index = shared.table.index[name]
-        shared.control.set_stage(index, control_words.STAGE_BUILD, this_build().number)
-        shared.control.set_stage(
-            index, control_words.STAGE_CONFIG, shared.control[control_words.CONFIG]
-        )
-        shared.control.set_stage(index, control_words.STAGE_START, me.start_ticks)
-        shared.control.set_stage(
-            index, control_words.STAGE_CORE, -1 if group.core is None else group.core
-        )
-        shared.control.set_stage(index, control_words.STAGE_PID, me.pid)
+        shared.control.stage(index).build = this_build().number
+        shared.control.stage(index).config = shared.control.block.config
+        shared.control.stage(index).start = me.start_ticks
+        shared.control.stage(index).core = -1 if group.core is None else group.core
+        shared.control.stage(index).pid = me.pid
         for ring in shared.rings.values():
             if name in ring.cursors:
                 ring.register(name, me)

@@ -19,7 +19,6 @@ from openoutcry.replica.place import HAND_OVER_FILE
 from openoutcry.replica.publisher import Publisher
 from openoutcry.replica.state_check import read_state
 from openoutcry.ring.kernels import release
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.histogram import record_spans
 from openoutcry.runtime.prefork import Replication
 from openoutcry.runtime.shared import Shared
@@ -57,16 +56,16 @@ class ReplicaStage:
         self._leave_s = 0.0
         self._all_said = False
         """All that there is is replicated, and the gate knows."""
-        self._recorded = max(publisher.safe_seq, shared.control[control_words.RESUMED_SEQ])
+        self._recorded = max(publisher.safe_seq, shared.control.block.resumed_seq)
         self._say()
 
     def step(self) -> int:
         """Read, publish, take acknowledgements; returns how many messages that were."""
         control, publisher = self.shared.control, self.publisher
         now_ns = time.monotonic_ns()
-        control.set_stage(self.index, control_words.STAGE_HEARTBEAT_NS, now_ns)
-        done = control.stage(self.before, control_words.STAGE_DONE)
-        written, now_s = control[control_words.WRITTEN_SEQ], now_ns / 1e9
+        control.stage(self.index).heartbeat_ns = now_ns
+        done = control.stage(self.before).done
+        written, now_s = control.block.written_seq, now_ns / 1e9
         if written == self._read_seq and publisher.idle and not done and now_s < self._turn_s:
             return 0
         self._turn_s = now_s + TURN_S
@@ -110,12 +109,12 @@ class ReplicaStage:
         publisher, control = self.publisher, self.shared.control
         if self._all_said:
             # The lease is kept until the gate has let out the last event.
-            self.finished = control.stage(self.gate, control_words.STAGE_DONE) > 0
+            self.finished = control.stage(self.gate).done > 0
             return
         if publisher.idle and publisher.safe_seq >= last_seq and not publisher.read():
             self._say()
             release(
-                SharedWord.of(control.stage_address(self.index, control_words.STAGE_DONE)),
+                SharedWord.of(control.stage(self.index).address_of("done")),
                 last_seq + 1,
             )
             self._all_said = True
@@ -135,21 +134,17 @@ class ReplicaStage:
     def _say_published(self) -> None:
         """Report what was published to observers; nothing waits for it."""
         sent = self.publisher.machine.offered
-        self.shared.control.set_stage(self.index, control_words.STAGE_PUBLISHED_SEQ, sent.last_seq)
-        self.shared.control.set_stage(
-            self.index, control_words.STAGE_PUBLISHED_BLOCK, sent.next_block - 1
-        )
+        self.shared.control.stage(self.index).published_seq = sent.last_seq
+        self.shared.control.stage(self.index).published_block = sent.next_block - 1
 
     def _say(self) -> None:
         """Publish how far the replicas are, and until when that counts."""
         control, publisher = self.shared.control, self.publisher
-        until = control.stage_address(self.index, control_words.STAGE_SAFE_UNTIL_NS)
+        until = control.stage(self.index).address_of("safe_until_ns")
         release(SharedWord.of(until), publisher.until_ns)
-        safe = min(publisher.safe_seq, control[control_words.WRITTEN_SEQ])
-        release(
-            SharedWord.of(control.stage_address(self.index, control_words.STAGE_SAFE_SEQ)), safe
-        )
-        control.set_stage(self.index, control_words.STAGE_LAG_BYTES, publisher.unacknowledged_bytes)
+        safe = min(publisher.safe_seq, control.block.written_seq)
+        release(SharedWord.of(control.stage(self.index).address_of("safe_seq")), safe)
+        control.stage(self.index).lag_bytes = publisher.unacknowledged_bytes
         count = safe - self._recorded
         if count > 0:
             now_ns = time.monotonic_ns()
@@ -205,7 +200,7 @@ def make_stage(work: Work) -> ReplicaStage:
             os._exit(1)
 
     lead = work.replication.lead
-    restarts = work.shared.control.stage(work.table.index[NAME], control_words.STAGE_RESTARTS)
+    restarts = work.shared.control.stage(work.table.index[NAME]).restarts
     if lead is not None and not restarts:
         publisher.go_on(*lead)
     else:

@@ -7,7 +7,6 @@ import numpy as np
 from openoutcry.matcher import Engine
 from openoutcry.replica.message import NO_CHECK, Check
 from openoutcry.ring.kernels import release
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.control import Control
 from openoutcry.wire.layout import SharedWord
 
@@ -30,12 +29,12 @@ class StateTeller:
         if seq == self._told_seq or started_ns < self._free_ns:
             return
         words = np.frombuffer(bytes.fromhex(self.engine.state_hash()), np.int64)
-        control, count = self.control, self.control[control_words.STATE_COUNT] | 1
-        release(SharedWord.of(control.address + control_words.STATE_COUNT), count)
-        release(SharedWord.of(control.address + control_words.STATE_SEQ), seq)
-        release(SharedWord.of(control.address + control_words.STATE_HASH), int(words[0]))
-        release(SharedWord.of(control.address + control_words.STATE_HASH + 8), int(words[1]))
-        release(SharedWord.of(control.address + control_words.STATE_COUNT), count + 1)
+        control, count = self.control, self.control.block.state_count | 1
+        release(SharedWord.of(control.block.address_of("state_count")), count)
+        release(SharedWord.of(control.block.address_of("state_seq")), seq)
+        release(SharedWord.of(control.block.address_of("state_hash")), int(words[0]))
+        release(SharedWord.of(control.block.address_of("state_hash") + 8), int(words[1]))
+        release(SharedWord.of(control.block.address_of("state_count")), count + 1)
         self._told_seq = seq
         now_ns = time.monotonic_ns()
         self._free_ns = now_ns + SHARE * (now_ns - started_ns)
@@ -43,11 +42,8 @@ class StateTeller:
 
 def read_state(control: Control) -> Check:
     """Return the matcher's last state check; nothing while it is saying it, or died over it."""
-    count = control[control_words.STATE_COUNT]
-    seq, first, second = (
-        control[at]
-        for at in (control_words.STATE_SEQ, control_words.STATE_HASH, control_words.STATE_HASH + 8)
-    )
-    if count & 1 or not seq or control[control_words.STATE_COUNT] != count:
+    count, seq = control.block.state_count, control.block.state_seq
+    first, second = control.block.state_hash[0], control.block.state_hash[1]
+    if count & 1 or not seq or control.block.state_count != count:
         return NO_CHECK
     return Check(seq, 0, np.array([first, second], np.int64).tobytes())

@@ -47,7 +47,9 @@ class StageBlock(Layout, size_bytes=128):
     stalled_ns: int = i64("by the supervisor: since when it makes no progress, 0: it does")
     safe_seq: int = i64("of a stage that a gate waits for: last command that is safe with it")
     open_orders: int = i64("by a matcher: orders that its book holds")
-    places: int = area(32, "by a shard's matcher: two times a command and its events by then")
+    places: Words = area(
+        32, "by a shard's matcher: two times a command and its events by then", of=Words
+    )
     build: int = i64("build of its process (host/build.py)")
     config: int = i64("configuration of its process")
     safe_until_ns: int = i64(
@@ -88,7 +90,9 @@ class ControlSegment(Layout, size_bytes=43776):
     config: int = i64("its configuration, 0: of none that has a number")
     stop: int = i64("by the supervisor: take no more input, drain", at=128, atomic=True)
     go: int = i64("by the supervisor, once every stage is ready: take input", atomic=True)
-    ports: int = area(32, "by receive: of each port 1 + errno of what keeps packets away, 0: none")
+    ports: Words = area(
+        32, "by receive: of each port 1 + errno of what keeps packets away, 0: none", of=Words
+    )
     woken: int = i64(
         "by loops of stages: counts up when work comes, for processes that sleep until then",
         at=192,
@@ -119,94 +123,28 @@ class ControlSegment(Layout, size_bytes=43776):
     merge_states: int = area(2 * 320, "its two states", at=43072)
     state_count: int = i64("by the one matcher of a replicated run: odd while it writes the next")
     state_seq: int = i64("after which command")
-    state_hash: int = area(16, "hash of its whole state")
+    state_hash: Words = area(16, "hash of its whole state", of=Words)
     set_first_ns: int = i64("``first_ns`` as receive sets it", at=256, atomic=True)
     set_reply_which: int = i64("``reply_which`` as replies sets it", at=640, atomic=True)
     set_merge_which: int = i64("``merge_which`` as merge sets it", at=43008, atomic=True)
 
 
-MAGIC = ControlSegment.offset("magic")
-LAYOUT = ControlSegment.offset("layout_hash")
-OWNER_PID = ControlSegment.offset("owner_pid")
-OWNER_START = ControlSegment.offset("owner_start")
-SEED = ControlSegment.offset("seed")
-RATE = ControlSegment.offset("rate")
-DURABILITY = ControlSegment.offset("durability")
-EXPECTED = ControlSegment.offset("expected")
-EPOCH_OFFSET = ControlSegment.offset("epoch_offset")
-STARTED_NS = ControlSegment.offset("started_ns")
-RESUMED_SEQ = ControlSegment.offset("resumed_seq")
-DROPPED = ControlSegment.offset("dropped")
-REFUSED = ControlSegment.offset("refused")
-BUILD = ControlSegment.offset("build")
-CONFIG = ControlSegment.offset("config")
-STOP = ControlSegment.offset("stop")
-GO = ControlSegment.offset("go")
-PORTS = ControlSegment.offset("ports")
 MAX_PORTS = 4
-WOKEN = ControlSegment.offset("woken")
-JOURNAL_ASLEEP = ControlSegment.offset("journal_asleep")
-LOOP_ASLEEP = ControlSegment.offset("loop_asleep")
-FIRST_NS = ControlSegment.offset("first_ns")
-WRITTEN_SEQ = ControlSegment.offset("written_seq")
-WRITTEN_NS = ControlSegment.offset("written_ns")
-CLOCK_BACK_NS = ControlSegment.offset("clock_back_ns")
-TABLE_BYTES = ControlSegment.offset("table_bytes")
-REPLY_WHICH = ControlSegment.offset("reply_which")
-REPLY_STATES = ControlSegment.offset("reply_states")
 REPLY_STATE_BYTES = ReplyState.size_bytes
-REPLY_CURSOR = ReplyState.offset("cursor")
-REPLY_EVENT_HASH = ReplyState.offset("event_hash")
-REPLY_COMMANDS = ReplyState.offset("commands")
-REPLY_TRADES = ReplyState.offset("trades")
-REPLY_LOST = ReplyState.offset("lost")
-REPLY_DUPLICATED = ReplyState.offset("duplicated")
-REPLY_LAST_NS = ReplyState.offset("last_ns")
-REPLY_KINDS = ReplyState.offset("kinds")
-REPLY_REASONS = ReplyState.offset("reasons")
-STAGE_BLOCKS = ControlSegment.offset("stage_blocks")
 STAGE_BYTES = StageBlock.size_bytes
-STAGE_PID = StageBlock.offset("pid")
-STAGE_START = StageBlock.offset("start")
-STAGE_CORE = StageBlock.offset("core")
-STAGE_HEARTBEAT_NS = StageBlock.offset("heartbeat_ns")
-STAGE_DONE = StageBlock.offset("done")
-STAGE_RESTARTS = StageBlock.offset("restarts")
-STAGE_READY_NS = StageBlock.offset("ready_ns")
-STAGE_STALLED_NS = StageBlock.offset("stalled_ns")
-STAGE_SAFE_SEQ = StageBlock.offset("safe_seq")
-STAGE_OPEN_ORDERS = StageBlock.offset("open_orders")
-STAGE_PLACES = StageBlock.offset("places")
 STAGE_PLACE_BYTES = 16
-STAGE_SAFE_UNTIL_NS = StageBlock.offset("safe_until_ns")
-STAGE_LAG_BYTES = StageBlock.offset("lag_bytes")
-STAGE_PUBLISHED_SEQ = StageBlock.offset("published_seq")
-STAGE_PUBLISHED_BLOCK = StageBlock.offset("published_block")
-STAGE_BUILD = StageBlock.offset("build")
-STAGE_CONFIG = StageBlock.offset("config")
-TABLE_AT = ControlSegment.offset("table")
-MERGE_WHICH = ControlSegment.offset("merge_which")
-MERGE_STATES = ControlSegment.offset("merge_states")
-MERGE_CAUSE = MergeState.offset("cause")
-MERGE_EVENT = MergeState.offset("event")
-MERGE_SHARDS = MergeState.offset("shards")
 MERGE_SHARD_BYTES = 16
 MERGE_STATE_BYTES = MergeState.size_bytes
-STATE_COUNT = ControlSegment.offset("state_count")
-STATE_SEQ = ControlSegment.offset("state_seq")
-STATE_HASH = ControlSegment.offset("state_hash")
 CONTROL_BYTES = ControlSegment.size_bytes
 
 DURABILITIES = ("none", "async", "durable", "replicated")
 
 
 class Control:
-    """The control segment as named words."""
+    """The control segment of a run; ``block``: its words."""
 
     def __init__(self, segment: Segment) -> None:
-        self.segment = segment
-        self.words: npt.NDArray[np.int64] = segment.words(0, CONTROL_BYTES // 8)
-        self.address = segment.address
+        self.segment, self.block = segment, ControlSegment(segment.address)
 
     @classmethod
     def create(cls, name: str, table_text: str = "{}") -> "Control":
@@ -214,11 +152,11 @@ class Control:
         control = cls(Segment.create(name, CONTROL_BYTES, lock=True))
         control._set_table(table_text)
         owner = ProcessIdentity.mine()
-        control[LAYOUT] = int(np.uint64(LAYOUT_HASH).view(np.int64))
-        control[OWNER_PID] = owner.pid
-        control[OWNER_START] = owner.start_ticks
+        control.block.layout_hash = LAYOUT_HASH
+        control.block.owner_pid = owner.pid
+        control.block.owner_start = owner.start_ticks
         # Last, so that no process attaches to a half-made one.
-        control[MAGIC] = CONTROL_MAGIC
+        control.block.magic = CONTROL_MAGIC
         return control
 
     @classmethod
@@ -229,54 +167,49 @@ class Control:
         if segment.size_bytes != CONTROL_BYTES:
             raise SegmentError(f"{name} is not a control segment: {segment.size_bytes} bytes")
         control = cls(segment)
-        if control[MAGIC] != CONTROL_MAGIC:
+        if control.block.magic != CONTROL_MAGIC:
             raise SegmentError(f"{name} is not a control segment: wrong magic at byte 0")
-        check_layout(control[LAYOUT] & (2**64 - 1), name)
+        check_layout(control.block.layout_hash & (2**64 - 1), name)
         return control
 
     @property
     def table_text(self) -> str:
         """The topology of the run (``Topology.to_json``); raises ``SegmentError`` while the run
         that is just starting has not written it yet."""
-        if not self[TABLE_BYTES]:
+        if not self.block.table_bytes:
             raise SegmentError(f"{self.segment.name}: the run has not said its topology yet")
-        return bytes(self.segment.view[TABLE_AT : TABLE_AT + self[TABLE_BYTES]]).decode()
+        return bytes(self._table(self.block.table_bytes)).decode()
+
+    def _table(self, size_bytes: int) -> npt.NDArray[np.uint8]:
+        at = ControlSegment.offset("table")
+        return self.segment.view[at : at + size_bytes]
 
     def _set_table(self, text: str) -> None:
         data = text.encode()
         if len(data) > MAX_TABLE_BYTES:
             raise SegmentError(f"a topology of {len(data)} bytes, more than {MAX_TABLE_BYTES}")
-        self.segment.view[TABLE_AT : TABLE_AT + len(data)] = np.frombuffer(data, np.uint8)
-        self[TABLE_BYTES] = len(data)
-
-    def __getitem__(self, offset: int) -> int:
-        return int(self.words[offset // 8])
-
-    def __setitem__(self, offset: int, value: int) -> None:
-        self.words[offset // 8] = value
+        self._table(len(data))[:] = np.frombuffer(data, np.uint8)
+        self.block.table_bytes = len(data)
 
     def port(self, index: int) -> int | None:
         """Return the errno of what keeps packets away from a port, 0 while it takes them; None:
         there is no such port, or it is not open yet."""
-        word = self[PORTS + 8 * index]
+        word = self.block.ports[index]
         return word - 1 if word else None
 
     def set_port(self, index: int, error: int) -> None:
         """Publish the errno of what keeps packets away from a port, or 0."""
-        self[PORTS + 8 * index] = error + 1
+        self.block.ports[index] = error + 1
 
-    def stage(self, index: int, field: int) -> int:
-        """Return a word of a stage's block: the stage's index in the table, the word's offset."""
-        return self[STAGE_BLOCKS + index * STAGE_BYTES + field]
+    def stage(self, index: int) -> StageBlock:
+        """Return the block of a stage, by its index in the table."""
+        return StageBlock(self.block.stage_blocks + index * STAGE_BYTES)
 
-    def set_stage(self, index: int, field: int, value: int) -> None:
-        """Set a word of a stage's block."""
-        self[STAGE_BLOCKS + index * STAGE_BYTES + field] = value
+    def reply_state(self, which: int) -> ReplyState:
+        """Return one of the two states of replies."""
+        return ReplyState(self.block.reply_states + which * REPLY_STATE_BYTES)
 
-    def stage_address(self, index: int, field: int) -> int:
-        """Return the address of a word of a stage's block, for kernels."""
-        return self.address + STAGE_BLOCKS + index * STAGE_BYTES + field
-
-    def reply(self, field: int) -> int:
-        """A word of the reply state that counts."""
-        return self[REPLY_STATES + self[REPLY_WHICH] * REPLY_STATE_BYTES + field]
+    @property
+    def reply(self) -> ReplyState:
+        """The state of replies that counts."""
+        return self.reply_state(self.block.reply_which)

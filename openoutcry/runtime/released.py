@@ -115,7 +115,7 @@ class ReleasedReader:
     @property
     def ended(self) -> bool:
         """The run is over and this reader has all of its events."""
-        done = self.control.stage(self.table.index[self.table.gate.name], control.STAGE_DONE)
+        done = self.control.stage(self.table.index[self.table.gate.name]).done
         return done == self.place.event_seq + 1
 
     @property

@@ -282,7 +282,7 @@ class Shared:
         last, lanes = self.sequenced.published, self.table.lanes
         if len(lanes) == 1:
             return {lanes[0].name: last}
-        first = max(self.control[control_words.RESUMED_SEQ] + 1, last - stage_words.BURST + 1)
+        first = max(self.control.block.resumed_seq + 1, last - stage_words.BURST + 1)
         words = self.lane_words(first, last - first + 1)
         reached = last_of_lanes(words)
         sequencer = self.table.sequencer
@@ -325,7 +325,7 @@ class Shared:
 
     def safe_seq(self, stage: str) -> int:
         """Commands up to here are safe with that stage."""
-        return self.control.stage(self.table.index[stage], control_words.STAGE_SAFE_SEQ)
+        return self.control.stage(self.table.index[stage]).safe_seq
 
     def end_of(self, ring: str) -> int:
         """Address of the word that holds 1 + last sequence of the ring once its writer has
@@ -333,7 +333,7 @@ class Shared:
         writer = self.table.writer(ring)
         if writer is None:
             return self.rings[ring].address + layout.CLOSED_AT
-        return self.control.stage_address(self.table.index[writer], control_words.STAGE_DONE)
+        return self.control.stage(self.table.index[writer]).address_of("done")
 
     def probe(self, index: int) -> npt.NDArray[np.int64]:
         """The probe of the process whose first stage has this index, as words."""
@@ -390,9 +390,9 @@ class Contexts:
         shared, table = self.shared, self.shared.table
         row, index = table[name], table.index[name]
         words = {
-            stage_words.CONTROL: shared.control.address,
+            stage_words.CONTROL: int(shared.control.block),
             stage_words.CLOCK: shared.clock.address,
-            stage_words.BLOCK: shared.control.stage_address(index, 0),
+            stage_words.BLOCK: int(shared.control.stage(index)),
             stage_words.STAMP_MASK: shared.geometry.stamps - 1,
             stage_words.SINCE: shared.stamp_address(row.since),
             stage_words.UNTIL: shared.stamp_address(row.until),
@@ -408,9 +408,7 @@ class Contexts:
                 stage_words.IN_MASK: ring.mask,
                 stage_words.IN_CURSOR: ring.cursors[name].ctypes.data,
                 stage_words.BARRIER: ahead,
-                stage_words.IN_END: shared.control.stage_address(
-                    table.index[barrier], control_words.STAGE_DONE
-                )
+                stage_words.IN_END: shared.control.stage(table.index[barrier]).address_of("done")
                 if barrier
                 else shared.end_of(inputs[0]),
             }
@@ -434,7 +432,7 @@ class Contexts:
         table, control = self.shared.table, self.shared.control
         names = table.confirmers(name)
         addresses = np.array(
-            [control.stage_address(table.index[n], control_words.STAGE_SAFE_SEQ) for n in names],
+            [control.stage(table.index[n]).address_of("safe_seq") for n in names],
             np.int64,
         )
         self.keep_alive.append(addresses)

@@ -217,9 +217,9 @@ class OperatorLane:
         supervisor.  The lane ends after the day's last command, or when asked to stop."""
         assert self._shared is not None
         shared, control = self._shared, self._shared.control
-        if self._producer is None or not control[control_words.GO]:
+        if self._producer is None or not control.block.go:
             return
-        stopping = control[control_words.STOP] != 0 or self.asked_to_stop()
+        stopping = control.block.stop != 0 or self.asked_to_stop()
         if not stopping:
             now_ns = max(self.clock.now_ns(), self._polled_ns)
             until_ns = min(now_ns, self.end_ns)
@@ -235,7 +235,7 @@ class OperatorLane:
             self._producer.close()
             self._producer = None
             shared.rings[OPERATOR_RING].close()
-            control[control_words.STOP] = 1
+            control.block.stop = 1
 
     @property
     def has_due(self) -> bool:
@@ -265,11 +265,7 @@ class OperatorLane:
     def is_set(self) -> bool:
         """Return whether everything that was due when the run began is processed, so that the
         phases are the calendar's; false once the run ends."""
-        if (
-            self._shared is None
-            or self._producer is None
-            or not self._shared.control[control_words.GO]
-        ):
+        if self._shared is None or self._producer is None or not self._shared.control.block.go:
             return False
         if self._set_seq is None and not (self._due or self._records):
             self._set_seq = self._lane_end
@@ -290,7 +286,7 @@ class OperatorLane:
 
     def _now_ns(self) -> int:
         assert self._shared is not None
-        return self._shared.clock.monotonic_ns() + self._shared.control[control_words.EPOCH_OFFSET]
+        return self._shared.clock.monotonic_ns() + self._shared.control.block.epoch_offset
 
     def put(self, records: npt.NDArray[Any]) -> int:
         """Put records on the lane before what the calendar asks for; returns the lane's sequence
@@ -321,7 +317,7 @@ class OperatorLane:
         cursors = shared.sequenced.cursors
         if any(int(cursors[name][0]) < target for name in shared.table.matchers):
             return False
-        durable = control_words.DURABILITIES[shared.control[control_words.DURABILITY]] == "durable"
+        durable = control_words.DURABILITIES[shared.control.block.durability] == "durable"
         if durable and shared.safe_seq("journal") < target:
             return False
         self._pending_after.pop((lane, lane_seq))

@@ -217,6 +217,10 @@ class Layout(int):
             }
         )
 
+    def address_of(self, name: str) -> int:
+        """Address of a field."""
+        return int(self) + self.fields[name].offset
+
     def dump(self) -> Iterator[tuple[str, int | bytes]]:
         """The fields' names and values, of an area its bytes."""
         for name, field in self.fields.items():

@@ -10,7 +10,6 @@ from openoutcry.pipeline.gate_policy import STREAM
 from openoutcry.ring.kernels import is_published, slot_address
 from openoutcry.ring.layout import FREE
 from openoutcry.ring.policy import quorum_sequence
-from openoutcry.runtime import control
 from openoutcry.runtime import words as stage_words
 from openoutcry.runtime.words import StageContext
 from openoutcry.runtime.work import StageGroup
@@ -104,5 +103,5 @@ def prepare(group: StageGroup, name: str) -> None:
     contexts.set(name, {READERS: words.ctypes.data, READER_COUNT: len(words)})
     row, index = shared.table[name], shared.table.index
     if STREAM in row.gated_by and row.policy == "all":
-        address = shared.control.stage_address(index[STREAM], control.STAGE_SAFE_UNTIL_NS)
+        address = shared.control.stage(index[STREAM]).address_of("safe_until_ns")
         contexts.set(name, {LEASE: address})

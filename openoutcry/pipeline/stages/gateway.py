@@ -19,7 +19,6 @@ from openoutcry.risk import constants
 from openoutcry.risk import layout as lay
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.speed_bump import NEVER, SpeedBump
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime import words as stage_words
 from openoutcry.runtime.lanes import SHIFT
 from openoutcry.runtime.table import OPERATOR_LANE
@@ -292,7 +291,7 @@ def prepare(group: StageGroup, name: str) -> None:
     }
     if work.durable:
         # Answers wait for it; what no answer waits for gathers while it sleeps for a time.
-        words[JOURNAL_ASLEEP] = shared.control.address + control_words.JOURNAL_ASLEEP
+        words[JOURNAL_ASLEEP] = shared.control.block.address_of("journal_asleep")
     words |= bump_words(work, rows, name)
     bits = publication_of(work, rules, group.rtl)
     if bits is not None:

@@ -90,7 +90,7 @@ class JournalStage:
             SpaceWatch(path, time.monotonic(), writer.bytes) for path in writer.directories
         ]
         self.clock = ClockEvidence()
-        self._offset_ns = shared.control[control_words.EPOCH_OFFSET]
+        self._offset_ns = shared.control.block.epoch_offset
         self._clock_due_ns = 0
         back_ns = writer.last_ts_ns - self._now_ns() - self._offset_ns
         if back_ns > WRITTEN_BACK_NS:
@@ -107,19 +107,19 @@ class JournalStage:
         """Write one block if anything is there; returns the number of records."""
         control = self.shared.control
         now = self._now_ns()
-        control.set_stage(self.index, control_words.STAGE_HEARTBEAT_NS, now)
+        control.stage(self.index).heartbeat_ns = now
         self._watch_clock(now)
         first = self.next_seq
         count = published_count(self.ring.address, self.ring.mask, first, self.most)
         if count == 0:
             self._write_clock()
-            done = control.stage(self.before, control_words.STAGE_DONE)
+            done = control.stage(self.before).done
             if done == first and not self.finished:
                 self._write_clock(at_once=True)
                 self._sync()
                 self._say()
                 release(
-                    SharedWord.of(control.stage_address(self.index, control_words.STAGE_DONE)),
+                    SharedWord.of(control.stage(self.index).address_of("done")),
                     first,
                 )
                 self.finished = True
@@ -130,14 +130,14 @@ class JournalStage:
             first,
             parts,
             count,
-            now + control[control_words.EPOCH_OFFSET],
+            now + control.block.epoch_offset,
             durable=self.durable,
             event_digest=self._newest_event_digest(),
             note=self._note(first, count),
         )
         self.next_seq += count
         self.block_ends.append(self.next_seq - 1)
-        now = control[control_words.WRITTEN_NS] = self._now_ns()
+        now = control.block.written_ns = self._now_ns()
         if not self.durable and now - self.synced_ns > ASYNC_SYNC_NS:
             now = self._sync()
         self._say()
@@ -158,7 +158,7 @@ class JournalStage:
 
     def sleep_for_work(self) -> None:
         """Sleep until there is something to write: the gateway of a durable run says so."""
-        asleep = self.shared.control.address + control_words.JOURNAL_ASLEEP
+        asleep = self.shared.control.block.address_of("journal_asleep")
         sleep_until_published(self.ring.address, self.ring.mask, self.next_seq, asleep, SLEEP_US)
 
     def outcome(self) -> dict[str, Any]:
@@ -185,7 +185,7 @@ class JournalStage:
         Durable with what follows. A run that is ``resumed`` stamps by another clock: it says so in
         any case."""
         now = self._now_ns()
-        offset = self.shared.control[control_words.EPOCH_OFFSET]
+        offset = self.shared.control.block.epoch_offset
         records = self.clock.new_records(now, at_once)
         if records is not None or resumed:
             stamp = stamp_record(self.clock.page, offset)
@@ -209,7 +209,7 @@ class JournalStage:
 
     def _report_set_back(self, back_ns: int, result: str) -> None:
         """Say it in the log, and by the control word that raises the alarm ClockSetBack."""
-        self.shared.control[control_words.CLOCK_BACK_NS] += back_ns
+        self.shared.control.block.clock_back_ns += back_ns
         seconds = back_ns / 1e9
         print(f"outcry: the clock was set back by {seconds:,.3f} s: {result}", file=sys.stderr)
 
@@ -245,7 +245,7 @@ class JournalStage:
 
     def _replied(self) -> int:
         control = self.shared.control
-        return control.reply(control_words.REPLY_COMMANDS) + control.reply(control_words.REPLY_LOST)
+        return control.reply.commands + control.reply.lost
 
     def _sync(self) -> int:
         """Make what is written durable; returns the time, which is noted if anything was."""
@@ -253,20 +253,20 @@ class JournalStage:
         self.writer.sync()
         self.synced_ns = self._now_ns()
         if pending:
-            self.shared.control[control_words.WRITTEN_NS] = self.synced_ns
+            self.shared.control.block.written_ns = self.synced_ns
         return self.synced_ns
 
     def _say(self) -> None:
         """Publish the cursors: durable first, because the slots are given back by the other."""
         control = self.shared.control
         release(
-            SharedWord.of(control.stage_address(self.index, control_words.STAGE_SAFE_SEQ)),
+            SharedWord.of(control.stage(self.index).address_of("safe_seq")),
             self.writer.durable_seq,
         )
-        release(SharedWord.of(control.address + control_words.WRITTEN_SEQ), self.writer.written_seq)
+        release(SharedWord.of(control.block.address_of("written_seq")), self.writer.written_seq)
         release(SharedWord.of(self.cursor), self.writer.written_seq)
-        if control[control_words.LOOP_ASLEEP]:
-            control[control_words.LOOP_ASLEEP] = 0
+        if control.block.loop_asleep:
+            control.block.loop_asleep = 0
             self.wake_loop()
 
 
@@ -275,7 +275,7 @@ def make_stage(work: Work) -> JournalStage:
     run has made, any later one finds its place on the disk."""
     assert work.journal is not None
     writer, start = work.writer, work.start
-    restarts = work.shared.control.stage(work.table.index[NAME], control_words.STAGE_RESTARTS)
+    restarts = work.shared.control.stage(work.table.index[NAME]).restarts
     if start is not None:
         journal_id, document, handover = start.journal
         writer = Journal.take_over(

@@ -9,8 +9,8 @@ import numpy as np
 from openoutcry.matcher import scratch_records
 from openoutcry.matcher.book.arena import OPEN_ORDERS as OPEN_ORDERS_AT
 from openoutcry.ring.kernels import slot_address
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime import words
+from openoutcry.runtime.control import STAGE_PLACE_BYTES
 from openoutcry.runtime.shared import EVENT_NOTES
 from openoutcry.runtime.words import StageContext
 from openoutcry.runtime.work import StageGroup
@@ -152,7 +152,7 @@ def prepare(group: StageGroup, name: str) -> None:
     contexts.keep_alive.append(scratch)
     has_notes = engine.hooks is not None and engine.hooks.leaves_notes
     index, control = work.table.index[name], work.shared.control
-    control.set_stage(index, control_words.STAGE_OPEN_ORDERS, engine.open_orders)
+    control.stage(index).open_orders = engine.open_orders
     contexts.set(
         name,
         {
@@ -163,17 +163,16 @@ def prepare(group: StageGroup, name: str) -> None:
             words.NEXT: engine.last_seq + 1,
             NEXT_EVENT: engine.event_count + 1,
             OPEN_ORDERS: engine.address + OPEN_ORDERS_AT,
-            SHOWN_ORDERS: control.stage_address(index, control_words.STAGE_OPEN_ORDERS),
+            SHOWN_ORDERS: control.stage(index).address_of("open_orders"),
             SKIP_UNTIL: work.shared.rings[work.shared.table[name].writes].published,
             NOTES: work.shared.stamp_address(EVENT_NOTES) if has_notes else 0,
         },
     )
     if work.table[name].shard is not None:
-        places = [
-            control_words.STAGE_PLACES,
-            control_words.STAGE_PLACES + control_words.STAGE_PLACE_BYTES,
-        ]
+        places = int(control.stage(index).places)
         # The one that says where the cursor is now must outlive the next to be noted.
-        places.sort(key=lambda place: control.stage(index, place) == engine.last_seq)
-        first, second = (control.stage_address(index, place) for place in places)
+        first, second = sorted(
+            (places, places + STAGE_PLACE_BYTES),
+            key=lambda place: Words(place)[0] == engine.last_seq,
+        )
         contexts.set(name, {PLACE: first, OTHER_PLACE: second})

@@ -58,7 +58,7 @@ SKIP_UNTIL = MergeContext.offset("skip_until")
 
 NO_SHARD = -1
 assert (
-    control_words.MERGE_SHARDS + MAX_SHARDS * control_words.MERGE_SHARD_BYTES
+    MergeState.offset("shards") + MAX_SHARDS * control_words.MERGE_SHARD_BYTES
     <= control_words.MERGE_STATE_BYTES
 )
 
@@ -84,9 +84,6 @@ class ShardPlace(Layout):
     done: int = i64("last command to all shards that it is done with")
 
 
-NEXT = ShardPlace.offset("next")
-
-
 @kernel
 def row_of(context: MergeContext, shard: int) -> ShardRow:
     """Return the merge's row of a shard."""
@@ -94,13 +91,13 @@ def row_of(context: MergeContext, shard: int) -> ShardRow:
 
 
 @kernel
-def place_of(state: int, shard: int) -> ShardPlace:
-    """Return a shard's place in one of the two states. ``state``: its address."""
-    return ShardPlace(state + control_words.MERGE_SHARDS + shard * control_words.MERGE_SHARD_BYTES)
+def place_of(state: MergeState, shard: int) -> ShardPlace:
+    """Return a shard's place in one of the two states."""
+    return ShardPlace(state.shards + shard * control_words.MERGE_SHARD_BYTES)
 
 
 @kernel
-def head_of(context: MergeContext, state: int, shard: int) -> EventRecord:
+def head_of(context: MergeContext, state: MergeState, shard: int) -> EventRecord:
     """Address of the shard's next event, or 0 if it has published none."""
     row, next_event = row_of(context, shard), place_of(state, shard).next
     ring, mask = row.ring, row.mask
@@ -216,10 +213,8 @@ def step(context: MergeContext) -> int:
     room = stage_words.free_slots(context, first, 4 * stage_words.BURST)
     control = context.control
     which = control.merge_which
-    current = control + control_words.MERGE_STATES + which * control_words.MERGE_STATE_BYTES
-    state = MergeState(
-        control + control_words.MERGE_STATES + (1 - which) * control_words.MERGE_STATE_BYTES
-    )
+    current = MergeState(control.merge_states + which * control_words.MERGE_STATE_BYTES)
+    state = MergeState(control.merge_states + (1 - which) * control_words.MERGE_STATE_BYTES)
     for offset in range(0, control_words.MERGE_STATE_BYTES, 64):
         copy64(state + offset, current + offset)
     merged = taken = 0
@@ -251,7 +246,7 @@ def release_events(context: MergeContext, state: MergeState) -> None:
 
 
 @kernel
-def finish_at_end(context: MergeContext, state: int) -> None:
+def finish_at_end(context: MergeContext, state: MergeState) -> None:
     """Finish once every shard has and all that it has written is merged."""
     for shard in range(context.shards):
         end = row_of(context, shard).end.value
@@ -279,21 +274,20 @@ def prepare(group: StageGroup, name: str) -> None:
     assert words.strides[0] == ROW_BYTES
     contexts.keep_alive.append(words)
     published = shared.rings[table[name].writes].published
-    state = (
-        control_words.MERGE_STATES
-        + control[control_words.MERGE_WHICH] * control_words.MERGE_STATE_BYTES
+    state = MergeState(
+        control.block.merge_states + control.block.merge_which * control_words.MERGE_STATE_BYTES
     )
-    if control[state + control_words.MERGE_CAUSE] == 0:
+    if state.cause == 0:
         for shard, ring in enumerate(rings):
-            at = state + control_words.MERGE_SHARDS + shard * control_words.MERGE_SHARD_BYTES
-            control[at + NEXT] = int(shared.rings[ring].cursors[name][0]) + 1
-        control[state + control_words.MERGE_EVENT] = published
+            at = state.shards + shard * control_words.MERGE_SHARD_BYTES
+            ShardPlace(at).next = int(shared.rings[ring].cursors[name][0]) + 1
+        state.event = published
         # Last: now the rest counts.
-        control[state + control_words.MERGE_CAUSE] = int(commands.cursors[name][0]) + 1
+        state.cause = int(commands.cursors[name][0]) + 1
     contexts.set(
         name,
         {
-            stage_words.NEXT: control[state + control_words.MERGE_EVENT] + 1,
+            stage_words.NEXT: state.event + 1,
             COMMANDS: commands.address,
             COMMANDS_MASK: commands.mask,
             COMMANDS_CURSOR: commands.cursors[name].ctypes.data,

@@ -21,8 +21,6 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, Words, i64
 from openoutcry.wire.memory import (
     copy64,
-    load_i64,
-    store_i64,
 )
 from openoutcry.wire.record_blocks import EventRecord
 
@@ -70,33 +68,27 @@ INTERVAL_BYTES = 24
 
 
 @kernel
-def add(address: int, amount: int) -> None:
-    """Add to the int64 at an address."""
-    store_i64(address, load_i64(address) + amount)
-
-
-@kernel
 def count_event(state: ReplyState, slot: EventRecord) -> None:
     """Count one event in a reply state.  Commands come back complete and in order, so the cause of
     each LAST event must be one more than that of the one before: a gap is a loss."""
     kind = slot.kind
     flags = slot.flags
-    add(state + control_words.REPLY_KINDS + 8 * min(kind, control_words.REPLY_KIND_COUNT - 1), 1)
+    state.kinds[min(kind, control_words.REPLY_KIND_COUNT - 1)] += 1
     # The first of a trade's two fills: the maker's, in an auction the buyer's.
     in_auction = flags & AUCTION and slot.side == BUY
     if kind == FILLED and (flags & MAKER or in_auction):
-        add(state + control_words.REPLY_TRADES, 1)
+        state.trades += 1
     if kind == REJECTED:
         reason = min(slot.reason, control_words.REPLY_REASON_COUNT - 1)
-        add(state + control_words.REPLY_REASONS + 8 * reason, 1)
+        state.reasons[reason] += 1
     if flags & LAST:
         cause = slot.cause_seq
         step = cause - state.commands - state.lost
         if step < 1:
-            add(state + control_words.REPLY_DUPLICATED, 1)
+            state.duplicated += 1
         else:
-            add(state + control_words.REPLY_LOST, step - 1)
-            add(state + control_words.REPLY_COMMANDS, 1)
+            state.lost += step - 1
+            state.commands += 1
 
 
 @kernel
@@ -145,10 +137,8 @@ def step(context: RepliesContext) -> int:
     count = send_replies(context, next_event, count)
     ring, ring_mask = context.in_ring, context.in_mask
     which = control.reply_which
-    current = control + control_words.REPLY_STATES + which * control_words.REPLY_STATE_BYTES
-    state = ReplyState(
-        control + control_words.REPLY_STATES + (1 - which) * control_words.REPLY_STATE_BYTES
-    )
+    current = control.reply_states + which * control_words.REPLY_STATE_BYTES
+    state = ReplyState(control.reply_states + (1 - which) * control_words.REPLY_STATE_BYTES)
     for offset in range(0, control_words.REPLY_STATE_BYTES, 64):
         copy64(state + offset, current + offset)
     chain = state.event_hash
@@ -173,7 +163,7 @@ def step(context: RepliesContext) -> int:
 def prepare(group: StageGroup, name: str) -> None:
     """Continue after the last event that the state counts."""
     shared, contexts = group.work.shared, group.contexts
-    done = shared.control.reply(control_words.REPLY_CURSOR)
+    done = shared.control.reply.cursor
     shared.events.cursors[name][0] = done
     table = shared.table
     intervals = [

@@ -46,7 +46,6 @@ from openoutcry.risk.instrument_state import state_in
 from openoutcry.risk.layout import RiskCell
 from openoutcry.risk.region import View, Wallets
 from openoutcry.risk.spot_layout import QUOTE_FEE_AT, RATE_BITS, TAKER_AT
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.loop import sleep_on
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
@@ -188,8 +187,7 @@ class Mirror:
         if self._pipeline is None:  # look() finds out; to ask here costs more than all else
             is_certain = self.file.replication is None or self.state not in ("dead", "open")
             return NO_LIMIT if is_certain else self.seq
-        at = control_words.STAGE_SAFE_SEQ
-        return min(self._pipeline.control.stage(index, at) for index in self._releasing)
+        return min(self._pipeline.control.stage(index).safe_seq for index in self._releasing)
 
     def wait_for_work(self, seconds: float) -> bool:
         """Sleep, so long at most, until the venue's stages have work; True if they had some since
@@ -198,7 +196,7 @@ class Mirror:
         if pipeline is None:
             time.sleep(seconds)
             return True
-        wake = pipeline.control.address + control_words.WOKEN
+        wake = pipeline.control.block.address_of("woken")
         known, seen = self._woken
         has_worked = known is not pipeline or sleep_on(wake, seen, int(seconds * 1e6)) != 0
         self._woken = pipeline, SharedWord(wake).value

@@ -14,7 +14,6 @@ from openoutcry.operations.dump import read_dump
 from openoutcry.pipeline.send import send
 from openoutcry.pipeline.top import running
 from openoutcry.report.evidence import write_evidence
-from openoutcry.runtime import control
 from openoutcry.venue.desk import ask
 from openoutcry.venue.operations import STEPS
 from openoutcry.wire.enums import TimeInForce
@@ -90,7 +89,7 @@ def test_it_is_rehearsed_a_hundred_times_under_flood(tmp_path, count):
                 path.unlink()
         (one,) = [one for one in running() if one.owner.pid == venue.process.pid]
         gate = one.table.index["gate"]
-        os.kill(one.control.stage(gate, control.STAGE_PID), signal.SIGSTOP)
+        os.kill(one.control.stage(gate).pid, signal.SIGSTOP)
         begun = time.monotonic()
         closed = ask(venue.journal, {"do": "emergency-close", "why": "a stage hangs"})
         pressed_s = time.monotonic() - begun
@@ -100,7 +99,7 @@ def test_it_is_rehearsed_a_hundred_times_under_flood(tmp_path, count):
     status = venue.wait_for(lambda status: status["risk"]["emergency_step"] == len(STEPS))
     assert status["risk"]["market_killed"]
     assert one.open_orders == 0
-    restarts = one.control.stage(gate, control.STAGE_RESTARTS)
+    restarts = one.control.stage(gate).restarts
     result = venue.stop()
     write_evidence(
         "rehearsals",

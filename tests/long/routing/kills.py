@@ -52,7 +52,6 @@ from openoutcry.routing.instruments import BUY, SELL
 from openoutcry.routing.parents import ACTIVE, ENDED, ParentStore
 from openoutcry.routing.router import Router
 from openoutcry.routing.settings import read_settings
-from openoutcry.runtime.control import STAGE_PID
 from openoutcry.wire.atomic_file import write_atomically
 from tests.support.pipeline import warm_outcry
 from tests.support.routing.comparison import compare
@@ -134,7 +133,7 @@ class Place:
         for owner in running_owners(self.process.pid):
             one = attached(owner)
             if one is not None and name in one.table.index:
-                pid = one.control.stage(one.table.index[name], STAGE_PID)
+                pid = one.control.stage(one.table.index[name]).pid
                 if any(own == pid for _, own in children_of(self.process.pid)):
                     return pid
         return None

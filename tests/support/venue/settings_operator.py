@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from openoutcry.runtime import control
 from openoutcry.venue.limits import hook_settings
 from openoutcry.venue.operator_lane import OPERATOR_RING, WIRING
 from openoutcry.venue.risk_tables import RiskSpec
@@ -30,11 +29,11 @@ class SettingsOperator:
         return []
 
     def poll(self) -> None:
-        if self.producer is None or not self.shared.control[control.GO]:
+        if self.producer is None or not self.shared.control.block.go:
             return
         while self.records:
             self.producer.publish(np.array(self.records.pop(0), ORDER_DTYPE).reshape(-1))
-        if self.shared.control[control.STOP]:
+        if self.shared.control.block.stop:
             self.producer.close()
             self.producer = None
             self.ring.close()

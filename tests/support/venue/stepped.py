@@ -11,7 +11,7 @@ from openoutcry.pipeline import worker
 from openoutcry.pipeline.options import Options
 from openoutcry.pipeline.progress import RunState, Watcher
 from openoutcry.pipeline.run import finished, inline_stages, prepared
-from openoutcry.runtime import control, loop
+from openoutcry.runtime import loop
 from openoutcry.runtime.work import PipelineError
 
 QUIET_TURNS = 8
@@ -82,7 +82,7 @@ class SteppedRun:
 
     def close_input(self) -> None:
         """Take no more input: the stages drain."""
-        self.work.shared.control[control.STOP] = 1
+        self.work.shared.control.block.stop = 1
 
     def stop(self) -> dict[str, Any]:
         """End in order, whose input is closed; the result document."""

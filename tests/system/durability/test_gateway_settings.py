@@ -17,7 +17,6 @@ from openoutcry.pipeline import worker
 from openoutcry.pipeline.run import Options, run
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
 from openoutcry.runtime import loop
-from openoutcry.runtime.control import EPOCH_OFFSET, GO
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.work import Work
 from openoutcry.wire import ErrorBit
@@ -117,7 +116,7 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
     shared = Shared(geometry("inline", "none"), TOPOLOGY.without("journal"))
     try:
         shared.preload(source.chunks(), 20_000, 20_000)
-        shared.control[EPOCH_OFFSET] = 10**18
+        shared.control.block.epoch_offset = 10**18
         work = Work(
             shared=shared,
             core=Core(source.instruments, 1 << 15),
@@ -130,7 +129,7 @@ def test_a_matcher_rebuilt_from_the_preloaded_input_sees_the_same_verdicts(gatew
             settings=RATE,
         )
         group = worker.CompiledStages(work, work.table.names)
-        shared.control[GO] = 1
+        shared.control.block.go = 1
         while group.run(worker.SLICE_NS, leave_idle=True) != loop.FINISHED:
             pass
         lost = group.outcome()["core matcher"]["state_hash"]

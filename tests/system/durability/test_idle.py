@@ -10,7 +10,6 @@ from openoutcry.host.processes import fork
 from openoutcry.journal.core import Core
 from openoutcry.pipeline import worker
 from openoutcry.pipeline.topology import TOPOLOGY
-from openoutcry.runtime.control import STAGE_READY_NS
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.table import Geometry, Group
 from openoutcry.runtime.work import Work
@@ -36,7 +35,7 @@ def test_a_stage_whose_work_never_comes_leaves_the_core():
         pid = fork(lambda: len(worker.run_group(work, group)))  # nobody says go
         try:
             place = TOPOLOGY.index["receive"]
-            wait_until(lambda: shared.control.stage(place, STAGE_READY_NS), "it waits for input")
+            wait_until(lambda: shared.control.stage(place).ready_ns, "it waits for input")
             time.sleep(0.5)
             before = processor_s(pid)
             time.sleep(2)

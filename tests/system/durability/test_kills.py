@@ -23,7 +23,6 @@ from openoutcry.pipeline.stages.journal import JournalStage
 from openoutcry.pipeline.top import running
 from openoutcry.pipeline.topology import TOPOLOGY, geometry
 from openoutcry.pipeline.worker import CompiledStages, step_address
-from openoutcry.runtime import control as control_words
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.work import Work
 from tests.support.deaths import STAGES, drawn
@@ -129,7 +128,7 @@ def test_a_journal_that_dies_with_a_block_that_it_has_not_reported_writes_it_onc
     report = JournalStage._say
 
     def report_or_die(stage: JournalStage) -> None:
-        restarts = stage.shared.control.stage(stage.index, control_words.STAGE_RESTARTS)
+        restarts = stage.shared.control.stage(stage.index).restarts
         if stage.writer.written_seq > ORDERS // 3 and restarts == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         report(stage)
@@ -203,9 +202,7 @@ class InterruptsAfterRelease:
         (pipeline,) = (one for one in running() if one.owner.pid == os.getpid())
         index, control = pipeline.table.index["matcher"], pipeline.control
         released = int(pipeline.rings["events"].cursors["gate"][0])
-        if control.stage(index, control_words.STAGE_RESTARTS) and control.stage(
-            index, control_words.STAGE_READY_NS
-        ):
+        if control.stage(index).restarts and control.stage(index).ready_ns:
             self.seen.append(released)
         # The supervisor looked between the first and the second of these samples, and it looks
         # again after this one.

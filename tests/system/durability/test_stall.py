@@ -17,7 +17,6 @@ from openoutcry.pipeline.progress import Sample, Watcher
 from openoutcry.pipeline.run import run
 from openoutcry.pipeline.stall import StallPolicy
 from openoutcry.pipeline.topology import TOPOLOGY
-from openoutcry.runtime import control
 from openoutcry.runtime.work import PipelineError, Work
 from tests.support.deaths import KillerFromOutside
 
@@ -65,7 +64,7 @@ def stop_at_start(monkeypatch: pytest.MonkeyPatch, victim: str, ready: bool = Tr
         if ready:
             mark_ready(shared, stages)
         index = TOPOLOGY.index[victim]
-        if victim in stages and not shared.control.stage(index, control.STAGE_RESTARTS):
+        if victim in stages and not shared.control.stage(index).restarts:
             os.kill(os.getpid(), signal.SIGSTOP)
         if not ready:
             mark_ready(shared, stages)
@@ -129,14 +128,14 @@ def spin_without_progress(work: Work, stages: tuple[str, ...]) -> None:
     while True:
         for name in stages:
             index = TOPOLOGY.index[name]
-            work.shared.control.set_stage(index, control.STAGE_HEARTBEAT_NS, time.monotonic_ns())
+            work.shared.control.stage(index).heartbeat_ns = time.monotonic_ns()
 
 
 def spin_first(monkeypatch: pytest.MonkeyPatch, victim: str, times: int) -> None:
     run_group = worker.run_group
 
     def spinning(work: Work, group: Any) -> dict[str, Any]:
-        restarts = work.shared.control.stage(TOPOLOGY.index[victim], control.STAGE_RESTARTS)
+        restarts = work.shared.control.stage(TOPOLOGY.index[victim]).restarts
         if victim in group.stages and restarts < times:
             worker.mark_ready(work.shared, group.stages)
             spin_without_progress(work, group.stages)

@@ -25,7 +25,6 @@ from openoutcry.operations.alarms import ALARMS
 from openoutcry.order_entry import soupbin
 from openoutcry.pipeline.top import RunningPipeline, running
 from openoutcry.ring import Segment
-from openoutcry.runtime import control
 from openoutcry.runtime.histogram import record
 from openoutcry.venue.desk import ask
 from openoutcry.wire.enums import CommandKind, TimeInForce
@@ -166,22 +165,20 @@ def test_a_stage_that_dies_hangs_and_is_down(venue):
     one = pipeline_of(venue)
 
     def started(index):
-        return one.stage_alive(index) and one.control.stage(index, control.STAGE_READY_NS)
+        return one.stage_alive(index) and one.control.stage(index).ready_ns
 
     gate = one.table.index["gate"]
     again = looks("StageRestarted", venue)
     assert not again.look()
-    before = one.control.stage(gate, control.STAGE_RESTARTS)
-    os.kill(one.control.stage(gate, control.STAGE_PID), signal.SIGKILL)
-    until(
-        lambda: one.control.stage(gate, control.STAGE_RESTARTS) > before and one.stage_alive(gate)
-    )
+    before = one.control.stage(gate).restarts
+    os.kill(one.control.stage(gate).pid, signal.SIGKILL)
+    until(lambda: one.control.stage(gate).restarts > before and one.stage_alive(gate))
     assert again.look()
     again.goes(False, 620)
     down = looks("StageDown", venue)
     assert not down.look()
     os.kill(venue.process.pid, signal.SIGSTOP)  # nobody restarts it meanwhile
-    os.kill(one.control.stage(gate, control.STAGE_PID), signal.SIGKILL)
+    os.kill(one.control.stage(gate).pid, signal.SIGKILL)
     until(lambda: not one.stage_alive(gate))
     down.goes(True, 30)
     os.kill(venue.process.pid, signal.SIGCONT)
@@ -195,19 +192,17 @@ def test_a_stage_that_dies_hangs_and_is_down(venue):
 
     def held_stalled():
         """The matcher stands with a command before it, and so does who would start it again."""
-        pid = one.control.stage(matcher, control.STAGE_PID)
-        stopped = [
-            i for i in one.table.index.values() if one.control.stage(i, control.STAGE_PID) == pid
-        ]
+        pid = one.control.stage(matcher).pid
+        stopped = [i for i in one.table.index.values() if one.control.stage(i).pid == pid]
 
         def stalled():
-            return any(one.control.stage(index, control.STAGE_STALLED_NS) > 0 for index in stopped)
+            return any(one.control.stage(index).stalled_ns > 0 for index in stopped)
 
         os.kill(pid, signal.SIGSTOP)
         halt = {"do": "halt", "instrument": "TIN"}
         commands.append(threading.Thread(target=ask, args=(venue.journal, halt)))
         commands[-1].start()
-        until(lambda: stalled() or one.control.stage(matcher, control.STAGE_PID) != pid)
+        until(lambda: stalled() or one.control.stage(matcher).pid != pid)
         os.kill(venue.process.pid, signal.SIGSTOP)
         if not stalled():  # it was started again before that, on a machine that is very busy
             os.kill(venue.process.pid, signal.SIGCONT)

@@ -59,7 +59,7 @@ def test_a_stage_of_another_build_is_not_started(tmp_path):
     (one,) = [one for one in running() if one.owner.pid == venue.process.pid]
     rows = deploy.compare(read_venue(tmp_path / "venue.toml"))
     assert [row.process for row in rows if "build" in row.odd] == [deploy.INSTALLED]
-    os.kill(one.control.stage(one.table.index["matcher"], control_words.STAGE_PID), signal.SIGKILL)
+    os.kill(one.control.stage(one.table.index["matcher"]).pid, signal.SIGKILL)
     _, err = venue.process.communicate(timeout=BOUND_S)
     assert venue.process.returncode != 0
     assert "matcher/matching/take.py changed since this run began" in err
@@ -95,8 +95,8 @@ def test_every_process_says_what_it_is_and_the_odd_one_is_named(tmp_path):
     # A matcher of another build, as its own words would say.
     (one,) = [one for one in running() if one.owner.pid == venue.process.pid]
     control = control_words.Control.attach(one.control.segment.name)
-    control.set_stage(one.table.index["matcher"], control_words.STAGE_BUILD, 7)
-    pid = control.stage(one.table.index["matcher"], control_words.STAGE_PID)
+    control.stage(one.table.index["matcher"]).build = 7
+    pid = control.stage(one.table.index["matcher"]).pid
     output = outcry("venue", "deploy", "check", status=1)
     assert f"matcher (pid {pid}) is of another build" in output
     assert output.count(" is of another") == 1

@@ -14,7 +14,6 @@ import pytest
 from openoutcry.operations.dump import SECTIONS, read_dump
 from openoutcry.operations.stacks import processes_of
 from openoutcry.pipeline.top import running
-from openoutcry.runtime import control
 from openoutcry.wire import OutcryError
 from openoutcry.wire.enums import CommandKind
 from tests.support.console.console_venue import OPERATORS_HASH, PASSWORD, TOTP
@@ -111,7 +110,7 @@ def test_nothing_in_it_is_a_secret(venue):
 def test_a_hung_stage_is_seen(venue):
     """Stopped, a stage gives no stack, and that is said; the others' are there."""
     (one,) = [one for one in running() if one.owner.pid == venue.process.pid]
-    pid = one.control.stage(one.table.index["gate"], control.STAGE_PID)
+    pid = one.control.stage(one.table.index["gate"]).pid
     os.kill(pid, signal.SIGSTOP)
     rows = {row["pid"]: row for row in processes_of(one)}
     with suppress(ProcessLookupError):  # the supervisor may have had enough of it by now

@@ -9,7 +9,6 @@ import pytest
 from openoutcry.host.processes import named_children
 from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.pipeline.top import running
-from openoutcry.runtime import control
 from openoutcry.venue.file import read_venue
 from tests.support.operations.process_table import restarted
 from tests.support.order_entry.sessions_venue import HASH
@@ -62,7 +61,7 @@ def stages_of(venue):
     """Pid of the process of each stage."""
     (run,) = (one for one in running() if one.owner.pid == venue.process.pid)
     blocks = enumerate(run.table.stages)
-    return {row.name: run.control.stage(at, control.STAGE_PID) for at, row in blocks}
+    return {row.name: run.control.stage(at).pid for at, row in blocks}
 
 
 def test_the_venue_has_the_processes_of_the_table_and_no_other(venue):

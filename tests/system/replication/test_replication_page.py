@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from openoutcry.operations.metrics import VenueMetrics
-from openoutcry.runtime import control
 from tests.support.pipeline.outcry_command import nothing_left_behind
 from tests.support.processes import find_pipeline
 from tests.support.replica.replica_cluster import Frozen, replicated_run
@@ -88,19 +87,19 @@ def test_without_the_quorum_nothing_is_released_and_then_it_continues(
     at = pipeline.table.index["replica"]
 
     def lease_s() -> float:
-        until_ns = pipeline.control.stage(at, control.STAGE_SAFE_UNTIL_NS)
+        until_ns = pipeline.control.stage(at).safe_until_ns
         return (until_ns - time.clock_gettime_ns(time.CLOCK_BOOTTIME)) / 1e9
 
     events = pipeline.rings["events"]
 
     def waits() -> bool:
-        safe_seq = pipeline.control.stage(at, control.STAGE_SAFE_SEQ)
+        safe_seq = pipeline.control.stage(at).safe_seq
         return lease_s() < 0 and safe_seq < int(pipeline.rings["sequenced"].published)
 
     with Frozen(cluster, 2):
         wait_until(waits)
         (released,) = events.views(int(events.cursors["gate"][0]), 1)
-        assert int(released["cause_seq"][0]) <= pipeline.control.stage(at, control.STAGE_SAFE_SEQ)
+        assert int(released["cause_seq"][0]) <= pipeline.control.stage(at).safe_seq
         metrics = {
             sample.name: sample.value
             for family in VenueMetrics().collect()

@@ -8,7 +8,6 @@ from openoutcry.journal import Journal
 from openoutcry.journal.listing import describe
 from openoutcry.journal.verify import verify
 from openoutcry.operations.alarms import ALARMS
-from openoutcry.runtime import control as control_words
 from tests.support.order_entry.sessions_venue import session
 from tests.support.venue.inline import InlineVenue
 
@@ -102,11 +101,11 @@ def test_the_log_says_it_while_a_run_goes_on_and_when_it_goes_on(tmp_path, capsy
     venue.clock.advance(2, 1)
     assert "outcry: the clock was set back by 3,600.000 s" in capsys.readouterr().err
     control = venue.run.work.shared.control
-    assert control[control_words.CLOCK_BACK_NS] == HOUR_NS
+    assert control.block.clock_back_ns == HOUR_NS
     venue.again()
     assert "commands after" in capsys.readouterr().err
     control = venue.run.work.shared.control
-    assert control[control_words.CLOCK_BACK_NS] > HOUR_NS - 10 * 10**9
+    assert control.block.clock_back_ns > HOUR_NS - 10 * 10**9
     client = venue.client("ALPHA")
     client.enter("a2")
     venue.stop()

@@ -13,7 +13,6 @@ import psutil
 import pytest
 
 from openoutcry.operations import metrics
-from openoutcry.runtime import control
 from tests.support.operations.alarm_conditions import looks
 
 pytestmark = pytest.mark.xdist_group("alarm_conditions")  # one venue
@@ -56,36 +55,32 @@ def test_a_clock_that_is_off(name, limit_ns, sign, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "word", "quiet", "loud"),
     [
-        ("ReplicaBehind", control.STAGE_SAFE_SEQ, 900_000, 899_999),
-        ("QuorumLost", control.STAGE_SAFE_UNTIL_NS, 10**18, 1),
+        ("ReplicaBehind", "safe_seq", 900_000, 899_999),
+        ("QuorumLost", "safe_until_ns", 10**18, 1),
     ],
 )
 def test_replicas_that_are_away(name, word, quiet, loud, monkeypatch):
     """A million commands are sequenced; the stage's words in the control segment are the test's."""
-    words = {
-        control.STAGE_SAFE_SEQ: 10**6,
-        control.STAGE_SAFE_UNTIL_NS: 2**62,
-        control.STAGE_LAG_BYTES: 0,
-    }
-    stage = SimpleNamespace(stage=lambda _at, key: words[key])
+    block = SimpleNamespace(safe_seq=10**6, safe_until_ns=2**62, lag_bytes=0)
+    stage = SimpleNamespace(stage=lambda _at: block)
     monkeypatch.setattr(
         metrics, "_host", lambda out: metrics._replicas(out, stage, 0, 10**6, "TEST")
     )
 
     def at(value):
-        return lambda: words.__setitem__(word, value)
+        return lambda: setattr(block, word, value)
 
     looks(name).driven(at(quiet), at(loud), 100)
 
 
 def test_a_clock_that_was_set_back(monkeypatch):
     """The journal's word in the control segment is the test's."""
-    words = {control.CLOCK_BACK_NS: 0}
-    pipeline = SimpleNamespace(control=words)
+    block = SimpleNamespace(clock_back_ns=0)
+    pipeline = SimpleNamespace(control=SimpleNamespace(block=block))
     monkeypatch.setattr(metrics, "_host", lambda out: metrics._set_back(out, pipeline, "TEST"))
 
     def at(value):
-        return lambda: words.__setitem__(control.CLOCK_BACK_NS, value)
+        return lambda: setattr(block, "clock_back_ns", value)
 
     looks("ClockSetBack").driven(at(0), at(3_600 * 10**9), 100)
 

@@ -18,7 +18,6 @@ from openoutcry.ptp.host import Machine
 from openoutcry.ptp.page import ClockError, Line
 from openoutcry.ptp.ticks import Q48, ticks_now
 from openoutcry.ring.kernels import release
-from openoutcry.runtime import control
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.table import Geometry
 from openoutcry.wire.enums import BlockKind, ClockSource, ClockState
@@ -71,7 +70,7 @@ def test_each_record_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def shared() -> Iterator[Shared]:
     """A run's rings and control words, of nobody yet."""
     memory = Shared(Geometry({"lane": 64, "sequenced": 64, "events": 64}), TOPOLOGY)
-    memory.control[control.EPOCH_OFFSET] = epoch_offset_ns()
+    memory.control.block.epoch_offset = epoch_offset_ns()
     yield memory
     memory.unlink()
 

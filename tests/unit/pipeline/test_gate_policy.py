@@ -12,7 +12,6 @@ from openoutcry.pipeline.gate_policy import POLICIES, gate_policy
 from openoutcry.pipeline.stall import work_of
 from openoutcry.pipeline.topology import TOPOLOGY, replicated
 from openoutcry.pipeline.worker import CompiledStages
-from openoutcry.runtime import control
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.table import Geometry
 from openoutcry.runtime.work import PipelineError, Work
@@ -32,7 +31,7 @@ class Matched:
         self.shared = Shared(Geometry({"lane": 256, "sequenced": 256, "events": 1024}), table)
         self.shared.preload(source.chunks(), COMMANDS, COMMANDS)
         self.control = self.shared.control
-        self.control[control.GO] = 1
+        self.control.block.go = 1
         self.index = table.index
         self.work = Work(
             shared=self.shared,
@@ -49,9 +48,9 @@ class Matched:
 
     def released(self, local: int, replicated: int, until_ns: int) -> int:
         """The last command whose events are out when the journal and the replicas are so far."""
-        self.control.set_stage(self.index["journal"], control.STAGE_SAFE_SEQ, local)
-        self.control.set_stage(self.index["replica"], control.STAGE_SAFE_SEQ, replicated)
-        self.control.set_stage(self.index["replica"], control.STAGE_SAFE_UNTIL_NS, until_ns)
+        self.control.stage(self.index["journal"]).safe_seq = local
+        self.control.stage(self.index["replica"]).safe_seq = replicated
+        self.control.stage(self.index["replica"]).safe_until_ns = until_ns
         self.gate.run(SLICE_NS, leave_idle=True)
         events = self.shared.events
         last = int(events.cursors["gate"][0])
@@ -106,7 +105,7 @@ def test_a_gate_without_a_lease_does_not_count_as_stalled(matched: Matched) -> N
     assert matched.released(COMMANDS, COMMANDS, OVER) == 0
     assert work_of(matched.shared, "gate")[1] is False
     until_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 10**12
-    matched.control.set_stage(matched.index["replica"], control.STAGE_SAFE_UNTIL_NS, until_ns)
+    matched.control.stage(matched.index["replica"]).safe_until_ns = until_ns
     assert work_of(matched.shared, "gate")[1] is True
 
 

@@ -95,7 +95,7 @@ def naps_of(nap_us, busy_ns, crowded_ns=0):
     before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
     ended = loop.run_stages(plan.ctypes.data, 1, 0, 20_000_000, 10, 0, nap.ctypes.data)
     assert ended == loop.TIME_UP
-    assert block[control.STAGE_HEARTBEAT_NS // 8] > 0
+    assert control.StageBlock(block.ctypes.data).heartbeat_ns > 0
     assert nap.tolist()[:2] == [nap_us, busy_ns]
     if nap[2] != crowded_ns:
         return None

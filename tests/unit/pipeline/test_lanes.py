@@ -18,7 +18,6 @@ from openoutcry.pipeline.worker import CompiledStages
 from openoutcry.risk import speed_bump
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View
-from openoutcry.runtime import control
 from openoutcry.runtime.lanes import SHIFT, LaneCounts, journaled_lanes, last_of_lanes
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.table import OPERATOR_LANE, Geometry, Ring
@@ -136,7 +135,7 @@ def test_whose_time_has_come_waits_for_no_other_command(bumped: Shared) -> None:
     group = gateway(bumped, DELAYED)
     send(bumped, "operator", 2001, 3)
     assert step(group) == 3
-    offset = bumped.control[control.EPOCH_OFFSET]
+    offset = bumped.control.block.epoch_offset
     due = time.monotonic_ns() + offset + 20_000_000
     somebody_waits_until(bumped, due)
     assert step(group) == 0, "the core is not there yet"
@@ -166,11 +165,11 @@ def test_a_run_ends_when_no_command_waits_any_more(bumped: Shared) -> None:
     for lane in ("operator", "lane2"):
         bumped.rings[lane].close()
     index = bumped.table.index
-    bumped.control.set_stage(index["receive"], control.STAGE_DONE, 1)
+    bumped.control.stage(index["receive"]).done = 1
 
     def done() -> int:
         step(group)
-        return bumped.control.stage(index["gateway"], control.STAGE_DONE)
+        return bumped.control.stage(index["gateway"]).done
 
     assert done() == 0, "the core is behind"
     core_is_at(bumped, 1)

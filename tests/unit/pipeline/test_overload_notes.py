@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 from openoutcry.pipeline.progress import Drops
-from openoutcry.runtime import control as control_words
 
 
 def test_a_refused_flood_does_not_hide_that_others_are_dropped():
@@ -11,7 +10,7 @@ def test_a_refused_flood_does_not_hide_that_others_are_dropped():
     told again at once, and both counts stand in shared memory for `outcry top`."""
     network = SimpleNamespace(refused=0, dropped=0)
     network.system_drops = lambda: network.dropped
-    control: dict[int, int] = {}
+    control = SimpleNamespace(block=SimpleNamespace())
     work = SimpleNamespace(ports=network, shared=SimpleNamespace(control=control))
     drops, notes = Drops(), []
     for network.refused, network.dropped in ((5, 0), (6, 0), (7, 3), (8, 4), (9, 5)):
@@ -21,4 +20,4 @@ def test_a_refused_flood_does_not_hide_that_others_are_dropped():
         "orders above their participants' rate limits are rejected (5 so far)",
         "overload: the system drops datagrams that arrive faster than they are read (3 so far)",
     ]
-    assert (control[control_words.DROPPED], control[control_words.REFUSED]) == (5, 9)
+    assert (control.block.dropped, control.block.refused) == (5, 9)

@@ -56,7 +56,7 @@ def test_a_merge_killed_before_its_state_counts_publishes_the_same_again(seed: i
     shared = Shared(geometry("inline", "none", table), table)
     try:
         shared.preload(source.chunks(), count, count)
-        shared.control[control.GO] = 1
+        shared.control.block.go = 1
         work = Work(
             shared=shared,
             core=Core(source.instruments, CAPACITY),
@@ -68,15 +68,15 @@ def test_a_merge_killed_before_its_state_counts_publishes_the_same_again(seed: i
         )
         group = CompiledStages(work, table.names)
         rng, killed = random.Random(seed), 0
-        while not shared.control.stage(table.index["replies"], control.STAGE_DONE):
+        while not shared.control.stage(table.index["replies"]).done:
             for row in table.stages:
                 if row.name == "merge" and rng.random() < 0.5:
                     killed += step_and_kill(group)
                 step(group, row.name)
         assert killed > 10
         events = Engine(source.instruments, CAPACITY).process(validated(orders, work))
-        assert shared.control.reply(control.REPLY_CURSOR) == len(events)
-        assert shared.control.reply(control.REPLY_EVENT_HASH) == hash_array(0, events)
+        assert shared.control.reply.cursor == len(events)
+        assert shared.control.reply.event_hash == hash_array(0, events)
     finally:
         shared.unlink()
 
@@ -95,7 +95,8 @@ def step(group: CompiledStages, name: str) -> int:
 def step_and_kill(group: CompiledStages) -> int:
     """A step of merge of which all but the publication is lost, and its start; 1 if it did any."""
     shared = group.work.shared
-    words = shared.control.words[control.MERGE_WHICH // 8 :]
+    words = shared.control.segment.words(0, control.CONTROL_BYTES // 8)
+    words = words[control.ControlSegment.offset("merge_which") // 8 :]
     cursors = [shared.rings[ring].cursors["merge"] for ring in shared.table.inputs("merge")]
     state, places = words.copy(), [cursor.copy() for cursor in cursors]
     did = step(group, "merge")

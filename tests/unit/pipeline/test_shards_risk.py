@@ -13,7 +13,6 @@ from openoutcry.pipeline.topology import geometry
 from openoutcry.pipeline.worker import CompiledStages
 from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
-from openoutcry.runtime import control
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.work import PipelineError, Work
 from tests.support.pipeline import shards_risk as shared
@@ -60,7 +59,7 @@ def test_who_waits_for_another_shard_is_not_stalled() -> None:
     )
     try:
         shared.preload([orders], 100, 100)
-        shared.control[control.GO] = 1
+        shared.control.block.go = 1
         work = Work(
             shared=shared,
             core=run_options.core,

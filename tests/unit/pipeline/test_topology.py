@@ -136,7 +136,7 @@ def test_who_can_attach_to_a_control_segment_finds_its_table(
 
     def watched(control: control_words.Control, text: str) -> None:
         set_table(control, text)
-        written.append(control[control_words.MAGIC])
+        written.append(control.block.magic)
 
     monkeypatch.setattr(control_words.Control, "_set_table", watched)
     name = segment_name(ProcessIdentity.mine(), "control")

@@ -527,12 +527,13 @@ def test_gaps_between_candles_are_filled_up_to_a_number(places, most, are_last, 
 
 def test_a_portal_sleeps_until_the_stages_have_work():
     words = np.zeros(control.CONTROL_BYTES // 8, np.int64)
-    venue = SimpleNamespace(control=SimpleNamespace(address=words.ctypes.data))
+    block = control.ControlSegment(words.ctypes.data)
+    venue = SimpleNamespace(control=SimpleNamespace(block=block))
     mirror = object.__new__(Mirror)
     mirror._pipeline, mirror._woken = venue, (None, 0)
     assert mirror.wait_for_work(0.001), "of a venue that it has just found it knows nothing"
     assert not mirror.wait_for_work(0.001)
-    loop.wake_sleepers(words.ctypes.data + control.WOKEN)
+    loop.wake_sleepers(block.address_of("woken"))
     assert mirror.wait_for_work(60), "what came since the last call ends the sleep at once"
     assert not mirror.wait_for_work(0.001)
 
