@@ -11,6 +11,7 @@ import pytest
 from openoutcry.order_entry.sessions import Sessions
 from openoutcry.pipeline import worker
 from openoutcry.runtime import loop
+from openoutcry.runtime.control import CONTROL_BYTES, ControlSegment
 from tests.support.order_entry.sessions_venue import session
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.line import Silence
@@ -66,7 +67,9 @@ def test_a_process_in_a_dead_one_s_place_is_ready_before_its_memory_is_locked(
     done = []
     stages = SimpleNamespace(engines={}, probe=1, run=lambda *given, **more: loop.FINISHED)
     stages.nap, stages.outcome = np.zeros(loop.NAP_WORDS, np.int64), dict
-    control = SimpleNamespace(stage=lambda index, word: restarts, address=0)
+    block = np.zeros(CONTROL_BYTES // 8, np.int64)
+    stage = SimpleNamespace(restarts=restarts)
+    control = SimpleNamespace(stage=lambda index: stage, block=ControlSegment(block.ctypes.data))
     shared = SimpleNamespace(control=control, table=SimpleNamespace(index={"matcher": 3}))
     row = SimpleNamespace(compiled=True)
     work = SimpleNamespace(shared=shared, table={"matcher": row}, sessions=None)
