@@ -71,16 +71,22 @@ class ContractTimer:
                 self.note(f"{symbol}: the settlement price of {day} is its mark, {price} ticks")
                 settle, code = Setting.CONTRACT_SETTLE, code_of(symbol)
                 settled.append(setting(settle, price, count << 1, code, day))
-        due = settled or self._fundings(contracts, now_ns)
+        due = settled or self._fundings(view, contracts, now_ns)
         if due:
             self.under_way = put(at_once(due))
 
-    def _fundings(self, contracts: ContractsView, now_ns: int) -> list[npt.NDArray[Any]]:
+    def _fundings(
+        self, view: View, contracts: ContractsView, now_ns: int
+    ) -> list[npt.NDArray[Any]]:
         """Return the commands of the periods that are due.  Of several times that have passed, for
-        instance while the venue was closed, only the last is."""
+        instance while the venue was closed, only the last is.  What was delisted has none: one
+        command that the core refuses would keep all of them from being applied."""
         found = []
         for one in self.funding:
-            due = one.due(contracts, self.symbols.index(one.contract), now_ns)
+            index = self.symbols.index(one.contract)
+            if int(view.instruments[index, lay.HALT // 8]) & lay.DELISTED_HALT:
+                continue
+            due = one.due(contracts, index, now_ns)
             if due is None:
                 continue
             period, rate = due

@@ -40,6 +40,8 @@ from openoutcry.wire.symbols import code_of, names_by_code
 Put = Callable[[npt.NDArray[Any]], int]
 HAS_BID, BID, HAS_ASK, ASK = 0, 1, 3, 4
 """Words of an instrument's best prices."""
+NO_SOURCE = OPERATORS_HALT | lay.SUSPENDED_HALT | lay.DELISTED_HALT
+"""With one of these an own instrument says nothing about an index."""
 
 
 class Running:
@@ -267,8 +269,8 @@ class IndexTimer:
             place = self.place[symbol]
             last, seen = int(view.instruments[place, lay.LAST // 8]), one.last.get(symbol)
             one.last[symbol] = last
-            if int(view.instruments[place, lay.HALT // 8]) & OPERATORS_HALT:
-                continue  # its orders and last price may be of before a split
+            if int(view.instruments[place, lay.HALT // 8]) & NO_SOURCE:
+                continue  # its orders and last price may be old, or of before a split
             bid, ask = self._best(view, place)
             if bid and ask:
                 one.index.report(symbol, (bid + ask) // 2, now_ns)

@@ -11,6 +11,8 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
+from openoutcry.venue.instruments_desk import words
+from openoutcry.wire.instrument_states import InstrumentState
 
 PRICE_DECIMALS = 4
 
@@ -24,6 +26,8 @@ class Holdings:
         self.state = ""
         self.phases: dict[str, str] = {}
         self.halted: list[str] = []
+        self.states: dict[str, str] = {}
+        """Of the instruments that do not trade as their phase says."""
         self.pipeline: RunningPipeline | None = None
         self._aside = Aside()
         self._of = {participant.number: participant for participant in file.participants}
@@ -34,7 +38,8 @@ class Holdings:
         status = read_status(journal) if journal.is_dir() else None
         self.state = str(status["state"]) if status else "never opened"
         self.phases = (status or {}).get("phases") or {}
-        self.halted = ((status or {}).get("risk") or {}).get("halted") or []
+        risk = (status or {}).get("risk") or {}
+        self.halted, self.states = risk.get("halted") or [], risk.get("states") or {}
         pid = status["pid"] if status and status["state"] == "open" else 0
         known = self.pipeline
         if known is None or known.owner.pid != pid or known.is_ending:
@@ -46,12 +51,14 @@ class Holdings:
                 self._aside.keep_off(self.pipeline.spun_cores)
 
     def instruments(self) -> list[dict[str, Any]]:
-        """Each instrument with its phase, whether it is halted, and the decimals of its prices."""
+        """Each instrument with its state and phase, whether it is halted, and the decimals of its
+        prices."""
         decimals = self.file.sessions.price_decimals
         return [
             {
                 "symbol": symbol,
                 "phase": self.phases.get(symbol, ""),
+                "state": self.states.get(symbol, words(InstrumentState.TRADING)),
                 "halted": symbol in self.halted,
                 "decimals": decimals.get(symbol, PRICE_DECIMALS),
             }

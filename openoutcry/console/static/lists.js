@@ -54,7 +54,7 @@ export function showPhases() {
   say($("next"), next ? `Next: ${next.phase.toLowerCase().replaceAll("_", " ")} at ${clock(next.at)} UTC` : "");
   for (const [id, yes] of [["halt-all", may() && !killed], ["kill-market", may() && !killed], ["open-market", may("supervisor") && killed]]) $(id).hidden = !yes;
   const list = state.instruments.map(({ symbol }) => ({ symbol, phase: phases?.[symbol] || "", state: risk?.states?.[symbol] || "trading", halted: (risk?.halted || []).includes(symbol), protection: risk?.protection?.[symbol] || "" }));
-  rows($("phases"), list, (one) => one.symbol, (one) => [one.symbol, [one.state, one.state === "trading" ? "" : "warning"], one.phase.toLowerCase().replaceAll("_", " "), one.halted ? ["halted", "critical"] : ["no", ""], one.protection],
+  rows($("phases"), list, (one) => one.symbol, (one) => [one.symbol, one.phase.toLowerCase().replaceAll("_", " "), one.halted ? ["halted", "critical"] : ["no", ""], one.protection, [one.state, one.state === "trading" ? "" : "warning"]],
     (one) => acts(
       one.halted ? button("Resume", `Resume ${one.symbol}`, { path: "resume", body: { instrument: one.symbol }, go: "Resume", text: "It opens with an auction if it would trade continuously now." })
         : button("Halt", `Halt ${one.symbol}`, { path: "halt", body: { instrument: one.symbol }, go: "Halt", danger: true, text: "Resting orders stay; only cancels are accepted." }),

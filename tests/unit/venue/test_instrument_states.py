@@ -332,3 +332,23 @@ def test_a_listing_that_cannot_be_is_named_by_the_file(tmp_path, more, word_of_i
     with pytest.raises(VenueFileError) as error:
         read_venue(path)
     assert word_of_it in str(error.value)
+
+
+def test_a_perpetual_that_was_delisted_keeps_no_other_from_its_funding(tmp_path):
+    """Two are funded at one time; one of them was delisted at a price, with positions."""
+    text = CONTRACT_VENUE.replace("expiry = 2026-11-23T16:00:00Z\n", "")
+    text = text.replace('kind = "future"', 'kind = "perpetual"')
+    text = text.replace("time_every_s = 600", "time_every_s = 60")
+    for symbol in ("GOLD", "TIN"):
+        text += f'[[funding]]\ncontract = "{symbol}"\nevery_h = 2\n'
+    floor = InlineFloor(tmp_path, text, "2026-11-23T10:10")
+    tin = {"symbol": b"TIN"}
+    floor.send(order(1, Side.SELL, 1, 200_000, who=2, **tin), order(2, Side.BUY, 1, 200_000, **tin))
+    for symbol, price in (("GOLD", 5_000), ("TIN", 200_000)):
+        floor.ask("contract", "mark", symbol, str(price), "--index", str(price - 5))
+    change(floor, "delist", "TIN", "--price", "200000")
+    floor.at("2026-11-23T12:00")
+    funded = lambda s: s["risk"]["contracts"]["GOLD"]["period"]  # noqa: E731
+    assert funded(floor.wait_for(funded))
+    assert not floor.status()["risk"]["contracts"]["TIN"]["period"]
+    floor.close()
