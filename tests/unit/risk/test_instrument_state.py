@@ -20,6 +20,7 @@ from openoutcry.wire.instrument_states import (
 )
 from tests import ROOT
 from tests.support.risk.contracts import contract_pair
+from tests.support.risk.portfolio import portfolio_pair
 from tests.support.risk.risk_core import Operator, Pair, bits
 from tests.support.risk.risk_flow import instruments, mixed_commands
 from tests.support.risk.risk_reference import operator_command, pair
@@ -203,10 +204,11 @@ def test_a_delisting_with_positions_is_refused_until_they_are_closed():
     both.same()
 
 
+@pytest.mark.parametrize("make", [contract_pair, portfolio_pair], ids=["", "scenario margin"])
 @pytest.mark.parametrize("index", [0, 1, 3, 5, 6])
-def test_a_contract_is_delisted_at_a_price_that_settles_its_positions(index):
+def test_a_contract_is_delisted_at_a_price_that_settles_its_positions(index, make):
     """Perpetuals, a future, a call and an inverse put: as at an expiry, with orders still open."""
-    both, symbol = contract_pair(), SYMBOLS[index]
+    both, symbol = make(), SYMBOLS[index]
     mark = both.reference.contracts.rows[index].mark
     for who in (1, 2):
         both.process(setting(Setting.DEPOSIT, 10**13, who))
@@ -297,6 +299,7 @@ def worlds():
     yield "plain", pair
     yield "spot", spot_pair
     yield "contracts", contract_pair
+    yield "scenario margin", portfolio_pair
 
 
 @pytest.mark.parametrize(("seed", "world"), list(enumerate(worlds(), 5)))
