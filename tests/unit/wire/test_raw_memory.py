@@ -93,7 +93,6 @@ ALLOWED = {
     "pipeline/stages/gateway.py": 1,
     "pipeline/stages/matcher.py": 2,
     "pipeline/stages/published.py": 4,
-    "pipeline/stages/replies.py": 2,
     "ptp/ticks.py": 1,
     "ring/tail.py": 1,
     "risk/after.py": 8,
