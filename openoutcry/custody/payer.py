@@ -162,7 +162,8 @@ class Payer:
         rows = [
             row for row in self.store.rows(query, self.chain) if row["reference"] not in self._aside
         ]
-        most = min(asset.batch_most for asset in self.file.assets if asset.chain == self.chain)
+        limits = [one.batch_most for one in self.file.assets if one.chain == self.chain]
+        most = min(self.rail.most_payments, *limits)
         payments = self._signable(
             [
                 Payment(row["reference"], row["asset"], row["address"], int(row["amount"]))

@@ -60,6 +60,8 @@ class Rail(Protocol):
 
     chain: str
     signatures_needed: int
+    most_payments: int
+    """Of one transaction."""
     signs_transactions: bool
     """Whether signers sign the chain's transaction; else a call, which any transaction
     may bring."""

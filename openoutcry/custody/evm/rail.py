@@ -64,6 +64,7 @@ class EvmRail:
     """The hot wallet of one EVM chain."""
 
     signatures_needed = NEEDED
+    most_payments = MAX_PAYMENTS
     signs_transactions = False
 
     def __init__(

@@ -57,6 +57,7 @@ class UtxoRail:
     """One chain's."""
 
     signatures_needed = 2
+    most_payments = 1_000
     signs_transactions = True
 
     def __init__(self, spec: ChainSpec, file: CustodyFile, store: Store) -> None:

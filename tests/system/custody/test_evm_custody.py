@@ -1,5 +1,6 @@
 """Deposits, sweeps and withdrawals on an EVM node, with kills, reorganisations and thieves."""
 
+import json
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -201,6 +202,24 @@ def test_a_thousand_withdrawals_in_one_run(chain: Anvil, tmp_path: Path) -> None
     print(f"\ngas of 7 batches: at most {max(differences):.1%} from the node's estimate")
     assert max(differences) <= 0.05
     floor.close()
+
+
+def test_a_batch_has_no_more_payments_than_the_vault_takes(chain: Anvil, tmp_path: Path) -> None:
+    """Whatever the file says of ``batch_most``."""
+    floor = EvmFloor(chain, tmp_path, batch_most=1_000)
+    try:
+        floor.fill()
+        for number in range(MAX_PAYMENTS + 1):
+            floor.withdraw(f"w{number}", "ETH", 100, place(f"customer {number}"))
+        floor.step()
+        assert floor.store is not None
+        rows = floor.store.rows("select payments from drafts order by id")
+        assert [len(json.loads(row["payments"])) for row in rows] == [MAX_PAYMENTS]
+        floor.step()
+        rows = floor.store.rows("select payments from drafts order by id")
+        assert [len(json.loads(row["payments"])) for row in rows] == [MAX_PAYMENTS, 1]
+    finally:
+        floor.close()
 
 
 def test_a_receiver_that_refuses_gets_nothing_and_the_venue_is_notified(floor: EvmFloor) -> None:
