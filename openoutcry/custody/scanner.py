@@ -207,10 +207,11 @@ class Scanner:
 
     def _undo(self, header: Header) -> None:
         highest = int(self.store.word(f"highest {self.spec.name}") or 0)
-        if highest - header.height >= self.spec.final:
+        confirmations = highest - header.height + 1
+        if confirmations >= self.spec.final:
             text = (
-                f"{self.spec.name}: another branch begins below block {header.height}, which has "
-                f"{highest - header.height} blocks on top of it: final is {self.spec.final}"
+                f"{self.spec.name}: another branch begins below block {header.height}, which had "
+                f"{confirmations} confirmations: final is {self.spec.final}"
             )
             self.trip(text)
             raise DeepFork(text)

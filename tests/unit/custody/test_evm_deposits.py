@@ -236,11 +236,13 @@ def test_a_reorganisation_that_keeps_the_payment_leaves_its_credit(desk: Desk) -
 
 
 def test_a_fork_below_final_blocks_stops_the_scanner(desk: Desk) -> None:
+    desk.chain.mine()
     desk.chain.mine([coins(desk, "a", 1, 50)])
-    for _ in range(FINAL):
+    for _ in range(FINAL - 1):
         desk.chain.mine()
     desk.step()
-    desk.chain.fork(FINAL + 1, [[]] * (FINAL + 2))
+    assert desk.states() == ["final"]
+    desk.chain.fork(FINAL, [[]] * (FINAL + 1))
     with pytest.raises(DeepFork, match="another branch begins below"):
         desk.scanner.catch_up()
     desk.scanner.deposits.post(desk.venue)
@@ -250,11 +252,11 @@ def test_a_fork_below_final_blocks_stops_the_scanner(desk: Desk) -> None:
 def test_the_deepest_permitted_fork_is_undone(desk: Desk) -> None:
     desk.chain.mine()
     desk.chain.mine([coins(desk, "a", 1, 50)])
-    for _ in range(FINAL - 1):
+    for _ in range(FINAL - 2):
         desk.chain.mine()
     desk.step()
-    assert desk.venue.credited()
-    desk.chain.fork(FINAL, [[]] * (FINAL + 1))
+    assert desk.states() == ["credited"]
+    desk.chain.fork(FINAL - 1, [[]] * FINAL)
     desk.step()
     assert desk.venue.credited() == {}
 
