@@ -86,8 +86,14 @@ class InstrumentsDesk:
             raise DeskError(
                 f"{symbol}: states of instruments need one partition ([venue] partitions)"
             )
-        is_contract = int(self.view.instruments[self.symbols.index(symbol), lay.CONTRACT_AT // 8])
-        if wanted is InstrumentState.PRE_OPEN and is_contract:
+        row = self.view.instruments[self.symbols.index(symbol)]
+        calls = int(row[lay.MARKET_RESTS // 8]) & lay.RESTS_IN_CALL
+        if wanted is InstrumentState.CLOSE_ONLY and calls:
+            raise DeskError(
+                f"{symbol} is in a call, whose orders it would cancel: ask again after its "
+                "auction, or suspend it first"
+            )
+        if wanted is InstrumentState.PRE_OPEN and int(row[lay.CONTRACT_AT // 8]):
             raise DeskError(f"{symbol} is a contract of a series: its rule lists it, at a mark")
         terms, price = 0, request.get("price")
         if wanted is InstrumentState.DELISTED:

@@ -192,6 +192,22 @@ def test_a_life_with_a_kill_in_each_request(tmp_path, after):
     floor.close()
 
 
+def test_close_only_waits_for_the_end_of_a_call(tmp_path):
+    """Its orders would be gone before the auction; a suspended instrument is in no call."""
+    floor = InlineFloor(tmp_path, VENUE + PEOPLE, "2026-11-23T08:30")
+    floor.wait_for(lambda s: s["phases"]["TIN"] == "PRE_OPEN" and s["phases_sequenced"])
+    floor.send(order(1, Side.BUY, 5, 500, symbol=b"TIN"))
+    text = change(floor, "close-only", "TIN", status=1)["error"]
+    assert text.startswith("TIN is in a call, whose orders it would cancel")
+    assert not len(effects(floor, STATE))
+    change(floor, "suspend", "TIN")
+    change(floor, "close-only", "TIN")
+    assert floor.status()["risk"]["states"] == {"TIN": "close-only"}
+    floor.at("2026-11-23T09:00")
+    floor.wait_for_phase("CONTINUOUS")
+    floor.close()
+
+
 def test_what_people_read(tmp_path):
     floor = InlineFloor(tmp_path)
     change(floor, "suspend", "GOLD")
