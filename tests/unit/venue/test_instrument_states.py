@@ -180,8 +180,8 @@ def test_a_life_with_a_kill_in_each_request(tmp_path, after):
         change(floor, request, "TIN", "--reference", f"step {number}")
         assert len(effects(floor, STATE)) == number
         state = next_state(state, request)
-        if request == "open":
-            floor.at("2026-11-23T10:12")
+        if request in ("open", "resume"):
+            floor.at(f"2026-11-23T10:{12 * number // 3 + 12}")
             floor.wait_for(lambda s: s["phases"]["TIN"] == "CONTINUOUS")
             state = InstrumentState.TRADING
         states = floor.status()["risk"]["states"]
