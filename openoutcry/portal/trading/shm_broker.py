@@ -57,6 +57,8 @@ class _Session:
         """Requests by their numbers, until the first reply."""
         self.next_reply, self.day = 0, ""
         """Where the next connection continues; 0: with what is new."""
+        self.ended_s = 0.0
+        """When the last connection ended, ``time.monotonic()``."""
 
 
 class ShmBroker:
@@ -200,6 +202,8 @@ class ShmBroker:
             at = self.path, session.row.name, session.row.key
             return ShmClient(*at, first_reply=first_reply, day=day, timeout_s=LOGIN_S)
 
+        if time.monotonic() - session.ended_s > ASKED_S:
+            session.asked.clear()  # no client waits for an answer any more
         if session.asked:
             try:
                 return log_in(session.next_reply, session.day)
@@ -272,6 +276,7 @@ class ShmBroker:
             return
         log.warning("session %s: %s", session.row.name, error)
         self._forget(session, client)
+        session.ended_s = time.monotonic()
         end = client.end
         client.close()
         if end is End.TAKEN_OVER:

@@ -3,7 +3,9 @@ FIX, and what became of a request is known after each death."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from threading import RLock
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import pytest
 
@@ -11,6 +13,7 @@ from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.fix.refusals import text_of_reply
 from openoutcry.order_entry.shm_layout import End
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover
+from openoutcry.portal.trading import shm_broker
 from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refusal
 from openoutcry.portal.trading.orders import ParticipantOrders
 from openoutcry.portal.trading.peer_broker import PeerBroker
@@ -24,6 +27,8 @@ from tests.support.venue.inline import InlineVenue
 
 SHM = int(Protocol.SHM)
 TEN, ELEVEN = 10, 11
+LOCK = RLock()
+"""Held by the thread in which the venue goes on."""
 
 
 def rows(**more):
@@ -65,7 +70,12 @@ class Inline(ShmBroker):
             self.busy -= 1
 
     def _logged_in(self, session):
-        return self.venue.shm(session.row.name, first_reply=session.next_reply, day=session.day)
+        def log_in(path, name, key, *, first_reply, day, timeout_s):
+            with LOCK:
+                return self.venue.shm(name, first_reply=first_reply, day=day)
+
+        with patch.object(shm_broker, "ShmClient", log_in):
+            return super()._logged_in(session)
 
     async def all(self):
         """Let venue and broker go on until neither has anything to do."""
@@ -75,6 +85,16 @@ class Inline(ShmBroker):
             self.venue.step()
             await asyncio.sleep(0)
             await asyncio.sleep(0)
+
+
+def alone(work):
+    """The same, while no login goes on: a connection that ends lets the venue go on, too."""
+
+    def locked(*terms, **more):
+        with LOCK:
+            return work(*terms, **more)
+
+    return locked
 
 
 def apart(work):
@@ -93,6 +113,7 @@ def run(test, tmp_path, **more):
                 task.cancel()
 
     with InlineVenue(rows(**more), tmp_path / "journal") as venue:
+        venue.step, venue.clock.advance = alone(venue.step), alone(venue.clock.advance)
         asyncio.run(asyncio.wait_for(main(venue), 60))
 
 
@@ -201,6 +222,33 @@ def test_what_the_venue_said_while_nobody_was_there_is_read_later(tmp_path):
         assert (name, refusal.is_duplicate, refusal.is_unsent) == ("first", True, False)
         assert session.asked == {}
         assert broker.woken.count(TEN) >= 2
+
+    run(test, tmp_path)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_venue_that_has_forgotten_the_replies_is_asked_for_a_while_and_then_logged_in_to(
+    tmp_path, is_late
+):
+    """A venue whose journal is gone has fewer replies than the portal has read."""
+
+    async def test(venue, broker):
+        await broker.enter(TEN, order("a"))
+        await broker.all()
+        session = broker.sessions[0]
+        session.next_reply = 99
+        session.asked[7] = TEN, "lost", True
+        broker._is_closed = True
+        broker._end(session, session.client, BrokerError("lost"))
+        broker._is_closed = False
+        if not is_late:
+            with pytest.raises(BrokerError, match="number"):
+                await broker.enter(TEN, order("b"))
+            return
+        session.ended_s -= shm_broker.ASKED_S
+        await broker.enter(TEN, order("b"))
+        await broker.all()
+        assert (broker.told, session.asked) == ([], {})
 
     run(test, tmp_path)
 
