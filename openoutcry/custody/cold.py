@@ -179,7 +179,6 @@ def sign(document: dict[str, Any], keys: Keys) -> dict[str, Any]:
 def check_refill(document: dict[str, Any], keys: Keys, now: int | None = None) -> list[str]:
     """The lines that people compare.  Raises :class:`Refused` unless the document is an approved
     refill, which pays to the hot wallet of these keys and leaves the rest in the cold one."""
-    _check_amounts(document)
     change = Wallet(keys.cold(), keys.network).address(1, 0)
     paid = [(address, units) for address, units in document["outputs"] if address != change]
     said = check_approved(document, paid, now)
@@ -187,6 +186,7 @@ def check_refill(document: dict[str, Any], keys: Keys, now: int | None = None) -
     assert approval is not None
     if approval.address != Wallet(keys.hot(), keys.network).address(0, approval.place):
         raise Refused("other_refill", f"{approval.address} does not belong to the hot wallet")
+    _check_amounts(document)
     return said
 
 
