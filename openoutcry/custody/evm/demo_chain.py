@@ -39,7 +39,7 @@ class DemoChain(Closing):
         command = [found, "--host", "127.0.0.1", "--port", str(port)]
         command += ["--chain-id", str(CHAIN_ID), "--accounts", "2", "--silent"]
         # Blocks that are mined at once have a second each: they must not be in the future.
-        command += ["--timestamp", str(int(time.time()) - 43_200)]
+        command += ["--timestamp", str(int(time.time()) - 3_600)]
         with (folder / "anvil.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         until = time.monotonic() + READY_S
