@@ -2,6 +2,7 @@
 while a child of theirs lives; the venue's processes killed under them; and the client in C."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -139,13 +140,17 @@ def test_the_example_in_c_trades_with_a_venue(tmp_path, language):
             timeout=BOUND_S,
         )
         assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout.splitlines()[1:] == [
-            "1 A id=1 request=1 leaves=100 reason=0",
+        # On a busy machine there are heartbeats among the requests.
+        told = "\n".join(done.stdout.splitlines()[1:])
+        assert re.sub(r" request=\d+", "", told).splitlines() == [
+            "1 A id=1 leaves=100 reason=0",
             "2 N id=order-b",
-            "3 U id=0 request=3 leaves=60 reason=0",
+            "3 U id=0 leaves=60 reason=0",
             "4 N id=order-b",
-            "5 C id=0 request=5 leaves=0 reason=11",
+            "5 C id=0 leaves=0 reason=11",
         ]
+        entered, replaced, cancelled = map(int, re.findall(r" request=(\d+)", told))
+        assert 1 <= entered < replaced - 1 < cancelled - 2, "a name is a slot of its own"
         wrong = subprocess.run(
             [str(program), path, "ONE", "00" * 32, "ACME"],
             capture_output=True,
@@ -156,7 +161,7 @@ def test_the_example_in_c_trades_with_a_venue(tmp_path, language):
         with wait_until(
             lambda: logged_in(path, "ONE"), "the program's session has ended"
         ) as client:
-            assert client.taken_before == 5, "slots of the requests that became commands"
+            assert client.taken_before == cancelled, "the last that became a command"
             told = [client.next(BOUND_S) for _ in range(3)]
             assert [(message.kind, message.id, message.orig_id) for message in told] == [
                 (Reply.ACCEPTED, 1, 0),

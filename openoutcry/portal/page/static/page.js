@@ -125,7 +125,8 @@ function tell(one) {
   if (shared.told.has(number)) return;
   if (!number || shared.placed.has(number)) { notice(`${one.title}: ${one.text}`, kind); return; }
   others.count = others.line?.isConnected ? others.count + 1 : 1;
-  const text = others.count === 1 ? `${one.title}: ${one.text}` : t("notice.orders", { count: others.count, last: one.title });
+  const whole = `${one.title}: ${one.text}`, last = kind === "bad" ? whole : one.title;
+  const text = others.count === 1 ? whole : t("notice.orders", { count: others.count, last });
   if (others.count > 1) { say(others.line, text); others.line.className = kind; } else others.line = notice(text, kind);
 }
 
