@@ -72,7 +72,8 @@ def test_the_sessions_die_with_an_order_that_they_have_not_taken(portal):
 
 
 def test_the_venue_dies_with_an_order_that_it_has_not_taken(portal):
-    """How soon it is there again says which answer the client gets."""
+    """How soon it is there again says which answer the client gets.  The kernel lets stopped stages
+    go on for a moment when the venue dies, so one may take the order: then it is unknown."""
     person = portal.person(USD=10**6 * USD)
     with portal.client(person) as client, ThreadPoolExecutor(1) as pool:
         assert client.order("BUY", "0.1", "100", newClientOrderId="first").status_code == 200
@@ -83,13 +84,12 @@ def test_the_venue_dies_with_an_order_that_it_has_not_taken(portal):
         portal.venue.wait_for_phase("CONTINUOUS")
         answer = asked.result()
         assert answer.json() == UNSENT or answer.json()["code"] == UNKNOWN
-        placed = wait_until(
-            lambda: [
-                one
-                for one in [client.order("BUY", "0.1", "100", newClientOrderId="lost")]
-                if one.status_code == 200
-            ],
-            "the venue takes orders",
-        )
-        assert placed[0].json()["status"] == "NEW"
+        again = {"code": -2010, "msg": "Duplicate order sent."}
+
+        def is_there():
+            said = client.order("BUY", "0.1", "100", newClientOrderId="lost").json()
+            return said if said.get("status") == "NEW" or said == again else None
+
+        placed = wait_until(is_there, "the venue takes orders")
+        assert placed != again or answer.json()["code"] == UNKNOWN
         assert (entered(client, "first"), entered(client, "lost")) == (["NEW"], ["NEW"])
