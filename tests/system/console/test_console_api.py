@@ -337,6 +337,7 @@ def test_an_issuers_action_takes_two_supervisors_and_a_halt(floor, anna):
 
 def test_a_state_of_an_instrument_takes_two_supervisors(floor, anna):
     path, tin = "/api/instruments/close-only", {"instrument": "TIN", "password": PASSWORD}
+    floor.venue.let_auctions_end()
     assert anna.act(path, **tin)["waits"] is True
     with floor.client("otto") as otto:
         otto.act(path, 403, **tin)
