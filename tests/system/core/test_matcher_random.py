@@ -118,7 +118,8 @@ def test_the_random_commands_reach_everything():
         pairs = np.stack([news["order_type"], news["time_in_force"] & 15], axis=1)[accepted]
         combinations |= set(map(tuple, np.unique(pairs, axis=0).tolist()))
     assert kinds == set(EventKind) - {EventKind.DELAYED, EventKind.ENTERED}, "a speed bump's"
-    assert reasons == set(Reason) - {Reason.RISK}, "which never comes from the matcher"
+    of_risk = {Reason.RISK, Reason.CLOSE_ONLY, Reason.DELISTED}
+    assert reasons == set(Reason) - of_risk, "which never come from the matcher"
     assert combinations == {(t, f) for t in OrderType for f in TIMES_ALLOWED[t]}
 
 

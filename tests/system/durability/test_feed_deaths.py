@@ -87,7 +87,7 @@ def test_what_cannot_be_had_is_reported_before_any_process_begins(tmp_path, outl
     home = make_journal(tmp_path / "j", run.instruments, run.orders, run.order_capacity)
     shared = SimpleNamespace(
         sequenced=SimpleNamespace(published=0),
-        control=np.zeros(128, np.int64),
+        control=SimpleNamespace(block=SimpleNamespace(epoch_offset=0)),
         stamps_of=lambda stage: np.zeros(8, np.int64),
     )
     spec = FeedSpec(("239.193.0.1", 26400), **outlet)
