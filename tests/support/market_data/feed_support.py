@@ -91,6 +91,13 @@ def protected(
         command["cause_seq"] = number
     protected_events = np.concatenate(parts)
     protected_events["seq"] = np.arange(1, len(protected_events) + 1)
+    phases = instruments["initial_phase"].tolist()
+    for at in np.flatnonzero(protected_events["kind"] == EventKind.PHASE_CHANGED):
+        event = protected_events[at]
+        event["contra_id"], phases[event["instrument"]] = (
+            phases[event["instrument"]],
+            event["qty_lots"],
+        )
     return protected_events, np.array(times, np.int64)
 
 
@@ -106,7 +113,6 @@ def phase_changed(rng: np.random.Generator, instruments: int) -> np.ndarray:
     event = np.zeros(1, EVENT_DTYPE)
     event["kind"], event["flags"] = EventKind.PHASE_CHANGED, EventFlag.LAST
     event["qty_lots"] = rng.choice([Phase.HALT, Phase.VOLATILITY_AUCTION, Phase.CONTINUOUS])
-    event["contra_id"] = rng.choice([Phase.HALT, Phase.VOLATILITY_AUCTION, Phase.CONTINUOUS])
     event["instrument"] = rng.integers(0, instruments)
     event["price_ticks"] = rng.choice([NO_PRICE, 100])
     return with_cause(rng, event)
