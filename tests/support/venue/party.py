@@ -287,11 +287,13 @@ class ShmParty(Party):
     def _packed(self, method: str, *arguments: Any, **fields: Any) -> bytes:
         """What a method of the client would send."""
         sent: list[bytes] = []
+        number = self.client.next_request
         self.client.put = lambda at: sent.append(string_at(at, REQUEST_BYTES)) or 0  # type: ignore
         try:
             getattr(self.client, method)(*arguments, **fields)
         finally:
             del self.client.put
+            self.client.next_request = number
         return b"".join(sent)
 
 
