@@ -12,6 +12,7 @@ from openoutcry.order_entry.shm_layout import MAX_RANGES
 from openoutcry.order_entry.shm_login import KEY_BYTES
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.portal.folder import folder_of, make_folder
+from openoutcry.portal.trading.broker import read_passwords, require_one_door
 from openoutcry.venue.file import SHM_PATH, VenueFile
 from openoutcry.wire.errors import OutcryError
 
@@ -97,6 +98,10 @@ def prepare(
         )
     folder = folder_of(file)
     make_folder(folder)
+    known = folder / "sessions.json"
+    if known.exists():
+        door = Protocol.FIX44 if address else Protocol.SHM
+        require_one_door(file, read_passwords(known), door)
     if address:
         protocol, where = Protocol.FIX44, f"fix-4.4 at {address}"
         port, rows = PORT.format(address=address), _fix_rows(numbers)
@@ -106,7 +111,7 @@ def prepare(
         protocol, port, where = Protocol.SHM, SHM_PORT.format(path=json.dumps(str(path))), "shm"
         rows = _broker_rows(file, numbers, _own_number(file, first, taken), user)
     has_port = any(one.protocol is protocol for one in file.sessions.ports)
-    _add_passwords(folder / "sessions.json", {name: secret for name, (secret, _) in rows.items()})
+    _add_passwords(known, {name: secret for name, (secret, _) in rows.items()})
     with file.path.open("a", encoding="utf-8") as out:
         out.write("".join(text for _, text in rows.values()) + ("" if has_port else port))
     names = f"{next(iter(rows))} to {list(rows)[-1]}" if len(rows) > 1 else next(iter(rows))

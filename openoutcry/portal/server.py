@@ -20,6 +20,7 @@ from openoutcry.journal.events import NO_LIMIT
 from openoutcry.operations.connection_limits import MAX_WITHOUT_LOGIN, ConnectionLimits, allow_files
 from openoutcry.operations.notify import MailServer
 from openoutcry.operations.web_server import PageErrors, server_of, tls_settings, web_config
+from openoutcry.order_entry.spec import Protocol
 from openoutcry.portal.accounts.accounts import ORIGIN, Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.challenges import Challenges
@@ -95,7 +96,7 @@ from openoutcry.portal.spot.sockets import (
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
 from openoutcry.portal.spot.trade import SpotOrders
 from openoutcry.portal.spot.user_data import MAX_KEYS, ListenKeys, UserData
-from openoutcry.portal.trading.broker import Broker, read_passwords
+from openoutcry.portal.trading.broker import Broker, read_passwords, require_one_door
 from openoutcry.portal.trading.fix_broker import FixBroker
 from openoutcry.portal.trading.holds import Holds
 from openoutcry.portal.trading.mirror import Mirror
@@ -518,6 +519,7 @@ def _broker_of(file: VenueFile, folder: Path) -> Broker:
     passwords = read_passwords(folder / "sessions.json")
     broker: Broker
     if sessions_of(file, passwords):
+        require_one_door(file, passwords, Protocol.SHM)
         broker = ShmBroker(file, passwords)
     else:
         broker = FixBroker(file, passwords)

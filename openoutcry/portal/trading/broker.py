@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from openoutcry.order_entry.spec import Protocol as Door
+from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.private_file import require_private
@@ -113,3 +115,15 @@ def read_passwords(path: Path) -> dict[str, str]:
     if type(document) is not dict or any(type(one) is not str for one in document.values()):
         raise OutcryError(f"{path}: a JSON object of passwords by session is expected")
     return document
+
+
+def require_one_door(file: VenueFile, keys: dict[str, str], door: Door) -> None:
+    """Raise :class:`OutcryError` if a venue file has sessions of the portal by another protocol: a
+    portal has one broker, so their participants could neither trade nor cancel."""
+    for row in file.sessions.sessions:
+        if row.name in keys and row.protocol is not door:
+            how = "with --fix" if door is Door.SHM else "without --fix"
+            raise OutcryError(
+                f"{file.path}: session {row.name} of the portal has another protocol, and its "
+                f"participant would have no broker; more sessions need `outcry portal init` {how}"
+            )

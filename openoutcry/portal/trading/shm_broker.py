@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from openoutcry.client import ClientError
-from openoutcry.client.shm import REPLY_DTYPE, RequestsFull, ShmClient, ShmRefused
+from openoutcry.client.shm import REPLY_DTYPE, TEXTS, RequestsFull, ShmClient, ShmRefused
 from openoutcry.client.waiting import Unreachable
 from openoutcry.order_entry.faults import Refusal as CommonRefusal
 from openoutcry.order_entry.fix.refusals import text_of_reply
@@ -42,6 +42,7 @@ KIND, REASON, PARTICIPANT, PRICE, QTY, LEAVES, MATCH, REQUEST = (
     )
 )
 """Places of a reply's fields."""
+UNSENT = Refusal("the venue did not take the request", is_unsent=True)
 Asked = tuple[int, str, bool]
 """Participant and client's name of a request, and whether it enters an order."""
 log = logging.getLogger("outcry.portal")
@@ -218,8 +219,7 @@ class ShmBroker:
         others."""
         for number in [one for one in session.asked if one > client.taken_before]:
             participant, name, _ = session.asked.pop(number)
-            unsent = Refusal("the venue did not take the request", is_unsent=True)
-            self.refused(participant, name, unsent)
+            self.refused(participant, name, UNSENT)
 
     def _readable(self, session: _Session, client: ShmClient) -> None:
         """The venue has sent a byte, so there are replies, or it has closed the connection."""
@@ -246,7 +246,7 @@ class ShmBroker:
         refused: list[tuple[int, str, Refusal]] = []
         try:
             while len(replies := client.poll_array()):
-                for reply in replies.tolist():
+                for place, reply in enumerate(replies.tolist()):
                     if reply[KIND] == Reply.NAMES:
                         continue
                     heard[reply[PARTICIPANT]] = None
@@ -254,7 +254,9 @@ class ShmBroker:
                         continue  # it waits at the speed bump, and is answered then
                     asked = session.asked.pop(reply[REQUEST], None)
                     if reply[KIND] == Reply.REJECTED and asked is not None:
-                        refused.append((asked[0], asked[1], refusal_of(reply, asked[2])))
+                        is_other = asked[:2] != named_in(replies[place - 1])
+                        refusal = UNSENT if is_other else refusal_of(reply, asked[2])
+                        refused.append((asked[0], asked[1], refusal))
         finally:
             session.next_reply, session.day = client.next_reply, client.day
             for participant in heard:
@@ -326,6 +328,14 @@ def aux_of(order: NewOrder) -> int:
         Aux.MINIMUM: order.min_lots,
         Aux.BUDGET: order.budget_tick_lots,
     }[meaning]
+
+
+def named_in(names: Any) -> tuple[int, str]:
+    """Return participant and name of a request that the venue rejects, by the NAMES before the
+    reply.  They are another's if the venue died and another process, which logged in first, sent a
+    request of the same number: so ours was not taken."""
+    begin, end = TEXTS[0]
+    return int(names["participant"]), names.tobytes()[begin:end].rstrip(b"\0").decode("latin-1")
 
 
 def refusal_of(reply: tuple[Any, ...], is_order: bool) -> Refusal:

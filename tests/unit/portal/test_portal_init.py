@@ -143,6 +143,25 @@ def test_sessions_over_fix_are_for_a_portal_elsewhere(tmp_path: Path) -> None:
     assert FixBroker(file, keys).participants == [1000, 1001]
 
 
+@pytest.mark.parametrize("was_fix", [True, False])
+def test_sessions_of_the_other_protocol_are_refused_beside_those_that_there_are(
+    tmp_path: Path, was_fix: bool
+) -> None:
+    """A portal has one broker: participants of the others could not cancel their orders."""
+    path = tmp_path / "spot.toml"
+    write_example(path)
+    over = ["127.0.0.1:9003", ""][:: 1 if was_fix else -1]
+    prepare(read_venue(path), 1000, 2, over[0])
+    before = path.read_text()
+    name = "PORTAL1000" if was_fix else "PORTAL-1"
+    with pytest.raises(OutcryError, match=f"session {name} of the portal has another protocol"):
+        prepare(read_venue(path), 1002, 2, over[1])
+    assert path.read_text() == before
+    keys = read_passwords(folder_of(read_venue(path)) / "sessions.json")
+    assert len(keys) == 2
+    prepare(read_venue(path), 1002, 2, over[0])
+
+
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none" / "spot.toml"
     done = CliRunner().invoke(main, ["portal", "init", str(path)])

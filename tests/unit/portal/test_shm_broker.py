@@ -226,6 +226,36 @@ def test_what_the_venue_said_while_nobody_was_there_is_read_later(tmp_path):
     run(test, tmp_path)
 
 
+@pytest.mark.parametrize(("who", "name"), [(12, "bad"), (ELEVEN, "bad")])
+def test_an_answer_about_another_request_of_the_same_number_is_not_taken_for_ours(
+    tmp_path, who, name
+):
+    """The venue died before it took ours; another process was first at the next one."""
+
+    async def test(venue, broker):
+        await broker.enter(ELEVEN, order("first"))
+        await broker.all()
+        session = broker.sessions[1]
+        await broker.enter(ELEVEN, order("lost"))
+        broker._is_closed = True  # as if it were slow
+        apart(lambda: (venue.drop(), venue.open()))
+        broker._end(session, session.client, BrokerError("lost"))
+        other = Inline(venue)
+        await other.enter(who, order(name, lots=-5))
+        await other.all()
+        broker._is_closed = False
+        await broker.enter(ELEVEN, order("next"))
+        await broker.all()
+        ((_, _, refused),) = other.told
+        assert refused == Refusal("OrderQty (38) must be above 0")
+        ((participant, told, unsent),) = broker.told
+        assert (participant, told, unsent.is_unsent) == (ELEVEN, "lost", True)
+        for task in other._tasks:
+            task.cancel()
+
+    run(test, tmp_path)
+
+
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_venue_that_has_forgotten_the_replies_is_asked_for_a_while_and_then_logged_in_to(
     tmp_path, is_late
