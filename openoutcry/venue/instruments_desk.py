@@ -70,8 +70,11 @@ class InstrumentsDesk:
         row = self.view.instruments[self.symbols.index(symbol)]
         return state_in(int(row[lay.HALT // 8]))
 
-    def work_of(self, request: Request, operator: int) -> Work:
-        """Raises :class:`DeskError` naming what cannot be."""
+    def work_of(
+        self, request: Request, operator: int, had_effect: Callable[[], bool] = lambda: False
+    ) -> Work:
+        """``had_effect()``: the core has applied the command, whatever state another request has
+        led to since.  Raises :class:`DeskError` naming what cannot be."""
         symbol, asked = str(request.get("instrument") or ""), request["do"].removeprefix(PREFIX)
         if symbol not in self.symbols:
             raise DeskError(f"there is no instrument {symbol!r}")
@@ -105,7 +108,7 @@ class InstrumentsDesk:
         )
 
         def refused() -> str:
-            if self.state(symbol) is wanted:
+            if self.state(symbol) is wanted or had_effect():
                 return ""
             return f"{symbol}: the core rejected it; see `outcry venue instrument list`"
 
@@ -114,7 +117,7 @@ class InstrumentsDesk:
             record,
             [f"{symbol} {DONE[asked]}.{shown}" if shown else f"{symbol} {DONE[asked]}"],
             refused,
-            lambda: self._phases(symbol, wanted, call_s),
+            lambda: self._phases(symbol, self.state(symbol), call_s),
         )
 
     def _phases(self, symbol: str, state: InstrumentState, call_s: int) -> Work:

@@ -289,7 +289,8 @@ class Operations:
         return work
 
     def _of_instruments(self, request: dict[str, Any]) -> Work:
-        work = self.listings.work_of(request, request[BY])
+        had_effect = partial(self.requests.had_effect, *self.requests.asked)
+        work = self.listings.work_of(request, request[BY], had_effect)
         if request[BY]:
             self.operators.check(request[BY], SUPERVISOR)
             if not request.get(EFFECTIVE):

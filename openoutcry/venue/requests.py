@@ -117,6 +117,11 @@ class Requests:
         self._require_same(reference, content, int(row[Request.offset("content") // 8]))
         return RequestState(int(row[Request.offset("state") // 8]))
 
+    def had_effect(self, reference: str, content: int) -> bool:
+        """Return whether the core has applied the command that is the request's effect."""
+        state = self._state(reference, content)
+        return state is not None and state is not RequestState.BEGUN
+
     def _require_same(self, reference: str, content: int, known: int) -> None:
         if content != known:
             raise DeskError(

@@ -2,6 +2,8 @@
 the ledger and every door see the same."""
 
 import json
+import select
+import socket
 
 import numpy as np
 import pytest
@@ -11,11 +13,13 @@ from openoutcry.cli.main import main
 from openoutcry.market_data.feed import Feed
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
+from openoutcry.venue.desk import NAME
 from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.venue.instruments_desk import words
 from openoutcry.wire.enums import CommandKind, EventKind, Phase, Reason, Side
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.instrument_states import InstrumentState, next_state
+from openoutcry.wire.unix_socket import connect
 from tests.support.venue.contract_floor import CONTRACT_VENUE, PEOPLE
 from tests.support.venue.cut_requests import cut_off, effects
 from tests.support.venue.floor import InlineFloor
@@ -106,6 +110,35 @@ def test_close_only_takes_what_makes_a_position_smaller(floor):
     assert floor.status()["phases"]["TIN"] == "CONTINUOUS"
     change(floor, "resume", "TIN")
     floor.send_all(order(12, Side.SELL, 40, 600, kind=CommandKind.CANCEL, **more))
+
+
+def test_two_requests_at_once_are_both_answered_as_they_were_done(tmp_path):
+    """The second one's state is in force when the first is answered."""
+    floor = InlineFloor(tmp_path)
+    asked = [
+        {"do": f"instrument-{do}", "instrument": "TIN", "reference": f"notice {do}"}
+        for do in ("suspend", "close-only")
+    ]
+    clients = []
+    for request in asked:
+        clients.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        connect(clients[-1], floor.journal_path / NAME, 1)
+        clients[-1].sendall(json.dumps(request).encode() + b"\n")
+    while len(select.select(clients, [], [], 0)[0]) < len(clients):
+        floor.step()
+    answers = [json.loads(one.recv(4_096)) for one in clients]
+    for one in clients:
+        one.close()
+    assert [one.get("reference") for one in answers] == ["notice suspend", "notice close-only"]
+    floor.step()
+    assert effects(floor, STATE)["aux"].tolist() == [
+        InstrumentState.SUSPENDED,
+        InstrumentState.CLOSE_ONLY,
+    ]
+    status = floor.status()
+    assert status["risk"]["states"] == {"TIN": "close-only"}
+    assert status["phases"]["TIN"] == "CONTINUOUS"
+    floor.close()
 
 
 def test_a_delisting_with_positions_names_what_is_in_the_way(floor):
