@@ -482,8 +482,9 @@ class _CalleeCompiler(_KernelCompiler):
 
 
 def _has_own_name(function: Any) -> bool:
-    """Return whether no other function of its module has its name."""
-    return function.__closure__ is None and "<" not in function.__qualname__
+    """Return whether it is what its module has under its name."""
+    found = getattr(sys.modules.get(function.__module__), function.__qualname__, None)
+    return getattr(found, "py_func", found) is function
 
 
 class _CalleeCache(NullCache):
@@ -518,7 +519,7 @@ class _CalleeCache(NullCache):
         rtsys.initialize(target_context)
         try:
             library = _kept_library(name, codegen)
-        except (OSError, EOFError, pickle.UnpicklingError):
+        except (OSError, EOFError):
             return None  # it, or what it calls, is not whole
         fndesc, environment, signature = pickle.loads(library.described)
         result: Any = CompileResult  # a namedtuple, whose fields numba's stubs do not know
@@ -560,7 +561,8 @@ class _CalleeCache(NullCache):
         try:
             os.makedirs(path.parent, exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(pickle.dumps((*code, others, library.described)))
+                written = pickle.dumps((*code, others, library.described))
+                file.write(hashlib.blake2b(written).digest() + written)
             os.replace(file.name, path)
         except OSError:
             return  # it is compiled again where it is needed
@@ -580,12 +582,15 @@ class _Linked:
 
 def _kept_library(name: str, codegen: Any) -> _CalleeLibrary:
     """Return the code that a file of the cache has, with what it calls.  Raises ``OSError``, and
-    ``EOFError`` or ``UnpicklingError`` for a file that is not whole."""
+    ``EOFError`` for a file that is not whole."""
     known = _CalleeCache.libraries.get(name)
     if known is not None:
         return known
     with open(KERNELS_DIR / name, "rb") as file:
-        own_name, bitcode, callees, others, described = pickle.load(file)
+        digest, written = file.read(hashlib.blake2b().digest_size), file.read()
+    if hashlib.blake2b(written).digest() != digest:
+        raise EOFError(f"{name} is damaged")
+    own_name, bitcode, callees, others, described = pickle.loads(written)
     library = _CalleeLibrary(codegen, own_name)
     library._final_module = parse_bitcode(bitcode)
     library._final_module.name = own_name

@@ -1,14 +1,11 @@
 """wire/kernel.py: one compiler policy, and a cache that never returns an old answer."""
 
-import ast
 import itertools
 import operator
-from collections import Counter
 from pathlib import Path
 
 import numba
 
-from openoutcry import PACKAGE
 from openoutcry.wire.kernel import CACHE_ROOT, kernel, kernel_outlined
 from openoutcry.wire.typing_speed import numba_call_type
 
@@ -111,22 +108,23 @@ def test_operators_of_words_are_typed_as_numba_types_them():
             assert numba_call_type(function, context, pair, {}) == signature, (name, pair)
 
 
-def kernels_of_one_name(source):
-    """Names that several kernels of a module have: what is kept of one would be linked for the
-    other (``_has_own_name``)."""
-    kinds = ("kernel", "kernel_outlined")
-    names = Counter(
-        node.name
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.FunctionDef)
-        and any(isinstance(one, ast.Name) and one.id in kinds for one in node.decorator_list)
-    )
-    return [name for name, count in names.items() if count > 1]
+@kernel_outlined
+def named_twice(a):
+    return a + 1
 
 
-def test_no_two_kernels_of_a_module_have_one_name():
-    twice = "@kernel\ndef f(x):\n    return x\none = f\n@kernel_outlined\ndef f(x):\n    return 1\n"
-    assert kernels_of_one_name(twice) == ["f"]
-    for path in PACKAGE.rglob("*.py"):
-        source = path.read_text(encoding="utf-8")
-        assert "kernel" not in source or kernels_of_one_name(source) == [], path
+first_of_two = named_twice
+
+
+@kernel_outlined
+def named_twice(a):
+    return a + 100
+
+
+@kernel
+def calls_both(a):
+    return 2 * first_of_two(a) + named_twice(a)
+
+
+def test_two_kernels_of_one_name_are_two():
+    assert calls_both(0) == 102
