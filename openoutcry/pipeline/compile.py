@@ -122,7 +122,7 @@ def compile_kernels(
         Part(
             "stages", [step for step in steps if step[0] not in elsewhere] + [(loop.run_stages, 7)]
         ),
-        *([Part("order flow", [(generate, 7)])] if generates else []),
+        *([Part("order flow", [(generate, 3)])] if generates else []),
         Part("book", BOOK),
         Part("gateway and rings", [(validate_batch, 3), *RINGS]),
     ]

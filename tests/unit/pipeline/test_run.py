@@ -1,5 +1,6 @@
 """The whole chain: every topology and durability gives one answer, and says what happened."""
 
+import inspect
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -66,3 +67,5 @@ def test_a_run_with_risk_leaves_no_long_kernel_to_the_process_that_serves(
     (matcher,) = (part for part in parts if (process_batch, 5) in part.kernels)
     assert (process_hooked, 5) in matcher.kernels
     assert {one for part in parts for one in part.kernels} >= set(risk_kernels(hooks))
+    for function, count in (one for part in parts for one in (*part.ahead, *part.kernels)):
+        assert len(inspect.signature(function.py_func).parameters) == count, function  # type: ignore[attr-defined]
