@@ -4,17 +4,25 @@ The answer to a request is what the mirror shows of it: an order counts once its
 released. A broker only reports what never became a command.
 """
 
+import asyncio
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from openoutcry.client import ClientError
+from openoutcry.client.waiting import Unreachable
 from openoutcry.order_entry.spec import Protocol as Door
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.private_file import require_private
+
+REOPENS_S, RETRY_S = 15.0, 0.1
+"""How long a venue that never closes is waited for, and from one attempt to the next."""
+Client = TypeVar("Client")
 
 
 class BrokerError(OutcryError):
@@ -65,6 +73,20 @@ class Refusal:
 
 Refused = Callable[[int, str, Refusal], None]
 """Participant, client's name of the request, why."""
+
+
+async def logged_in(log_in: Callable[[], Client], file: VenueFile) -> Client:
+    """Return what ``log_in`` returns in a thread.  A venue that never closes opens its doors again
+    within seconds, at a reset of its sessions or a restart, and is waited for.  Raises
+    :class:`BrokerError`."""
+    until_s = time.monotonic() + (REOPENS_S if file.calendar.never_closes else 0.0)
+    while True:
+        try:
+            return await asyncio.to_thread(log_in)
+        except (ClientError, OSError) as error:
+            if not isinstance(error, Unreachable) or time.monotonic() >= until_s:
+                raise BrokerError(f"the venue takes no orders now: {error}") from None
+        await asyncio.sleep(RETRY_S)
 
 
 class Broker(Protocol):

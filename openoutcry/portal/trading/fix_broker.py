@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import ssl
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,9 +14,8 @@ from typing import Any
 
 from openoutcry.client import ClientError
 from openoutcry.client.fix import FixClient, FixMessage
-from openoutcry.client.waiting import Unreachable
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionSpec
-from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refusal, Refused
+from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refusal, Refused, logged_in
 from openoutcry.portal.trading.instruments import text_of
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import Side
@@ -26,8 +24,6 @@ from openoutcry.wire.words import ORDER_TYPES, SELF_TRADE, SIDES, TIMES
 
 ANY_ADDRESS = ("0.0.0.0", "::", "")
 HEARTBEAT_S, LOOK_S = 10, 2.0
-REOPENS_S, RETRY_S = 15.0, 0.1
-"""How long a venue that never closes is waited for, and from one attempt to the next."""
 KEPT_MESSAGES = 1_000
 """Messages that the venue may ask for again."""
 DUPLICATE_ORDER = "6"
@@ -148,7 +144,7 @@ class FixBroker:
             session = self.sessions.get(participant)
             if session is None:
                 raise BrokerError("this account has no session at the venue")
-            client = await self._log_on(session)
+            client = await logged_in(lambda: self._logged_on(session), self.file)
             connection = _Connection(client, asyncio.Event())
             self._connections[participant] = connection
             loop = asyncio.get_running_loop()
@@ -158,19 +154,6 @@ class FixBroker:
             task.add_done_callback(self._tasks.discard)
             self._readable(participant, connection)  # what came with the logon
             return connection
-
-    async def _log_on(self, session: SessionSpec) -> FixClient:
-        """Log on.  A venue that never closes opens its ports again within seconds, at a reset of
-        its sessions or a restart, and is waited for.  Raises :class:`BrokerError`."""
-        waits = self.file.calendar.never_closes
-        until_s = time.monotonic() + (REOPENS_S if waits else 0.0)
-        while True:
-            try:
-                return await asyncio.to_thread(self._logged_on, session)
-            except (ClientError, OSError) as error:
-                if not isinstance(error, Unreachable) or time.monotonic() >= until_s:
-                    raise BrokerError(f"the venue takes no orders now: {error}") from None
-            await asyncio.sleep(RETRY_S)
 
     def _logged_on(self, session: SessionSpec) -> FixClient:
         host = "127.0.0.1" if self.port.host in ANY_ADDRESS else self.port.host

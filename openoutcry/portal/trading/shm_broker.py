@@ -15,12 +15,18 @@ from typing import Any
 
 from openoutcry.client import ClientError
 from openoutcry.client.shm import REPLY_DTYPE, TEXTS, RequestsFull, ShmClient, ShmRefused
-from openoutcry.client.waiting import Unreachable
 from openoutcry.order_entry.faults import Refusal as CommonRefusal
 from openoutcry.order_entry.fix.refusals import text_of_reply
 from openoutcry.order_entry.shm_layout import End, Reply
 from openoutcry.order_entry.spec import Protocol, SessionSpec
-from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refusal, Refused
+from openoutcry.portal.trading.broker import (
+    RETRY_S,
+    BrokerError,
+    NewOrder,
+    Refusal,
+    Refused,
+    logged_in,
+)
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import OrderType, Reason, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
@@ -28,8 +34,6 @@ from openoutcry.wire.order_types import ORDER_TYPES, Aux
 
 LOOK_S = 1.0
 """Seconds between two heartbeats, and between two looks without a byte of the venue."""
-REOPENS_S, RETRY_S = 15.0, 0.1
-"""How long a venue that never closes is waited for, and from one attempt to the next."""
 LOGIN_S, ROOM_S, ASKED_S = 5.0, 1.0, 10.0
 """How long a login may take, how long room for a request is waited for, and how long a venue that
 has gone is asked what became of requests."""
@@ -186,17 +190,7 @@ class ShmBroker:
             return client
 
     async def _log_in(self, session: _Session) -> ShmClient:
-        """Log in.  A venue that never closes opens its door again within seconds, at a reset of its
-        sessions or a restart, and is waited for.  Raises :class:`BrokerError`."""
-        waits = self.file.calendar.never_closes
-        until_s = time.monotonic() + (REOPENS_S if waits else 0.0)
-        while True:
-            try:
-                return await asyncio.to_thread(self._logged_in, session)
-            except (ClientError, OSError) as error:
-                if not isinstance(error, Unreachable) or time.monotonic() >= until_s:
-                    raise BrokerError(f"the venue takes no orders now: {error}") from None
-            await asyncio.sleep(RETRY_S)
+        return await logged_in(lambda: self._logged_in(session), self.file)
 
     def _logged_in(self, session: _Session) -> ShmClient:
         def log_in(first_reply: int, day: str) -> ShmClient:
