@@ -14,9 +14,8 @@ from openoutcry.console.participants import (
 )
 from openoutcry.risk.contract_layout import MAX_PRICE
 from openoutcry.venue.amounts import asset_of
-from openoutcry.venue.instruments_desk import words
+from openoutcry.venue.instruments_desk import state_of
 from openoutcry.venue.operators import SUPERVISOR
-from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.symbols import MAX_SYMBOL
 
 PARTS = (
@@ -115,7 +114,7 @@ def _add_market(app: Any, console: Console) -> None:
             {
                 "symbol": symbol,
                 "phase": phases.get(symbol, ""),
-                "state": risk.get("states", {}).get(symbol, words(InstrumentState.TRADING)),
+                "state": state_of(symbol, risk.get("states", {})),
                 "halted": symbol in risk.get("halted", ()),
                 "protection": risk.get("protection", {}).get(symbol, ""),
                 "decimals": console.file.sessions.price_decimals.get(symbol, 4),

@@ -27,7 +27,7 @@ from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, OrderType, SelfTrade, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Layout, Words, area, i64, u16
-from openoutcry.wire.printable import FIRST, LAST
+from openoutcry.wire.printable import FIRST, is_printable_from
 from openoutcry.wire.record_blocks import OrderRecord
 
 ENTER, REPLACE, CANCEL = (
@@ -215,11 +215,7 @@ def _take_text(slot: int, name: ShmTextName, named: int) -> int:
     not printable is left out, so that no answer has it."""
     text = slot + _TEXT_AT
     size = _size_of(text)
-    outside = 0
-    for place in range(size):
-        byte = Bytes(text)[place]
-        outside |= (byte - FIRST - 1) | (LAST - byte)
-    if size == 0 or outside < 0:
+    if size == 0 or not is_printable_from(FIRST + 1, text, size):
         return _NAME
     rest = 0
     for place in range(size, TEXT_BYTES):

@@ -138,20 +138,19 @@ def encode(
     reply.leaves_lots = event.leaves_lots
     reply.match = _match(event, row)
     if is_own:
-        if has_texts(metadata):
-            return _after_names(
-                reply, metadata + command_metadata.TOKEN, metadata + command_metadata.ORIG, room
-            )
-    elif is_text(row + rows.TOKEN):
-        return _after_names(reply, row + rows.TOKEN, 0, room)
-    return REPLY_BYTES
+        return _of_request(reply, metadata, room)
+    return (
+        _after_names(reply, row + rows.TOKEN, 0, room) if is_text(row + rows.TOKEN) else REPLY_BYTES
+    )
 
 
 @kernel
-def has_texts(metadata: CommandMetadata) -> bool:
-    """Return whether a request named anything in text."""
+def _of_request(reply: ShmReply, metadata: CommandMetadata, room: int) -> int:
+    """Return the bytes of a reply to a request, with the names in text that the request has."""
     token, orig = metadata + command_metadata.TOKEN, metadata + command_metadata.ORIG
-    return is_text(token) or is_text(orig)
+    if is_text(token) or is_text(orig):
+        return _after_names(reply, token, orig, room)
+    return REPLY_BYTES
 
 
 @kernel_outlined
@@ -217,8 +216,4 @@ def refuse(
     reply.symbol = order.symbol
     reply.price_ticks = order.price_ticks
     reply.qty_lots = order.qty_lots
-    if has_texts(metadata):
-        return _after_names(
-            reply, metadata + command_metadata.TOKEN, metadata + command_metadata.ORIG, room
-        )
-    return REPLY_BYTES
+    return _of_request(reply, metadata, room)

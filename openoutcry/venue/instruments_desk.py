@@ -44,13 +44,18 @@ def words(state: InstrumentState) -> str:
     return state.name.lower().replace("_", "-")
 
 
+def state_of(symbol: str, states: Mapping[str, str]) -> str:
+    """Return the state of an instrument as people read it.  ``states``: as in the venue's status,
+    of those that do not trade as their phase says."""
+    return states.get(symbol, words(InstrumentState.TRADING))
+
+
 def rows_of(phases: Mapping[str, str], states: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the instruments with phase, state and the requests that it takes.  ``states``: those
-    that do not trade as their phase says."""
+    """Return the instruments with phase, state and the requests that it takes."""
     by_words = {words(state): state for state in InstrumentState}
     rows = []
     for symbol, phase in phases.items():
-        state = by_words[states.get(symbol, words(InstrumentState.TRADING))]
+        state = by_words[state_of(symbol, states)]
         takes = taken_by(state)
         rows.append({"symbol": symbol, "state": words(state), "phase": phase, "takes": takes})
     return rows

@@ -13,8 +13,15 @@ FIRST, LAST = 32, 126
 @kernel
 def is_printable(address: int, size: int) -> bool:
     """Return whether each of ``size`` bytes at ``address`` is a printable character."""
+    return is_printable_from(FIRST, address, size)
+
+
+@kernel
+def is_printable_from(first: int, address: int, size: int) -> bool:
+    """Return whether each of ``size`` bytes at ``address`` is a printable character, and none below
+    ``first``."""
     outside = 0
     for offset in range(size):
         byte = Bytes(address)[offset]
-        outside |= (byte - FIRST) | (LAST - byte)
+        outside |= (byte - first) | (LAST - byte)
     return outside >= 0

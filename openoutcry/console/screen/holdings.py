@@ -11,8 +11,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.region import View
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
-from openoutcry.venue.instruments_desk import words
-from openoutcry.wire.instrument_states import InstrumentState
+from openoutcry.venue.instruments_desk import state_of
 
 PRICE_DECIMALS = 4
 
@@ -58,7 +57,7 @@ class Holdings:
             {
                 "symbol": symbol,
                 "phase": self.phases.get(symbol, ""),
-                "state": self.states.get(symbol, words(InstrumentState.TRADING)),
+                "state": state_of(symbol, self.states),
                 "halted": symbol in self.halted,
                 "decimals": decimals.get(symbol, PRICE_DECIMALS),
             }
