@@ -1204,6 +1204,28 @@ class PortalClient(Closing):
         query = {"from": from_, "until": until, "format": format}
         return self.ask("GET", "/v1/tax-report", bytes, query)
 
+    @endpoint("GET", "/v1/proofs")
+    def proofs(self, *, cursor: str = "", limit: int = 100) -> models.ProofPage:
+        """What the venue has stated that it owes, the newest first."""
+        query = {"cursor": cursor, "limit": limit}
+        return self.ask("GET", "/v1/proofs", models.ProofPage, query)
+
+    @endpoint("GET", "/v1/proofs/{name}")
+    def proof_statement(self, name: str) -> bytes:
+        """The signed statement as a file."""
+        return self.ask("GET", f"/v1/proofs/{name}", bytes)
+
+    @endpoint("GET", "/v1/proofs/{name}/reserves/{chain}")
+    def proof_of_reserves(self, name: str, chain: str) -> bytes:
+        """A proof of reserves as a file."""
+        return self.ask("GET", f"/v1/proofs/{name}/reserves/{chain}", bytes)
+
+    @endpoint("GET", "/v1/proofs/{name}/leaf")
+    def proof_leaf(self, name: str, *, sub_account: int = 0) -> bytes:
+        """The account's own proof in a statement as a file, or that of a sub-account."""
+        query = {"sub_account": sub_account}
+        return self.ask("GET", f"/v1/proofs/{name}/leaf", bytes, query)
+
     @endpoint("GET", "/v1/notifications")
     def notifications(
         self, *, unread: bool = False, cursor: str = "", limit: int = 100

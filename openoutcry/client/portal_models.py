@@ -535,6 +535,29 @@ class TransferPage:
 
 
 @dataclass(frozen=True)
+class ProofRow:
+    """What the venue has stated that it owes."""
+
+    id: str
+    as_of_seq: int
+    as_of_ms: int
+    members: int
+    sums: dict[str, str]
+    """All that is owed, by asset."""
+    root: str
+    public_key: str
+    """Compare it with the venue's from another source."""
+    reserves: list[str]
+    """Proofs of reserves that are beside it."""
+
+
+@dataclass(frozen=True)
+class ProofPage:
+    items: list[ProofRow]
+    next: str | None
+
+
+@dataclass(frozen=True)
 class Problem:
     """A refusal (RFC 9457)."""
 

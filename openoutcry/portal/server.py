@@ -53,6 +53,7 @@ from openoutcry.portal.native.operator_routes import NativeOperators, add_operat
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
 from openoutcry.portal.native.problems import BINANCE_PATHS, add_problems, refused_at
+from openoutcry.portal.native.proof_routes import NativeProofs, Proofs, add_proofs
 from openoutcry.portal.native.quote_door import QuoteDoor
 from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
 from openoutcry.portal.native.routes import Native, add_native
@@ -340,6 +341,7 @@ class Portal:
             "provider": bool(choices.provider),
             "makers": list(choices.makers),
             "books": self.made.names(),
+            "proofs": choices.proofs is not None,
             "contracts": list(self.file.risk.contracts) if self.margin.is_offered else [],
             "levels": [{"number": level.number, "name": level.name} for level in choices.levels],
             "networks": [
@@ -569,6 +571,8 @@ def make_app(portal: Portal) -> Any:
     add_history(app, portal.native_history)
     add_portfolio(app, portal.portfolio)
     add_margin(app, portal.margin)
+    proofs = Proofs(portal.choices.proofs)
+    add_proofs(app, NativeProofs(portal.native.callers, proofs, portal.subs))
     add_notices(app, portal.notices)
     add_operators(app, portal.operators)
     add_quotes(app, portal.native_quotes)

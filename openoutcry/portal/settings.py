@@ -123,6 +123,8 @@ class PortalFile:
     synthetic: tuple[SyntheticBook, ...] = ()
     routes: Path | None = None
     """A router's file, whose instruments have consolidated books."""
+    proofs: Path | None = None
+    """A folder of statements of what is owed (``outcry proof make``); None: none are shown."""
 
     def network(self, asset: str, name: str) -> Network | None:
         """Return a network by its name; without one the asset's first."""
@@ -287,6 +289,7 @@ QUOTES = {
     "fix": Key(door, None),
 }
 ROUTES = {"file": Key(text(4_096), "")}
+PROOFS = {"folder": Key(text(4_096), "")}
 ADDRESSES = {
     "allow": Key(network_list, ()),
     "deny": Key(network_list, ()),
@@ -311,6 +314,7 @@ KNOWN = (
     "quotes",
     "synthetic",
     "routing",
+    "proofs",
 )
 
 
@@ -331,6 +335,7 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
     if not door and any(network.chain for network in networks):
         tables.wrong(("network",), "a chain needs [custody] with its socket")
     routes = tables.table("routing", ROUTES)["file"]
+    proofs = tables.table("proofs", PROOFS)["folder"]
     made = PortalFile(
         networks,
         tuple(_level(tables, *row, assets) for row in tables.rows("level", LEVEL)),
@@ -354,6 +359,7 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
         **tables.table("quotes", QUOTES),
         synthetic=read_synthetic(tables),
         routes=beside / routes if routes else None,
+        proofs=beside / proofs if proofs else None,
     )
     levels = [((*row[0], "number"), row[1]["number"]) for row in tables.rows("level", LEVEL)]
     tables.distinct(levels, "level")

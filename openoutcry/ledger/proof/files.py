@@ -19,7 +19,7 @@ from openoutcry.wire.named_once import named_once
 FORMAT = "openoutcry-proof-1"
 COLUMNS = ["member", "asset", "balance_units"]
 BALANCE = "balance"
-STATEMENT = "statement.json"
+STATEMENT, MEMBERS = "statement.json", "members"
 
 
 def read_balances(

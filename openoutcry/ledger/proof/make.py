@@ -37,10 +37,10 @@ def make_proofs(
     document = files.statement_document(statement, public_key_of(signing), signature)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.absolute().parent))
     try:
-        (part / "members").mkdir()
+        (part / files.MEMBERS).mkdir()
         (part / files.STATEMENT).write_text(json.dumps(document, indent=1) + "\n")
         for member in tree.members:
-            path = part / "members" / f"{quote(member, safe='')}.json"
+            path = part / files.MEMBERS / f"{quote(member, safe='')}.json"
             path.write_text(json.dumps(files.inclusion_document(tree.inclusion(member))) + "\n")
         part.rename(folder)
     except BaseException:

@@ -357,6 +357,7 @@ def document_app() -> Any:
     from openoutcry.portal.native.notice_routes import NativeNotices, add_notices
     from openoutcry.portal.native.operator_routes import NativeOperators, add_operators
     from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
+    from openoutcry.portal.native.proof_routes import NativeProofs, add_proofs
     from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
     from openoutcry.portal.native.routes import Native, add_native
     from openoutcry.portal.native.sub_accounts import Subs, add_sub_accounts
@@ -368,6 +369,7 @@ def document_app() -> Any:
     add_history(app, NativeHistory(callers, nothing, nothing))
     add_portfolio(app, NativePortfolio(callers, nothing, nothing, nothing))
     add_margin(app, NativeMargin(callers, nothing, nothing))
+    add_proofs(app, NativeProofs(callers, nothing, nothing))
     add_notices(app, NativeNotices(callers, nothing, nothing))
     add_quotes(app, NativeQuotes(callers, nothing, nothing))
     add_operators(app, NativeOperators(nothing, nothing, nothing, nothing, nothing, nothing))

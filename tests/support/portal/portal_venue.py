@@ -122,6 +122,8 @@ withdraws_a_day = { USD = "250000", BTC = "5" }
 weight_a_minute = 1000000
 key_weight_a_minute = 1000000
 orders_in_10_s = 1000000
+[proofs]
+folder = "proofs"
 """
 """For tests, which all come from one address, and many of them in a minute."""
 INSTRUMENTS = (

@@ -8,10 +8,11 @@ import { amountText, gainKind, priceText, quantityText } from "../numbers.js";
 import { percentOf } from "../orders.js";
 import { daysAgo, lateness, today } from "../paged.js";
 import { showMargin } from "./margin.js";
+import { showProofs } from "./proofs.js";
 
 const METHODS = ["fifo", "lifo", "average"];
 
-export const show = (root, [chosenTab]) => tabbed(root, { name: "portfolio", title: t("nav.portfolio"), label: (one) => t(`portfolio.${one}`) }, { overview: showOverview, ...(portal.contracts?.length ? { margin: showMargin } : {}), rebalance: showRebalance, statements: showStatements }, chosenTab);
+export const show = (root, [chosenTab]) => tabbed(root, { name: "portfolio", title: t("nav.portfolio"), label: (one) => t(`portfolio.${one}`) }, { overview: showOverview, ...(portal.contracts?.length ? { margin: showMargin } : {}), rebalance: showRebalance, statements: showStatements, ...(portal.proofs ? { proofs: showProofs } : {}) }, chosenTab);
 
 export const assets = () => [...new Set(shared.instruments.filter((one) => one.kind === "spot").flatMap((one) => [one.quote, one.base]))];
 const quotes = () => [...new Set(shared.instruments.filter((one) => one.kind === "spot").map((one) => one.quote))];
