@@ -84,10 +84,8 @@ def test_everybody_reads_the_statement_and_the_own_leaf(portal_venue, people, pr
     ):
         (tmp_path / "leaf.json").write_bytes(leaf)
         balances = [word for text in owed for word in ("--balance", text)]
-        told(
-            "proof", "verify", tmp_path / "leaf.json", "--statement", tmp_path / "statement.json",
-            "--public-key", public, "--member", participant, *balances,
-        )  # fmt: skip
+        files = tmp_path / "leaf.json", "--statement", tmp_path / "statement.json"
+        told("proof", "verify", *files, "--public-key", public, "--member", participant, *balances)
     with PortalClient(portal_venue.url, rich.api_key, rich.secret) as program:
         assert program.proof_leaf(newest.id) == main_leaf
     with native_of(portal_venue, other) as native:

@@ -1,4 +1,4 @@
-// BLAKE3 of short texts: https://github.com/BLAKE3-team/BLAKE3-specs, in its mode that derives keys.
+// BLAKE3 of short texts, in its mode that derives keys; docs/proof.md names its specification.
 const IV = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
 const ORDER = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8];
 const BLOCK = 64, CHUNK = 1024;
