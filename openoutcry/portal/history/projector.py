@@ -191,8 +191,8 @@ class Transaction:
     day: int
     tables: dict[str, bytes | memoryview]
     """Rows as binary COPY."""
-    balances: list[Row]
-    movements: list[Row]
+    of_table: dict[str, list[Row]]
+    """Rows of which there are few."""
     days: dict[str, set[int]]
     """Days that have rows in tables with partitions."""
 
@@ -471,14 +471,15 @@ class Projector:
     def _made(self) -> Transaction:
         """A transaction of what was taken since the last."""
         rows, mirror = self.rows, self.mirror
-        balances, movements = rows.balances, rows.movements
+        of_table = {name: getattr(rows, name) for name in ("movements", "account_events")}
         days = {"": rows.days, TRANSACTIONS: rows.posting_days}
-        days["movements"] = {row[0] for row in movements}
+        days |= {name: {row[0] for row in made} for name, made in of_table.items()}
+        of_table["balances"] = rows.balances
         fees = fee_rows(rows.fees, self.books.symbols, self.books.money_names)
         tables = rows.finish() | ({"fees": fees} if fees else {})
         before, self._taken_seq = self._taken_seq, mirror.seq
         at = before, mirror.seq, mirror.time_ns, mirror.day
-        return Transaction(*at, tables, balances, movements, days)
+        return Transaction(*at, tables, of_table, days)
 
     def _write(self) -> None:
         """One transaction: all rows, and the position after them."""
@@ -489,8 +490,8 @@ class Projector:
             for table in (TRANSACTIONS, ORDERS, CHANGES, FILLS, TRADES, *schema.CANDLES):
                 if table in due.tables:
                     self._copy(table, due)
-            self._copy_rows("movements", due.movements)
-            self._copy_rows("balances", due.balances)
+            for table, made in due.of_table.items():
+                self._copy_rows(table, made)
             with connection.pipeline():
                 self._merges.run(due.tables)
                 done = connection.execute(
@@ -667,6 +668,7 @@ def digest(connection: Any) -> str:
         "balances": "participant, asset, day",
         "fees": "participant, day, instrument, asset",
         "movements": "event_seq, part",
+        "account_events": "event_seq, part",
         "transactions": "participant, event_seq",
         "markets": "instrument",
     }

@@ -84,6 +84,7 @@ class Rows:
         """Begin a transaction, in which nothing is written yet."""
         self.balances: list[Row] = []
         self.movements: list[Row] = []
+        self.account_events: list[Row] = []
         self.fees: list[Records] = []
         """Sums of each step."""
         self.days: set[int] = set()
@@ -141,6 +142,7 @@ class Rows:
         """Add the rows of the ledger's transactions (TRANSACTION_DTYPE) of whole commands."""
         add_transactions(self._outputs[TRANSACTIONS], posted)
         self.movements += movement_rows(posted, monies)
+        self.account_events += account_event_rows(posted, monies)
         self.fees.append(fees_of(posted))
         self.posting_days |= days_of(posted["ts_ns"])
 
@@ -238,6 +240,15 @@ FEE_KINDS = (Kind.POSTED, Kind.DELIVERED)
 FEE_KEY = np.array([1 << 44, 1 << 24, 1 << 8, 1])
 """Participant, day, instrument and asset as one number."""
 NO_FEES = np.empty((0, FEE_WORDS), np.int64)
+ACCOUNT_EVENTS = {
+    Kind.FUNDING: "funding",
+    Kind.SETTLED: "settled",
+    Kind.COVERED: "covered",
+    Kind.TAKEN_OVER: "taken_over",
+    Kind.SEIZED: "seized",
+    Kind.ADJUSTED: "adjusted",
+    Kind.LIQUIDATION_FEE: "liquidation_fee",
+}
 TRANSFER = "transfer"
 """A deposit or withdrawal in one step, by the operator."""
 
@@ -262,6 +273,26 @@ def movement_rows(posted: Records, monies: list[str]) -> Iterable[Row]:
             amount,
             int(row["available"]),
             int(row["reserved"]),
+            int(row["ts_ns"]),
+            int(row["cause_seq"]),
+        )
+
+
+def account_event_rows(posted: Records, monies: list[str]) -> Iterable[Row]:
+    """A row for each of the ledger's transactions by which a position or collateral changed without
+    an order of its owner.  The last column but two is what the participant was paid."""
+    for row in posted[np.isin(posted["kind"], list(ACCOUNT_EVENTS))]:
+        yield (
+            int(row["ts_ns"]) // LEDGER_DAY_NS,
+            int(row["event_seq"]),
+            int(row["part"]),
+            int(row["participant"]),
+            ACCOUNT_EVENTS[Kind(int(row["kind"]))],
+            int(row["instrument"]),
+            int(row["qty_lots"]),
+            int(row["price_ticks"]),
+            monies[int(row["asset"])],
+            -int(row["clearing"]),
             int(row["ts_ns"]),
             int(row["cause_seq"]),
         )

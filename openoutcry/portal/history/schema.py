@@ -27,14 +27,17 @@ from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED
 NAME, NEW = "history", "history_new"
 """The schema, and that of a history which is made again until it is whole: what is read meanwhile
 is as it was."""
-VERSION = 10
+VERSION = 11
 """Version of these tables.  Tables of another version are made again, and are not read: it is as
 if there were no history meanwhile."""
 POSITION = f"{NAME}.position where version = {VERSION}"
 """The row of where the history ends, of tables of this version."""
 NO_HISTORY = ("42P01", "3F000", "42703")
 """States of SQL while there is no history: no table, no schema, or a column of another version."""
-BY_DAY = ("order_changes", "fills", "trades", "seconds", "minutes", "movements")
+BY_DAY = (
+    *("order_changes", "fills", "trades", "seconds", "minutes", "movements"),
+    "account_events",
+)
 CANDLES = {"seconds": 1, "minutes": 60, "hours": 3_600, "dates": 86_400}
 """Tables of candles, each with its length in seconds; those of hours and dates keep every day."""
 CANDLE_COLUMNS = """
@@ -158,6 +161,22 @@ STATEMENTS = (
     ) partition by range (day)
     """,
     """
+    create table account_events (
+        day integer not null,
+        event_seq bigint not null,
+        part bigint not null,
+        participant integer not null,
+        kind text not null,
+        instrument integer not null,
+        lots bigint not null,
+        price_ticks bigint not null,
+        asset text not null,
+        paid numeric not null,
+        at_ns bigint not null,
+        seq bigint not null
+    ) partition by range (day)
+    """,
+    """
     create table transactions (
         day integer not null,
         participant integer not null,
@@ -235,6 +254,9 @@ KEYS = {
         "movements_pkey": "alter table movements add primary key (day, event_seq, part)",
         "movements_of": "create index movements_of on movements "
         "(participant, event_seq desc, part desc)",
+    },
+    "account_events": {
+        "account_events_pkey": "alter table account_events add primary key (day, event_seq, part)",
     },
 }
 """By table and name, keys that only pages need, and that tell when a row is written twice.  Made of

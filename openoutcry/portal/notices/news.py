@@ -6,13 +6,20 @@ twice, also when the history is made again.
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.portal.history.changes import changes_of
 from openoutcry.portal.history.fold import numbers_of
 from openoutcry.portal.history.schema import POSITION
-from openoutcry.portal.notices.words import Notice, of_alert, of_change, of_movement
+from openoutcry.portal.notices.words import (
+    Notice,
+    of_account_event,
+    of_alert,
+    of_change,
+    of_movement,
+)
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.risk.bits import RISK_REASON
 
@@ -44,6 +51,12 @@ MOVEMENTS = """
     left join users as u on u.participant = m.participant
     where (m.event_seq, m.part) > (%(after)s, 9223372036854775807) and m.day >= %(day)s
     order by m.event_seq, m.part limit %(most)s
+"""
+ACCOUNT_EVENTS = """
+    select e.*, u.id as user_id, u.language from history.account_events as e
+    left join users as u on u.participant = e.participant
+    where (e.event_seq, e.part) > (%(after)s, 9223372036854775807) and e.day >= %(day)s
+    order by e.event_seq, e.part limit %(most)s
 """
 ALERTS = """
     with span as (
@@ -117,7 +130,7 @@ class News:
     def __init__(self, markets: Markets, connection: Any) -> None:
         """``connection``: its rows are dictionaries, each statement is a transaction."""
         self.markets, self.connection = markets, connection
-        self._days = {"changes": 0, "movements": 0, "trades": 0}
+        self._days = {"changes": 0, "movements": 0, "account_events": 0, "trades": 0}
         """The day of the last row of each source that was read: earlier ones are not looked at."""
 
     def step(self) -> int:
@@ -129,7 +142,7 @@ class News:
         self.connection.execute(NEW_JOURNAL, {"journal": journal, "seq": 0})
         at = self._one("select * from notice_sources where journal_id = %s", journal)
         assert at is not None
-        return self._changes(at) + self._movements(at) + self._trades(at)
+        return self._changes(at) + self._paid(at) + self._trades(at)
 
     def _one(self, query: str, *values: Any) -> dict[str, Any] | None:
         row = self.connection.execute(query, values or None).fetchone()
@@ -179,19 +192,40 @@ class News:
         self._days["changes"] = rows[-1]["day"]
         return len(rows)
 
-    def _movements(self, at: dict[str, Any]) -> int:
-        rows = self._rows(MOVEMENTS, "movements", at, "event_seq")
+    def _paid(self, at: dict[str, Any]) -> int:
+        """What moved money or positions without an order."""
+
+        def of_row(row: dict[str, Any], journal: str) -> Notice:
+            decimals = self.markets.decimals(row["asset"])
+            return of_movement(row, decimals, journal, row["language"])
+
+        def of_event(row: dict[str, Any], journal: str) -> Notice:
+            decimals = self.markets.decimals(row["asset"])
+            market = self.markets.by_index.get(row["instrument"])
+            return of_account_event(row, market, decimals, journal, row["language"])
+
+        count = self._each(MOVEMENTS, "movements", at, of_row)
+        return count + self._each(ACCOUNT_EVENTS, "account_events", at, of_event)
+
+    def _each(
+        self,
+        query: str,
+        source: str,
+        at: dict[str, Any],
+        notice_of: Callable[[dict[str, Any], str], Notice],
+    ) -> int:
+        """Make a notice of each row of a user."""
+        rows = self._rows(query, source, at, "event_seq")
         if not rows:
             return 0
         journal = at["journal_id"][:NAME_LENGTH]
-        notices = []
-        for row in rows:
-            if row["user_id"] is not None and row["seq"] > at["since_seq"]:
-                decimals = self.markets.decimals(row["asset"])
-                notice = of_movement(row, decimals, journal, row["language"])
-                notices.append((row["user_id"], notice))
-        self._write("movements", at, rows[-1]["event_seq"], notices)
-        self._days["movements"] = rows[-1]["day"]
+        notices = [
+            (row["user_id"], notice_of(row, journal))
+            for row in rows
+            if row["user_id"] is not None and row["seq"] > at["since_seq"]
+        ]
+        self._write(source, at, rows[-1]["event_seq"], notices)
+        self._days[source] = rows[-1]["day"]
         return len(rows)
 
     def _trades(self, at: dict[str, Any]) -> int:

@@ -44,6 +44,49 @@ TEXTS = {
     "order.average": " zu durchschnittlich {price}",
     "order.limited": "Auftrag {number} wurde wegen einer Grenze abgelehnt.",
     "order.refused": "Auftrag {number} wurde abgelehnt: {why}.",
+    "order.liquidation": ("{symbol}: Ein {side} {what} zur Auflösung Ihrer Position ist {state}"),
+    "order.liquidation.text": (
+        "Ihr Konto liegt unter der Mindestmargin, seine Positionen werden aufgelöst."
+    ),
+    "event.funding": "{symbol}: Funding von {amount}",
+    "event.funding.paid.text": "Ihre Position von {lots} Kontrakten hat es gezahlt. Mark: {price}.",
+    "event.funding.received.text": (
+        "Ihre Position von {lots} Kontrakten hat es erhalten. Mark: {price}."
+    ),
+    "event.settled": "{symbol} ist ausgelaufen",
+    "event.settled.paid.text": (
+        "Ihre {lots} Kontrakte wurden zu {price} abgerechnet. Sie haben {amount} gezahlt."
+    ),
+    "event.settled.received.text": (
+        "Ihre {lots} Kontrakte wurden zu {price} abgerechnet. Sie haben {amount} erhalten."
+    ),
+    "event.adjusted": "{symbol} hat andere Bedingungen",
+    "event.adjusted.paid.text": (
+        "Der Basiswert wurde gesplittet. Sie halten {lots} Kontrakte und haben {amount} gezahlt."
+    ),
+    "event.adjusted.received.text": (
+        "Der Basiswert wurde gesplittet. Sie halten {lots} Kontrakte und haben {amount} erhalten."
+    ),
+    "event.taken_over": "{symbol}: Eine Position wurde übernommen",
+    "event.taken_over.given.text": (
+        "{lots} Kontrakte Ihres Kontos gingen zum Mark {price} an andere, weil der Markt "
+        "sie nicht auflöste."
+    ),
+    "event.taken_over.got.text": (
+        "{lots} Kontrakte eines anderen Kontos kamen zum Mark {price} zu Ihnen, weil der "
+        "Markt sie nicht auflöste."
+    ),
+    "event.seized": "Ihre Sicherheiten wurden verwendet: {amount}",
+    "event.seized.paid.text": "Der Versicherungsfonds hat sie übernommen.",
+    "event.seized.received.text": (
+        "Der Versicherungsfonds hat das für übernommene Sicherheiten gezahlt."
+    ),
+    "event.covered": "Der Versicherungsfonds hat {amount} gezahlt",
+    "event.covered.received.text": "Das deckt, was Ihr Konto schuldete.",
+    "event.covered.paid.text": "Das kam aus Ihrem Konto.",
+    "event.liquidation_fee": "Eine Auflösung hat {amount} gekostet",
+    "event.liquidation_fee.paid.text": "Der Versicherungsfonds hat es für die Auflösung erhalten.",
+    "event.liquidation_fee.received.text": "Ihr Konto hat es erhalten.",
     "refused.would_take": "Er darf nur ruhen und hätte sofort gehandelt",
     "refused.would_trigger": "Sein Auslöser war schon überschritten",
     "refused.market_closed": "Der Markt nimmt einen solchen Auftrag jetzt nicht an",

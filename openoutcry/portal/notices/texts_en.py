@@ -44,6 +44,43 @@ TEXTS = {
     "order.average": " at {price} on average",
     "order.limited": "Order {number} was refused by a limit.",
     "order.refused": "Order {number} was refused: {why}.",
+    "order.liquidation": "{symbol}: the venue's order to {side} {what} for your account is {state}",
+    "order.liquidation.text": (
+        "Your account is below its maintenance margin, and its positions are liquidated."
+    ),
+    "event.funding": "{symbol}: funding of {amount}",
+    "event.funding.paid.text": "Your position of {lots} lots paid it. Mark: {price}.",
+    "event.funding.received.text": "Your position of {lots} lots received it. Mark: {price}.",
+    "event.settled": "{symbol} has ended",
+    "event.settled.paid.text": "Your {lots} lots were settled at {price}. You paid {amount}.",
+    "event.settled.received.text": (
+        "Your {lots} lots were settled at {price}. You received {amount}."
+    ),
+    "event.adjusted": "{symbol} has other terms",
+    "event.adjusted.paid.text": (
+        "Its underlying was split. You hold {lots} lots, and paid {amount}."
+    ),
+    "event.adjusted.received.text": (
+        "Its underlying was split. You hold {lots} lots, and received {amount}."
+    ),
+    "event.taken_over": "{symbol}: a position was taken over",
+    "event.taken_over.given.text": (
+        "{lots} lots of your account went to others at a mark of {price}, because the "
+        "market did not close them."
+    ),
+    "event.taken_over.got.text": (
+        "{lots} lots of another account came to yours at a mark of {price}, because the "
+        "market did not close them."
+    ),
+    "event.seized": "Your collateral was used: {amount}",
+    "event.seized.paid.text": "The insurance fund took it over.",
+    "event.seized.received.text": "The insurance fund paid it for collateral that it took over.",
+    "event.covered": "The insurance fund paid {amount}",
+    "event.covered.received.text": "It covered what your account owed.",
+    "event.covered.paid.text": "It was paid out of your account.",
+    "event.liquidation_fee": "A liquidation cost {amount}",
+    "event.liquidation_fee.paid.text": "The insurance fund received it for what was closed out.",
+    "event.liquidation_fee.received.text": "Your account received it.",
     "refused.would_take": "it may only rest, and would have traded at once",
     "refused.would_trigger": "its trigger had been passed already",
     "refused.market_closed": "the market does not take such an order now",

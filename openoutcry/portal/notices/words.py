@@ -7,15 +7,20 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from openoutcry.ledger.books import MARGIN
 from openoutcry.portal.notices.texts import DEFAULT, TABLES, said
 from openoutcry.portal.trading.instruments import Market, text_of
 from openoutcry.portal.trading.reject import OF_REASONS
 from openoutcry.wire.enums import Reason
+from openoutcry.wire.order_ids import SESSION_ORDER_IDS, VENUE_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS
 
-EVENTS = ("order", "price", "risk", "login", "deposit", "withdrawal", "summary")
+EVENTS = (
+    *("order", "price", "risk", "login", "deposit", "withdrawal", "summary"),
+    *("margin", "contract", "funding"),
+)
 CHANNELS = ("app", "mail", "webhook", "push")
-URGENT = frozenset({"login", "withdrawal", "risk", "test"})
+URGENT = frozenset({"login", "withdrawal", "risk", "margin", "test"})
 """Events that do not wait for the end of quiet hours."""
 SIDES = {1: "buy", 2: "sell"}
 SILENT = ("REDUCED", "CONVERTED")
@@ -25,6 +30,13 @@ STATES, AUDITED = (
     for group in ("state.", "did.")
 )
 """States of orders, and actions of the audit record, that are news."""
+OF_CONTRACTS = {
+    "funding": "funding",
+    "settled": "contract",
+    "adjusted": "contract",
+    "taken_over": "margin",
+}
+"""Of what names a contract, the event of its notice."""
 NEW_KEY, PERMISSION = "API key created", re.compile(r"\b(?:read|trade|withdraw)\b")
 """The action whose detail lists what a key may do."""
 OPERATOR = "operator"
@@ -118,11 +130,16 @@ def of_change(row: dict[str, Any], market: Market, journal: str, language: str) 
         why = said(language, f"refused.{OF_REASONS[Reason(row['reason'])]}")
         body = said(language, "order.refused", why=why, **named)
     named |= {"side": said(language, f"side.{side}"), "what": what}
-    if state == "ELECTED":
+    is_liquidation = VENUE_ORDER_IDS <= row["core_id"] < SESSION_ORDER_IDS
+    if is_liquidation:
+        shown = said(language, f"state.{state}")
+        title = said(language, "order.liquidation", state=shown, **named)
+        body = f"{said(language, 'order.liquidation.text')} {body}"
+    elif state == "ELECTED":
         title = said(language, "order.triggered", **named)
     else:
         title = said(language, "order", state=said(language, f"state.{state}"), **named)
-    event = "risk" if is_risk else "order"
+    event = "margin" if is_liquidation else "risk" if is_risk else "order"
     return Notice(f"{journal}-{row['event_seq']}-{row['number']}", event, title, body, data)
 
 
@@ -152,6 +169,37 @@ def of_movement(row: dict[str, Any], decimals: int, journal: str, language: str)
     title, body = said(language, f"move.{step}"), said(language, f"move.{step}.text")
     key = f"{journal}-{row['event_seq']}-m{row['part']}"
     return Notice(key, kind, f"{title}: {shown}", body, data)
+
+
+def of_account_event(
+    row: dict[str, Any], market: Market | None, decimals: int, journal: str, language: str
+) -> Notice:
+    """Notice of what became of a position or of collateral without an order: a row of
+    ``history.account_events``.  ``market``: None for money alone."""
+    kind, lots, paid = row["kind"], row["lots"], int(row["paid"])
+    asset = row["asset"].removesuffix(MARGIN)
+    way = "paid" if paid < 0 else "received"
+    if kind == "taken_over":
+        way = "given" if lots < 0 else "got"
+    named = {
+        "amount": f"{shortened(abs(paid), decimals)} {asset}",
+        "symbol": market.symbol if market is not None else "",
+        "lots": abs(lots),
+        "price": trimmed(market.price(row["price_ticks"])) if market is not None else "",
+    }
+    data = {
+        "kind": kind,
+        "asset": asset,
+        "paid": text_of(paid, decimals),
+        "seq": row["seq"],
+        "time_ms": row["at_ns"] // 1_000_000,
+    }
+    if market is not None and kind in OF_CONTRACTS:
+        data |= {"symbol": market.symbol, "lots": lots, "price": market.price(row["price_ticks"])}
+    title = said(language, f"event.{kind}", **named)
+    body = said(language, f"event.{kind}.{way}.text", **named)
+    key = f"{journal}-{row['event_seq']}-e{row['part']}"
+    return Notice(key, OF_CONTRACTS.get(kind, "margin"), title, body, data)
 
 
 def of_withdrawal(row: dict[str, Any], decimals: int, what: str, language: str) -> Notice:

@@ -7,11 +7,15 @@ import subprocess
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from openoutcry.ledger import ledger_state
+from openoutcry.ledger.layout import Kind
+from openoutcry.ledger.transactions import joined, transactions
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history.projector import follow
@@ -22,6 +26,7 @@ from openoutcry.portal.notices.notifier import Notifier
 from openoutcry.portal.trading.instruments import Markets
 from tests.support.pipeline import warm_outcry
 from tests.support.portal.generated import generated_market
+from tests.support.portal.generated_contracts import contract_market
 from tests.support.portal.packed_rows import changes_in
 from tests.support.portal.people import Mailbox, fresh_database
 from tests.support.portal.receivers import Host, PushService
@@ -426,6 +431,55 @@ def test_a_command_of_any_size_is_one_notice_of_its_order(tmp_path, postgresql, 
         """
         assert desk.run(query) == []
         assert sum(one["execution"] == "TRADE" for one in changes_in(desk.url)) > 50
+
+
+@pytest.mark.promise(
+    "A trader in contracts is told of funding, a contract's end or other terms, a takeover, and of "
+    "collateral that was used, once each and with the ledger's amounts",
+    group="portal",
+)
+@pytest.mark.parametrize("most", [3, 1_000])
+def test_what_becomes_of_positions_is_told_with_the_ledgers_amounts(
+    tmp_path, postgresql, monkeypatch, most
+):
+    """The history is read again, and nothing is told twice."""
+    monkeypatch.setattr(news_module, "ROWS", most)
+    made = contract_market(tmp_path, 6, 1_500, 3, 4)
+    state = ledger_state.at(made.file.journal)
+    kinds = {Kind.FUNDING, Kind.SETTLED, Kind.ADJUSTED, Kind.TAKEN_OVER}
+    wanted = {
+        (int(row["participant"]), row["kind"].item(), int(row["cause_seq"])): -int(row["clearing"])
+        for row in joined(transactions(made.file.journal, state))
+        if row["kind"] in kinds
+    }
+    url = fresh_database(postgresql)
+    follow(made.file, url, once=True)
+    with (
+        psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.executemany(
+            "insert into users (id, mail, password_hash, is_verified, is_open, participant) "
+            "overriding system value values (%(id)s, %(id)s || '@example.com', 'x', true, true, "
+            "%(id)s)",
+            [{"id": who} for who in made.people],
+        )
+        for _ in range(2):
+            news = News(Markets(made.file), connection)
+            while news.step():
+                pass
+            connection.execute("update notice_sources set account_events = 0")
+        query = "select user_id, data from notices where event in ('funding', 'contract', 'margin')"
+        rows = connection.execute(query).fetchall()
+    told = {
+        (row["user_id"], int(Kind[row["data"]["kind"].upper()]), row["data"]["seq"]): int(
+            Decimal(row["data"]["paid"]).scaleb(6)
+        )
+        for row in rows
+        if row["data"]["kind"].upper() in {kind.name for kind in kinds}
+    }
+    assert {kind for _, kind, _ in told} >= {Kind.FUNDING, Kind.SETTLED}
+    assert told == wanted
 
 
 def test_an_alert_of_the_journal_before_waits_for_trades_of_this_one(tmp_path, postgresql):

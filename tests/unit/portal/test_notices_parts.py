@@ -19,6 +19,7 @@ from openoutcry.portal.notices.quiet import last_summary, next_summary, quiet_un
 from openoutcry.portal.notices.texts import TABLES, language_of
 from openoutcry.portal.notices.words import (
     STATES,
+    of_account_event,
     of_alert,
     of_audit,
     of_change,
@@ -30,6 +31,7 @@ from openoutcry.portal.notices.words import (
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.risk.bits import MovementStep
 from openoutcry.wire.enums import Reason
+from openoutcry.wire.order_ids import SESSION_ORDER_IDS, VENUE_ORDER_IDS
 
 PORTAL = Path(outward.__file__).parents[1]
 INSIDE = [
@@ -246,9 +248,32 @@ CHANGE = {
     "execution": "TRADE", "state": "PARTIALLY_FILLED", "side": 1, "lots": 500, "number": 72,
     "executed_lots": 199, "client_id": "", "price_ticks": 0, "seq": 72, "at_ns": 0,
     "event_seq": 90, "is_risk": False, "aux": 1_000 * 10**6, "order_type": 1, "reason": 0,
-    "traded_lots": 199, "executed_tick_lots": 199 * 5_007_203,
+    "traded_lots": 199, "executed_tick_lots": 199 * 5_007_203, "core_id": SESSION_ORDER_IDS,
 }  # fmt: skip
 BUDGET = CHANGE | {"order_type": 20, "lots": 1_000_000, "execution": "EXPIRED", "state": "FILLED"}
+
+
+def test_a_liquidation_is_named_and_is_urgent():
+    """An order of the venue for an account says so; a session's order does not."""
+    notice = of_change(CHANGE | {"core_id": VENUE_ORDER_IDS + 7, "side": 2}, MARKET, "j", "en")
+    assert (notice.event, notice.is_urgent) == ("margin", True)
+    title = "BTC-USD: the venue's order to sell 0.05 for your account is partly filled"
+    assert notice.title == title
+    assert notice.body.startswith("Your account is below its maintenance margin")
+    assert of_change(CHANGE, MARKET, "j", "en").event == "order"
+
+
+def test_what_happens_to_a_position_is_told_with_its_amount():
+    row = {"asset": "USD", "seq": 2, "at_ns": 3, "event_seq": 4, "part": 0, "price_ticks": 7_000}
+    gone = row | {"kind": "settled", "paid": -2_500_000, "lots": -3}
+    notice = of_account_event(gone, MARKET, 6, "j", "en")
+    assert (notice.event, notice.key) == ("contract", "j-4-e0")
+    assert notice.body == "Your 3 lots were settled at 70. You paid 2.5 USD."
+    assert (notice.data["lots"], notice.data["paid"]) == (-3, "-2.500000")
+    fee = row | {"kind": "liquidation_fee", "paid": -(10**6), "lots": 0, "asset": "USD-MARGIN"}
+    notice = of_account_event(fee, None, 6, "j", "en")
+    assert (notice.event, notice.title) == ("margin", "A liquidation cost 1 USD")
+    assert "symbol" not in notice.data
 
 
 def test_a_refused_order_has_its_reason():
@@ -286,6 +311,14 @@ CUSTODY |= {"txid": "", "detail": "as custody says it"}
 """A withdrawal that custody has refused."""
 
 
+PAYS_OR_RECEIVES = (-5, 2), (5, -2)
+WAYS = {
+    **dict.fromkeys(("funding", "settled", "adjusted", "seized", "covered"), PAYS_OR_RECEIVES),
+    **dict.fromkeys(("liquidation_fee", "taken_over"), PAYS_OR_RECEIVES),
+}
+"""Of each kind of an account's events what it was paid, and lots."""
+
+
 def every_notice(language):
     """One of each kind, as a user of the language has it."""
     row = {"amount": 5 * 10**6, "asset": "USD", "number": 1, "seq": 2, "at_ns": 3}
@@ -310,6 +343,11 @@ def every_notice(language):
         refused = {"state": "REJECTED", "execution": "REJECTED", "reason": int(reason)}
         yield of_change(CHANGE | refused, MARKET, "j", language)
     yield of_change(CHANGE | {"execution": "ELECTED"}, MARKET, "j", language)
+    yield of_change(CHANGE | {"core_id": VENUE_ORDER_IDS + 1}, MARKET, "j", language)
+    for kind, ways in WAYS.items():
+        for paid, lots in ways:
+            event = row | {"kind": kind, "paid": paid * 10**6, "lots": lots}
+            yield of_account_event(event, MARKET, 6, "j", language)
     yield of_change(CHANGE | {"state": "REJECTED", "is_risk": True}, MARKET, "j", language)
     for action, detail in (
         ("login", ""),
@@ -387,7 +425,9 @@ def test_german_has_german_typography():
 
 SENTENCES = {
     *("order", "order.lots", "order.budget", "order.traded", "order.bought", "order.limited"),
+    "order.liquidation",
     *("order.refused", "order.average"),
+    *(key for key in TABLES["en"] if key.startswith("event.") and TABLES["de"][key][-1] == "}"),
     *("alert.above", "alert.below", "from", "sub-account"),
     *(key for key in TABLES["en"] if key.startswith("why.")),
 }
