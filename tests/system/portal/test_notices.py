@@ -434,7 +434,7 @@ def test_a_command_of_any_size_is_one_notice_of_its_order(tmp_path, postgresql, 
 
 
 @pytest.mark.promise(
-    "A trader in contracts is told of funding, a contract's end or other terms, a takeover, and of "
+    "A trader in contracts is notified of funding, a contract's end or other terms, a takeover and "
     "collateral that was used, once each and with the ledger's amounts",
     group="portal",
 )
