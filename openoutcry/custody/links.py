@@ -7,11 +7,13 @@ from typing import Any
 
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.settings import SIGNATURES
-from openoutcry.custody.sockets import ask, whole
+from openoutcry.custody.sockets import ANSWER_S, ask, whole
 from openoutcry.custody.statement import Statement
 
 MAX_NUMBER = 2**62
 """Highest number of a request to sign; each signer has its own bound."""
+REFUSED_S = 10.0
+"""A change of the store waits for what a signer would refuse: less than others wait for that."""
 
 
 class Links:
@@ -78,11 +80,14 @@ class Links:
             told.difference_update(done)
         return done, why
 
-    def refused(self, chain: str, claims: list[dict[str, Any]]) -> dict[str, str]:
-        """Payments that a signer would not sign now, by reference, and why.  Raises as
-        :meth:`sign`."""
+    def refused(
+        self, chain: str, claims: list[dict[str, Any]], body: dict[str, Any] | None = None
+    ) -> dict[str, str]:
+        """Payments that a signer would not sign now, by reference, and why; by ``WHOLE`` why not
+        the draft with this body.  Raises as :meth:`sign`."""
         found: dict[str, str] = {}
-        for answer in self._ask({"do": "refused", "chain": chain, "claims": claims}):
+        request = {"do": "refused", "chain": chain, "claims": claims, "body": body}
+        for answer in self._ask(request, REFUSED_S):
             found |= {str(one): str(why) for one, why in dict(answer["refusals"]).items()}
         return found
 
@@ -96,14 +101,14 @@ class Links:
         request = {"do": "sign", "number": number, "chain": chain, "claims": claims, "body": body}
         return self._ask(request)
 
-    def _ask(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+    def _ask(self, request: dict[str, Any], answer_s: float = ANSWER_S) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = []
         away: list[CustodyError] = []
         for signer in self.signers:
             if len(answers) == self.needed:
                 break
             try:
-                answers.append(ask(signer, request))
+                answers.append(ask(signer, request, answer_s))
             except Refused:
                 raise
             except CustodyError as error:

@@ -24,6 +24,7 @@ from openoutcry.custody.errors import CustodyError, NodeError, Refused, readable
 from openoutcry.custody.rail import UNDER_WAY, Draft, Payment, Rail, Signed
 from openoutcry.custody.reconcile import owed_units
 from openoutcry.custody.settings import CustodyFile
+from openoutcry.custody.signing import WHOLE
 from openoutcry.custody.statement import Claim, Statement, claim_document
 from openoutcry.custody.store import Store, now_ns
 from openoutcry.custody.venue import Venue, VenueError
@@ -35,7 +36,11 @@ FAILED = "failed"
 WITHDRAWALS, TO_COLD, CHILD, CONSOLIDATION = "withdrawals", "cold", "child", "consolidation"
 MAX_TRIES = 20
 """Drafts that are tried in one turn, until one can be paid."""
-TOO_MUCH_AT_ONCE = ("insufficient_hot", "too_many_inputs")
+NOT_SIGNED = "not_signed"
+"""A signer would refuse the whole draft: its fee, or what goes to the cold wallet."""
+TOO_MUCH_AT_ONCE = ("insufficient_hot", "too_many_inputs", NOT_SIGNED)
+PARTS = (1, 2, 4, 8)
+"""What is too much for the cold wallet at once goes there in parts."""
 HOT_SLACK = 10
 """The hot wallet may have a tenth more than ``hot_most`` before anything is moved."""
 
@@ -49,8 +54,11 @@ class Signers(Protocol):
     def state(self, reference: str, participant: int) -> tuple[Statement, str]:
         """The venue's signed statement."""
 
-    def refused(self, chain: str, claims: list[dict[str, Any]]) -> dict[str, str]:
-        """Payments that a signer would not sign now, by reference, and why."""
+    def refused(
+        self, chain: str, claims: list[dict[str, Any]], body: dict[str, Any] | None = None
+    ) -> dict[str, str]:
+        """Payments that a signer would not sign now, by reference, and why; by ``WHOLE`` why it
+        would not sign the draft with this body, whatever it pays."""
 
     def sign(
         self, number: int, chain: str, claims: list[dict[str, Any]], body: dict[str, Any]
@@ -78,22 +86,28 @@ class Payer:
         self._waits_since: dict[str, int] = {}
         """By reference: when this process first saw that the payment waits (ns)."""
         self._aside: set[str] = set()
-        """References of payments that cannot be made before the next block, ``_aside_at`` it."""
+        """References of payments, and other work, that are not tried again before the next block;
+        ``_aside_at``: the last one."""
         self._aside_at = 0
 
     def go_on(self) -> int:
         """Everything that can be done now; how many steps.  What fails waits, with its reason."""
         steps = 0
+        if self._aside_at != (top := self._top()):
+            self._aside, self._aside_at = set(), top
         always = self._look_after, self._finish
         works = self._draft, self._to_cold, self._consolidate, self._sign, self._broadcast
         for work in (*always, *works, self._bump):
             if work not in always and self.breaker.why():
                 break
+            name = f"{self.chain} {work.__name__.strip('_')}"
+            if name in self._aside:
+                continue
             try:
                 with readable(self.chain):
                     steps += work()
-            except (Refused, NodeError, CustodyError) as error:
-                self.store.note("waits", f"{self.chain} {work.__name__.strip('_')}", str(error))
+            except CustodyError as error:
+                self._note_waiting(name, error)
         self._alarm_of_waiting()
         return steps
 
@@ -156,8 +170,6 @@ class Payer:
             "select * from withdrawals where chain = ? and state = 'sent' and draft is null "
             "order by asked_ns, reference"
         )
-        if self._aside_at != (top := self._top()):
-            self._aside, self._aside_at = set(), top
         before = len(self._aside)
         rows = [
             row for row in self.store.rows(query, self.chain) if row["reference"] not in self._aside
@@ -185,7 +197,8 @@ class Payer:
                 if count > 1:
                     count //= 2
                     continue
-                self._set_aside(payments[0].reference, "waits", str(error))
+                self._note_waiting(payments[0].reference, error)
+                self._aside.add(payments[0].reference)
             payments = payments[1:]
             count = len(payments)
         return len(self._aside) - before
@@ -198,15 +211,22 @@ class Payer:
             try:
                 claims.append(claim_document(self._claim(payment)))
             except Refused as error:
-                self._set_aside(payment.reference, "alarm", f"the venue does not state it: {error}")
+                self._set_aside(payment.reference, f"the venue does not state it: {error}")
         refused = self.signers.refused(self.chain, claims) if claims else {}
         for reference, why in refused.items():
-            self._set_aside(reference, "alarm", f"a signer refuses it: {why}")
+            self._set_aside(reference, f"a signer refuses it: {why}")
         return [payment for payment in payments if payment.reference not in self._aside]
 
-    def _set_aside(self, reference: str, kind: str, why: str) -> None:
+    def _set_aside(self, reference: str, why: str) -> None:
         self._aside.add(reference)
-        self.store.note(kind, reference, why)
+        self.store.note("alarm", reference, why)
+
+    def _note_waiting(self, name: str, error: CustodyError) -> None:
+        """Note why work waits; what a signer refuses is an alarm, and waits for the next block."""
+        if isinstance(error, Refused) and error.code == NOT_SIGNED:
+            self._set_aside(name, str(error))
+        else:
+            self.store.note("waits", name, str(error))
 
     def _consolidate(self) -> int:
         """Join small outputs while nothing else is in progress and fees are low."""
@@ -231,9 +251,18 @@ class Payer:
         most = min(limits) * asset.scale
         if held <= most + most // HOT_SLACK:
             return 0
-        with self.store.change():
-            self.keep(self.rail.build_to_cold(held - most, self.taken()), TO_COLD)
-        self.store.note("cold", self.chain, f"{held - most} above {most} goes to the cold wallet")
+        for part in PARTS:
+            amount = (held - most) // part
+            try:
+                with self.store.change():
+                    self.keep(self.rail.build_to_cold(amount, self.taken()), TO_COLD)
+            except Refused as error:
+                if error.code not in TOO_MUCH_AT_ONCE or part == PARTS[-1]:
+                    raise
+                continue
+            text = f"{amount} of {held - most} above {most} goes to the cold wallet"
+            self.store.note("cold", self.chain, text)
+            break
         return 1
 
     def taken(self) -> frozenset[str]:
@@ -244,7 +273,10 @@ class Payer:
         return frozenset(key for row in rows for key in json.loads(row["conflicts"]))
 
     def keep(self, draft: Draft, purpose: str, replaces: int | None = None) -> int:
-        """Within a change of the store."""
+        """Keep a draft that signers would sign now: one that they refuse would keep its outputs, or
+        its number, from all others.  Within a change of the store.  Raises :class:`Refused`."""
+        if why := self.signers.refused(self.chain, [], draft.body).get(WHOLE):
+            raise Refused(NOT_SIGNED, f"a signer refuses it: {why}")
         number = self.store.insert(
             "drafts",
             chain=self.chain,
@@ -279,10 +311,11 @@ class Payer:
         """Do it for each draft in a state: one that is refused keeps no other waiting."""
         steps = 0
         for row in self._rows(state):
+            name = f"draft {row['id']}"
             try:
-                steps += work(row)
+                steps += work(row) if name not in self._aside else 0
             except Refused as error:
-                self.store.note("waits", f"draft {row['id']}", f"{error.code}: {error}")
+                self._note_waiting(name, error)
         return steps
 
     def _sign_one(self, row: Any) -> int:
@@ -363,7 +396,7 @@ class Payer:
                 self.keep(replace(draft, replaces=row["identity"]), row["purpose"], row["id"])
         except Refused as error:
             if error.code != "not_needed":
-                self.store.note("alarm", f"draft {row['id']}", f"{error.code}: {error}")
+                self._set_aside(f"draft {row['id']}", f"{error.code}: {error}")
             return 0
         self.store.note("bump", f"draft {row['id']}", "the node rejects it: other outputs pay")
         return 1

@@ -121,7 +121,7 @@ class Signer:
         if do == "sign":
             return self._sign(request)
         if do == "refused":
-            return {"refusals": self.policy.refused(self._reader(request).chain, _claims(request))}
+            return {"refusals": self._refused(request)}
         if do == "announce":
             usable = self.policy.announce(self._reader(request).chain, str(request["address"]))
             return {"usable_ns": usable}
@@ -160,6 +160,11 @@ class Signer:
             raise
         signatures = [self.hsm.sign(reader.label, digest) for digest in reading.digests]
         return reader.answer(body, self.hsm.public_key(reader.label), signatures)
+
+    def _refused(self, request: Request) -> dict[str, str]:
+        reader, body = self._reader(request), request.get("body")
+        reading = None if body is None else reader.read(body)
+        return self.policy.refused(reader.chain, _claims(request), reading)
 
     def _reserves(self, request: Request) -> Request:
         """A message that is no transaction: that the venue has this key."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openoutcry.custody.errors import Refused
-from openoutcry.custody.signing import Reading
+from openoutcry.custody.signing import WHOLE, Reading
 from openoutcry.custody.statement import Claim, check_claim
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.sqlite_file import Schema, SqliteFile
@@ -138,10 +138,19 @@ class Policy(Closing):
             self._check_moved(chain, reading)
             self._record(number, chain, reading, claims)
 
-    def refused(self, chain: str, claims: Sequence[Claim]) -> dict[str, str]:
+    def refused(
+        self, chain: str, claims: Sequence[Claim], reading: Reading | None = None
+    ) -> dict[str, str]:
         """Return which payments of no transaction yet would not be signed now, by reference, and
-        why.  The payer leaves these out, so that none keeps the others waiting."""
+        why; by ``WHOLE`` why a transaction would not.  The payer leaves these out, so that none
+        keeps the others waiting."""
         found: dict[str, str] = {}
+        if reading is not None:
+            try:
+                self._check_fee(chain, reading)
+                self._check_moved(chain, reading)
+            except Refused as error:
+                found[WHOLE] = f"{error.code}: {error}"
         windows: Windows = {}
         for claim in claims:
             try:

@@ -4,6 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+WHOLE = ""
+"""In the place of a payment's reference: the whole transaction."""
+
 
 @dataclass(frozen=True)
 class Outgoing:

@@ -107,13 +107,16 @@ class LocalSigners:
         statement = Statement(VENUE, *terms)
         return statement, self.attestor.sign(statement.digest()).bytes65()[:64].hex()
 
-    def refused(self, chain: str, claims: list[dict[str, Any]]) -> dict[str, str]:
+    def refused(
+        self, chain: str, claims: list[dict[str, Any]], body: dict[str, Any] | None = None
+    ) -> dict[str, str]:
         asked = [one for one in self.signers if not one.away]
         if len(asked) < 2:
             raise CustodyError(f"{len(asked)} of 2 signatures")
         found: dict[str, str] = {}
         for one in asked[:2]:
-            found |= one.policy.refused(chain, [claim_of(claim) for claim in claims])
+            reading = None if body is None else one.reader.read(body)
+            found |= one.policy.refused(chain, [claim_of(claim) for claim in claims], reading)
         return found
 
     def sign(

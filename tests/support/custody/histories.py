@@ -158,8 +158,8 @@ class History:
         said = Statement("OUTCRY", reference, participant, one.asset, one.units, one.state)
         return said, signature_text(SoftKey(self.stating).sign("", said.digest()))
 
-    def refused(self, chain, claims):
-        request, found = {"do": "refused", "chain": chain, "claims": claims}, {}
+    def refused(self, chain, claims, body=None):
+        request, found = {"do": "refused", "chain": chain, "claims": claims, "body": body}, {}
         for one in self.signers:
             found |= one.answer(request)["refusals"]
         return found

@@ -109,8 +109,8 @@ class Party:
         answer = self.attestor.answer(request)
         return Statement(**answer["statement"]), answer["signature"]
 
-    def refused(self, chain, claims):
-        request, found = {"do": "refused", "chain": chain, "claims": claims}, {}
+    def refused(self, chain, claims, body=None):
+        request, found = {"do": "refused", "chain": chain, "claims": claims, "body": body}, {}
         for one in self.signers:
             found |= one.answer(request)["refusals"]
         return found

@@ -211,10 +211,10 @@ def test_a_transaction_has_a_limit_of_inputs_and_small_outputs_are_joined(desk, 
     assert all(one.is_whole for one in desk.balances())
 
 
-def allow(desk, a_payment):
-    """Both signers' limit of one payment."""
+def allow(desk, **limits):
+    """Limits of both signers."""
     for one in desk.party.policies:
-        one.limits[NAME, "LTC"] = replace(one.limits[NAME, "LTC"], a_payment=a_payment)
+        one.limits[NAME, "LTC"] = replace(one.limits[NAME, "LTC"], **limits)
 
 
 @pytest.mark.promise(
@@ -224,14 +224,14 @@ def allow(desk, a_payment):
 )
 def test_a_payment_that_a_signer_refuses_keeps_no_other_waiting(desk):
     desk.fund(7, 10)
-    allow(desk, 2 * COIN)
+    allow(desk, a_payment=2 * COIN)
     large, there = desk.ask(7, 3 * COIN)
     small, to = desk.ask(7, COIN)
     desk.mine(7)
     assert (desk.states()[small], desk.received(to)) == ("done", COIN)
     assert (desk.states()[large], desk.received(there)) == ("sent", 0)
     assert "a signer refuses it: too_much" in alarms(desk)
-    allow(desk, 3 * COIN)
+    allow(desk, a_payment=3 * COIN)
     desk.mine(7)
     assert (desk.states()[large], desk.received(there)) == ("done", 3 * COIN)
     assert all(one.is_whole for one in desk.balances())
@@ -241,18 +241,41 @@ def test_a_draft_that_was_refused_once_is_signed_when_it_may_be(desk, monkeypatc
     """Others were signed meanwhile: a number below theirs would be refused for ever."""
     desk.fund(7, 10)
     desk.fund(7, 5)
-    allow(desk, 2 * COIN)
+    allow(desk, a_payment=2 * COIN)
     with monkeypatch.context() as patch:
-        patch.setattr(desk.party, "refused", lambda chain, claims: {})
+        patch.setattr(desk.party, "refused", lambda chain, claims, body=None: {})
         large, there = desk.ask(7, 3 * COIN)
         desk.settle()
     small, to = desk.ask(7, COIN)
     desk.mine(7)
     assert (desk.states()[small], desk.received(to)) == ("done", COIN)
     assert desk.states()[large] == "sent"
-    allow(desk, 3 * COIN)
+    allow(desk, a_payment=3 * COIN)
     desk.mine(7)
     assert (desk.states()[large], desk.received(there)) == ("done", 3 * COIN)
+
+
+def test_a_transaction_that_a_signer_refuses_is_no_draft_and_keeps_no_coin(desk, monkeypatch):
+    """One whose fee is above the signers' limit, and one with too much for the cold wallet."""
+    desk.fund(7, 40)
+    allow(desk, to_cold_a_day=5 * COIN)
+    (asset,) = desk.payer.file.assets
+    desk.payer.file = replace(desk.payer.file, assets=(replace(asset, hot_most=10 * COIN),))
+    desk.mine(8)
+    (cold,) = desk.drafts()
+    assert (cold["purpose"], cold["state"]) == ("cold", "done")
+    assert json.loads(cold["notes"])["leaves"]["LTC"]["cold"] == 30 * COIN // 8, "a part, today"
+    assert "more to the cold wallet than may go there in one day" in alarms(desk)
+    assert desk.parts.store.word(f"cold {NAME}") == "1", "no address is used up"
+    with monkeypatch.context() as dear:
+        dear.setattr(rails.UtxoRail, "fee_rate", lambda self: 10_000_000)
+        reference, to = desk.ask(7, COIN)
+        desk.settle()
+    assert "fee_too_high: a fee of 1890000 is above this signer's limit" in alarms(desk)
+    assert len(desk.drafts()) == 1
+    desk.mine(7)
+    assert (desk.states()[reference], desk.received(to)) == ("done", COIN)
+    assert all(one.is_whole for one in desk.balances())
 
 
 def test_many_payments_that_wait_for_a_refill_keep_no_other_waiting(desk):

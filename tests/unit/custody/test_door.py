@@ -275,7 +275,7 @@ def connected(server):
 
 
 def test_too_few_signers_are_an_error_that_says_so(monkeypatch):
-    monkeypatch.setattr(links, "ask", lambda path, request: {"signature": path.stem})
+    monkeypatch.setattr(links, "ask", lambda path, request, s=0: {"signature": path.stem})
     none, one = (Links(paths, Path("attest")) for paths in ((), (Path("signer1"),)))
     assert none.last_number() == 0
     with pytest.raises(CustodyError, match="0 of 2 signatures: the file names 0 signers"):
@@ -314,7 +314,7 @@ def test_a_signer_that_is_away_keeps_no_address_from_the_others(monkeypatch):
 def test_one_of_three_signers_away_stops_no_payment_and_two_do(monkeypatch):
     away = set()
 
-    def ask(path, request):
+    def ask(path, request, answer_s=0):
         if path.stem in away:
             raise CustodyError(f"{path}: no answer")
         return {"number": 7} if request["do"] == "state" else {"signature": path.stem}
