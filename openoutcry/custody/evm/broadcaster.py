@@ -50,7 +50,8 @@ class SendError(Exception):
 
 @dataclass(frozen=True)
 class Send:
-    """A transaction, as far as it has come.  ``txid``: of the attempt that is in ``block``."""
+    """A transaction, as far as it has come.  ``gas``: while it waits, the spare one alone;
+    ``txid``: of the attempt that is in ``block``."""
 
     id: int
     reference: str
@@ -111,12 +112,14 @@ class Broadcaster(Closing):
 
     # What is asked
 
-    def submit(self, reference: str, target: bytes, data: bytes = b"", value: int = 0) -> Send:
-        """Send it once, however often it is asked for.  Raises :class:`SendError` if the
-        reference belongs to another transaction."""
+    def submit(
+        self, reference: str, target: bytes, data: bytes = b"", value: int = 0, spare_gas: int = 0
+    ) -> Send:
+        """Send it once, however often it is asked for; ``spare_gas``: on top of what the node
+        estimates.  Raises :class:`SendError` if the reference belongs to another transaction."""
         query = "insert into evm_sends (reference, target, value, data, gas)"
-        query += " values (?, ?, ?, ?, 0) on conflict do nothing"
-        self.sent.run(query, reference, target, str(value), data)
+        query += " values (?, ?, ?, ?, ?) on conflict do nothing"
+        self.sent.run(query, reference, target, str(value), data, spare_gas)
         known = self.find(reference)
         assert known is not None
         if (known.target, known.data, known.value) != (target, data, value):
@@ -244,7 +247,7 @@ class Broadcaster(Closing):
             "data": to_hex(send.data),
         }
         estimated = quantity(self.node.call("eth_estimateGas", call, "pending"))
-        return estimated * GAS_SPARE_PERCENT // 100
+        return estimated * GAS_SPARE_PERCENT // 100 + send.gas
 
     def _tip(self) -> int | None:
         try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from openoutcry.custody.evm.encoding import (
     NO_ADDRESS,
+    WORD_BYTES,
     address_at,
     address_text,
     create2_address,
@@ -29,6 +30,8 @@ OWNERS = 3
 NEEDED = 2
 MAX_PAYMENTS = 200
 MAX_SWEPT = 100
+RECEIVER_GAS = 50_000
+"""What the vault gives the receiver of a payment of coins (``COIN_GAS``)."""
 
 _PAYMENT = "Payment(address token,address to,uint256 amount)"
 DOMAIN_TYPE = keccak(
@@ -192,6 +195,15 @@ class Batch:
         )
         head = words(self.number, self.deadline, 9 * 32) + _two(signatures, digest)
         return EXECUTE + head + word(len(self.payments)) + listed
+
+
+def receivers_gas(call: bytes) -> int:
+    """What receivers of coins may use in a batch's call.  A node's estimate does not say it: a
+    contract can see that it runs in one, and use nothing there."""
+    words_of = call[len(EXECUTE) :]
+    first = number_at(words_of, 2) // WORD_BYTES
+    places = range(first + 1, first + 1 + 3 * number_at(words_of, first), 3)
+    return RECEIVER_GAS * sum(not number_at(words_of, place) for place in places)
 
 
 def _typed(**fields: str) -> list[dict[str, str]]:

@@ -21,6 +21,7 @@ from openoutcry.custody.evm.contracts import (
     Domain,
     Payment,
     outcome,
+    receivers_gas,
 )
 from openoutcry.custody.evm.deploy import Deployment
 from openoutcry.custody.evm.encoding import (
@@ -42,6 +43,8 @@ from openoutcry.custody.rail import Payment as Wanted
 
 GAS_A_BATCH, GAS_A_PAYMENT = 80_000, 42_000
 """Highest cost of a batch, without its receivers' own code; measured in tests."""
+MOST_PAYMENTS = 150
+"""Of one transaction, which has 2^24 gas at most (EIP-7825), with all that receivers may use."""
 
 Leaves = dict[str, dict[str, int]]
 """By asset: what is paid, and what goes to the cold wallet."""
@@ -64,7 +67,7 @@ class EvmRail:
     """The hot wallet of one EVM chain."""
 
     signatures_needed = NEEDED
-    most_payments = MAX_PAYMENTS
+    most_payments = MOST_PAYMENTS
     signs_transactions = False
 
     def __init__(
@@ -212,7 +215,9 @@ class EvmRail:
         return to_hex(attempts[-1].txid) if attempts else ""
 
     def send(self, signed: Signed) -> None:
-        self.broadcaster.submit(reference_of(signed), self.made.wallet, from_hex(signed.raw))
+        call = from_hex(signed.raw)
+        terms = reference_of(signed), self.made.wallet, call
+        self.broadcaster.submit(*terms, spare_gas=receivers_gas(call))
         self.look_after(sends=True)
 
     def refused_payments(self, draft: Draft, signed: Signed) -> frozenset[str] | None:

@@ -19,8 +19,10 @@ from openoutcry.custody.evm.contracts import (
     Batch,
     Payment,
     creation_code,
+    receivers_gas,
 )
 from openoutcry.custody.evm.encoding import address_text, selector, to_hex, words
+from openoutcry.custody.evm.rail import MOST_PAYMENTS
 from openoutcry.custody.evm.reader import batch_body
 from openoutcry.custody.evm.transactions import FeePolicy, Transaction
 from tests.support.custody.anvil import CHAIN_ID, ETHER, GWEI, Anvil, anvil
@@ -191,12 +193,12 @@ def test_a_thousand_withdrawals_in_one_run(chain: Anvil, tmp_path: Path) -> None
             else floor.token_balance(place(f"customer {at}"))
         )
         assert held == 100 + at
-    query = "select gas, txid from evm_sends where reference like 'batch %'"
+    query = "select gas, data, txid from evm_sends where reference like 'batch %'"
     sends = floor.broadcaster.sent.rows(query)
     assert len(sends) == 7
     differences = []
-    for gas, txid in sends:
-        estimated = gas * 100 // 120
+    for gas, call, txid in sends:
+        estimated = (gas - receivers_gas(call)) * 100 // 120
         used = int(chain.receipt(txid)["gasUsed"], 16)
         differences.append(abs(used - estimated) / estimated)
     print(f"\ngas of 7 batches: at most {max(differences):.1%} from the node's estimate")
@@ -204,20 +206,22 @@ def test_a_thousand_withdrawals_in_one_run(chain: Anvil, tmp_path: Path) -> None
     floor.close()
 
 
-def test_a_batch_has_no_more_payments_than_the_vault_takes(chain: Anvil, tmp_path: Path) -> None:
+def test_a_batch_has_no_more_payments_than_a_transaction(chain: Anvil, tmp_path: Path) -> None:
     """Whatever the file says of ``batch_most``."""
     floor = EvmFloor(chain, tmp_path, batch_most=1_000)
     try:
         floor.fill()
-        for number in range(MAX_PAYMENTS + 1):
+        for number in range(MOST_PAYMENTS + 1):
             floor.withdraw(f"w{number}", "ETH", 100, place(f"customer {number}"))
         floor.step()
         assert floor.store is not None
         rows = floor.store.rows("select payments from drafts order by id")
-        assert [len(json.loads(row["payments"])) for row in rows] == [MAX_PAYMENTS]
+        assert [len(json.loads(row["payments"])) for row in rows] == [MOST_PAYMENTS]
+        (gas,) = floor.broadcaster.sent.rows("select gas from evm_sends")[0]
+        assert gas < 1 << 24, "EIP-7825"
         floor.step()
         rows = floor.store.rows("select payments from drafts order by id")
-        assert [len(json.loads(row["payments"])) for row in rows] == [MAX_PAYMENTS, 1]
+        assert [len(json.loads(row["payments"])) for row in rows] == [MOST_PAYMENTS, 1]
     finally:
         floor.close()
 
@@ -235,6 +239,30 @@ def test_a_receiver_that_refuses_gets_nothing_and_the_venue_is_notified(floor: E
     assert floor.store is not None
     states = floor.store.rows("select state from withdrawals order by asked_ns")
     assert [row["state"] for row in states] == ["failed", "done"]
+
+
+THRIFTY = "3a156009575b6005565b00"
+"""A receiver that uses all its gas, but none where gas has no price, as in a node's estimate."""
+
+
+@pytest.mark.promise(
+    "A receiver of coins cannot make a batch fail, whatever gas its code uses: the other payments "
+    "of the batch, and later ones, are made",
+    group="custody",
+)
+def test_a_receiver_that_hides_what_gas_it_uses_stops_no_payment(floor: EvmFloor) -> None:
+    floor.fill()
+    code = bytes.fromhex(THRIFTY)
+    copies = bytes.fromhex("600b600c600039600b6000f3")
+    thrifty = floor.chain.deploy(copies + code)
+    wasted = [floor.withdraw(f"w{number}", "ETH", 100, thrifty) for number in range(10)]
+    honest = floor.withdraw("honest", "ETH", 100, place("customer"))
+    token = floor.withdraw("token", "USDT", 100, place("customer"))
+    floor.settle(2)
+    assert {floor.venue.state(one) for one in wasted} == {"failed"}
+    assert floor.venue.state(honest) == floor.venue.state(token) == "done"
+    assert floor.chain.balance(place("customer")) == 100 * UNIT
+    assert floor.chain.balance(thrifty) == 0
 
 
 def test_a_node_that_lost_its_logs_makes_no_refused_payment_one_that_arrived(
