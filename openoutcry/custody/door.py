@@ -203,7 +203,7 @@ class Door:
 def _asked(request: Request) -> Asked:
     terms = whole(request, "participant"), str(request["asset"]), str(request["address"])
     names = [str(request.get(name, "")) for name in ("salt", "device", "changes")]
-    return Asked(*terms, whole(request, "units"), *names)
+    return Asked(*terms, whole(request, "units"), *names, request.get("cancelled") is True)
 
 
 def _waits(state: str, stopped: bool, txid: str, height: int) -> str:

@@ -26,9 +26,12 @@ from openoutcry.custody.venue import Venue, VenueError
 
 ASKED, REQUESTED, HELD, APPROVED, SENT = "asked", "requested", "held", "approved", "sent"
 DONE, REFUSED, CANCELLED = "done", "refused", "cancelled"
+OPEN = ASKED, REQUESTED, HELD, APPROVED
+"""States in which it can still be cancelled."""
 VENUE_REFUSED, CANCELLED_BY_OWNER = "venue_refused", "cancelled_by_owner"
 ENDED_AT_VENUE = "ended_at_venue"
-"""Codes of reasons; a refusal has the desk's own code where it names one."""
+"""Codes of reasons; a refusal has the desk's own code where it names one.  An open withdrawal has
+the second while its owner's wish to cancel it waits for the venue."""
 PEOPLE, MOST_CHANGES = 2, 2_000
 OPERATOR = "operator"
 
@@ -45,6 +48,8 @@ class Asked:
     device: str = ""
     changes: str = ""
     """What its owner's account has changed lately, as people who approve it read it."""
+    is_cancelled: bool = False
+    """Its owner has cancelled it before it came here: it is recorded, and never paid."""
 
 
 class Withdrawals:
@@ -152,6 +157,8 @@ class Withdrawals:
                     query = "update askers set changes = ? where reference = ? and changes <> ?"
                     if self.store.run(query, changes, reference, changes):
                         self.store.run("delete from approvals where reference = ?", reference)
+            if asked.is_cancelled:
+                self._wish(reference)
             return reference
         self.check(asked)
         with self.store.change():
@@ -161,6 +168,8 @@ class Withdrawals:
                 self._check_whitelist(asset.chain, asked.participant, address)
                 points, why = score(self.store, self.rules, terms, asked.device)
                 self._insert(asset, reference, terms, salt, points, why)
+                if asked.is_cancelled:
+                    self._wish(reference)
                 asker = {"device": asked.device, "changes": asked.changes[:MOST_CHANGES]}
                 self.store.insert("askers", reference=reference, **asker)
         return reference
@@ -188,21 +197,37 @@ class Withdrawals:
         return asset, rail.check_address(asked.address, asset.name, amount)
 
     def cancel(self, participant: int, reference: str) -> None:
-        """Cancel a withdrawal that was not sent. The venue decides, and this store follows: a
-        withdrawal unknown to the venue is reserved there first, so that no later step is possible.
-        Raises :class:`Refused`."""
+        """Cancel a withdrawal that was not sent.  While the venue does not answer it is not paid
+        either, and cancelled later.  Raises :class:`Refused`."""
         row = self.of(participant, reference)
-        if row["state"] not in (ASKED, REQUESTED, HELD, APPROVED):
+        if row["state"] not in OPEN:
             raise Refused("not_cancellable", f"this withdrawal is {row['state']}")
-        asset = self.file.asset(row["asset"])
-        assert asset is not None
         try:
-            if row["state"] == ASKED:
-                terms = row["participant"], row["asset"], row["units"], reference, asset.decimals
-                self.venue.requested(*terms)
-            self.venue.step("withdrawal-cancel", reference)
+            self._cancel(row)
         except VenueError as error:
-            raise Refused("not_cancellable", str(error)) from None
+            text = str(error)
+            if error.is_passing:
+                self._wish(reference)
+                text += "; it is cancelled when the venue answers"
+            raise Refused("not_cancellable", text) from None
+
+    def _cancel(self, row: Any) -> None:
+        """The venue decides, and this store follows: a withdrawal unknown to the venue is reserved
+        there first, so that no later step is possible.  Raises ``VenueError``."""
+        if row["state"] == ASKED:
+            self._request(row)
+        self.venue.step("withdrawal-cancel", row["reference"])
+
+    def _request(self, row: Any) -> None:
+        asset = self.file.known_asset(row["asset"])
+        terms = row["participant"], row["asset"], row["units"], row["reference"], asset.decimals
+        self.venue.requested(*terms)
+
+    def _wish(self, reference: str) -> None:
+        """Note that it is to be cancelled: from then on its one next step is that."""
+        marks = ", ".join("?" * len(OPEN))
+        query = f"update withdrawals set code = ? where reference = ? and state in ({marks})"
+        self.store.run(query, CANCELLED_BY_OWNER, reference, *OPEN)
 
     def of(self, participant: int, reference: str) -> Any:
         """Return its row; that of another participant counts as missing.
@@ -296,19 +321,20 @@ class Withdrawals:
         """Take each as far as it goes before it is paid; how many steps that was."""
         if self.breaker.why():
             return 0
-        query = (
-            "select * from withdrawals where state in ('asked', 'requested', 'held', 'approved')"
-        )
-        return sum(self._one(row) for row in self.store.rows(f"{query} order by asked_ns"))
+        marks = ", ".join("?" * len(OPEN))
+        query = f"select * from withdrawals where state in ({marks}) order by asked_ns"
+        return sum(self._one(row) for row in self.store.rows(query, *OPEN))
 
     def _one(self, row: Any) -> bool:
         reference, state = row["reference"], row["state"]
         asset = self.file.asset(row["asset"])
         assert asset is not None
         try:
+            if row["code"] == CANCELLED_BY_OWNER:
+                self._cancel(row)
+                return self._to(reference, CANCELLED, "its owner cancelled it", CANCELLED_BY_OWNER)
             if state == ASKED:
-                terms = row["participant"], row["asset"], row["units"], reference, asset.decimals
-                self.venue.requested(*terms)
+                self._request(row)
                 return self._to(reference, REQUESTED)
             if state == REQUESTED and not self._is_automatic(asset, row):
                 return self._to(reference, HELD)
@@ -339,7 +365,10 @@ class Withdrawals:
             return False
         if row["state"] == ASKED:
             return self._to(row["reference"], REFUSED, str(error), error.code or VENUE_REFUSED)
-        found = self.venue.movement("withdrawal", row["participant"], row["reference"])
+        try:
+            found = self.venue.movement("withdrawal", row["participant"], row["reference"])
+        except VenueError as later:  # it has closed meanwhile
+            found, error = None, later
         if found is not None and found["state"] == CANCELLED:
             text = "its owner cancelled it"
             return self._to(row["reference"], CANCELLED, text, CANCELLED_BY_OWNER)
@@ -370,8 +399,9 @@ class Withdrawals:
 
     def _to(self, reference: str, state: str, why: str = "", code: str = "") -> bool:
         query = (
-            "update withdrawals set state = ?, changed_ns = ?, code = ?, "
+            "update withdrawals set state = ?, changed_ns = ?, "
+            "code = case when ? = '' then code else ? end, "
             "why = case when ? = '' then why else ? end where reference = ?"
         )
-        self.store.run(query, state, now_ns(), code, why, why[:500], reference)
+        self.store.run(query, state, now_ns(), code, code, why, why[:500], reference)
         return True

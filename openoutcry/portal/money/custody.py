@@ -126,11 +126,11 @@ class Custody:
             raise WithdrawalError("not_withdrawable", "this asset is not withdrawn that way")
         return str(found["address"])
 
-    async def withdraw(self, row: Row, changes: str = "") -> None:
+    async def withdraw(self, row: Row, changes: str = "", *, cancelled: bool = False) -> None:
         """Hand it over; again: nothing more happens.  ``changes``: of its owner's account, for the
-        people who approve it; again, they read these."""
+        people who approve it; again, they read these.  ``cancelled``: it is never paid."""
         names = "participant", "asset", "address", "salt", "device"
-        terms = {name: row[name] for name in names}
+        terms = {name: row[name] for name in names} | {"cancelled": cancelled}
         found = await self._ask("withdraw", units=row["amount"], changes=changes, **terms)
         if found["reference"] != row["reference"]:
             # Both hash the same terms: one of them is not what it was.

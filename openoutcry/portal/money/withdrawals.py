@@ -346,12 +346,13 @@ class Withdrawals:
         return changed
 
     async def _cancel_at_custody(self, row: Row) -> Row | None:
-        """One that may have been handed over: handed over first, so that it cannot be later."""
+        """One that may have been handed over: handed over first, as cancelled, so that it cannot be
+        later and is not paid while custody or the venue is away."""
         if row["state"] not in (CONFIRMED, "requested", "approved"):
             return None
         try:
             if row["state"] == CONFIRMED:
-                await self.custody.withdraw(row)
+                await self.custody.withdraw(row, cancelled=True)
             await self.custody.cancel(row)
         except WithdrawalError as error:
             log.warning("withdrawal %d: %s", row["id"], error)

@@ -19,6 +19,7 @@ from openoutcry.custody.settings import Person, read_custody_file
 from openoutcry.custody.sockets import MAX_CLIENTS, Server
 from openoutcry.custody.statement import reference_of
 from openoutcry.custody.store import Store, now_ns
+from openoutcry.custody.venue import VenueError
 from openoutcry.wire.load_limits import LEAST_S
 from tests.support.custody.chains import NAME, NEEDED, TEXT, hot_keys
 from tests.support.custody.core import Core, Movement
@@ -143,6 +144,60 @@ def test_what_is_not_sent_is_cancelled_and_never_paid(door, parts, outside):
     held = core.balance(7, "LTC")
     sent = [one for one in core.movements.values() if one.state == "sent"]
     assert held == [40 * COIN - len(sent) * 2 * COIN, len(sent) * 2 * COIN]
+
+
+@pytest.mark.promise(
+    "A withdrawal that its owner cancels while the venue is away, or before custody has it, is "
+    "not paid when the venue is back",
+    group="custody",
+)
+def test_a_cancel_while_the_venue_is_away_is_not_lost(door, parts, outside):
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    core, references = parts.venue, []
+    for number in range(3):
+        references.append(door.answer(asked(outside, salt=f"number {number}"))["reference"])
+        if number < 2:
+            parts.withdrawals.go_on()
+    states = [state_of(door, reference)["state"] for reference in references]
+    assert states == ["approved", "requested", "asked"]
+    core.is_open = False
+    for reference in references:
+        request = {"do": "cancel", "participant": 7, "reference": reference}
+        assert refusal(door, **request) == "not_cancellable"
+    # The portal ends between the two requests with which it cancels what it has not handed over.
+    references.append(door.answer(asked(outside, salt="held", cancelled=True))["reference"])
+    core.is_open = True
+    while parts.withdrawals.go_on():
+        pass
+    for reference in references:
+        assert core.movements[reference].state == "cancelled"
+        assert state_of(door, reference)["code"] == "cancelled_by_owner"
+    assert core.balance(7, "LTC") == [40 * COIN, 0]
+
+
+def test_a_venue_that_refuses_and_closes_ends_nothing(door, parts, outside, monkeypatch):
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    reference = door.answer(asked(outside))["reference"]
+    parts.withdrawals.go_on()
+    core = parts.venue
+
+    def refuses(do, name):
+        core.is_open = False
+        raise VenueError("participant 7 is suspended and cannot withdraw", "suspended")
+
+    def closed(*terms):
+        raise VenueError("the venue is closed", is_passing=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(core, "step", refuses)
+        patch.setattr(core, "movement", closed)
+        assert parts.withdrawals.go_on() == 0
+    core.is_open = True
+    while parts.withdrawals.go_on():
+        pass
+    assert core.movements[reference].state == "sent"
 
 
 def test_a_stopped_custody_and_one_that_needs_people_say_so(door, parts, outside):

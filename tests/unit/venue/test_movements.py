@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.custody.venue import VenueDesk
+from openoutcry.custody.venue import VenueDesk, VenueError
 from openoutcry.journal.replay import replay
 from openoutcry.risk.bits import Setting
 from openoutcry.venue import movement_desk
@@ -202,6 +202,21 @@ def test_custody_finds_a_movement_however_many_its_participant_has(floor, monkey
         for kind, who in (("deposit", 1), ("withdrawal", 2)):
             assert meanwhile(floor, venue.movement, kind, who, reference) is None
     assert meanwhile(floor, venue.movement, "withdrawal", 1, "never") is None
+    assert wallet(floor, 1, "BTC") == before
+
+
+def test_custodys_step_that_was_done_is_done_also_when_its_request_is_forgotten(floor):
+    """The venue remembers its newest requests.  Custody that was away longer asks again."""
+    venue, before = VenueDesk(floor.journal_path), wallet(floor, 1, "BTC")
+    asked(floor, request_withdrawal(1, "BTC", 10, "wd 8a"))
+    for word in ("approve", "sent"):
+        asked(floor, step(f"withdrawal-{word}", "wd 8a", f"forgotten {word}"))
+        meanwhile(floor, venue.step, f"withdrawal-{word}", "wd 8a")
+    with pytest.raises(VenueError, match="is sent"):
+        meanwhile(floor, venue.step, "withdrawal-approve", "wd 8a")
+    with pytest.raises(VenueError, match="no withdrawal"):
+        meanwhile(floor, venue.step, "withdrawal-sent", "never")
+    asked(floor, step("withdrawal-fail", "wd 8a", "fail wd 8a"))
     assert wallet(floor, 1, "BTC") == before
 
 
