@@ -200,7 +200,6 @@ def withdraw(
 @PERSON_OPTION
 def approve(file: Path, reference: str, person: str) -> None:
     """Approve a withdrawal that waits for two people."""
-    from openoutcry.custody.persons import Persons
     from openoutcry.custody.serve import Parts
     from openoutcry.custody.settings import read_custody_file
 
@@ -209,7 +208,7 @@ def approve(file: Path, reference: str, person: str) -> None:
         for line in parts.withdrawals.shown(reference):
             click.echo(line, err=True)
         word = read_secret(f"password of {person}")
-        is_whole = parts.withdrawals.approve(Persons(made.persons), reference, person, word)
+        is_whole = parts.withdrawals.approve(reference, person, word)
     click.echo("approved" if is_whole else "another person must approve it, too")
 
 
@@ -346,7 +345,6 @@ def ask_refill(file: Path, asset: str, amount: str) -> None:
 @PERSON_OPTION
 def approve_refill(file: Path, number: int, person: str) -> None:
     """Approve a refill; with the second person its lock begins."""
-    from openoutcry.custody.persons import Persons
     from openoutcry.custody.refills import Refills
     from openoutcry.custody.settings import read_custody_file
     from openoutcry.custody.store import Store
@@ -355,7 +353,7 @@ def approve_refill(file: Path, number: int, person: str) -> None:
     made = read_custody_file(file)
     with Store(made.folder) as store:
         word = read_secret(f"password of {person}")
-        usable = Refills(made, store).approve(Persons(made.persons), number, person, word)
+        usable = Refills(made, store).approve(number, person, word)
     click.echo(f"locked until {utc_text(usable)}" if usable else "another person must approve it")
 
 

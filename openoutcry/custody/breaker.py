@@ -43,11 +43,13 @@ class Breaker:
             for number in reasons.values():
                 query = "insert or ignore into lifts values (?, ?, ?)"
                 self.store.run(query, number, name, now_ns())
+            names = persons.holding(SUPERVISOR)
+            marks = ", ".join("?" * len(names))
             query = (
-                "update breaker set lifted_ns = ? where lifted_ns is null "
-                "and (select count(*) from lifts where lifts.breaker = breaker.id) >= ?"
+                "update breaker set lifted_ns = ? where lifted_ns is null and (select count(*) "
+                f"from lifts where lifts.breaker = breaker.id and person in ({marks})) >= ?"
             )
-            self.store.run(query, now_ns(), NEEDED)
+            self.store.run(query, now_ns(), *names, NEEDED)
             if self.reasons():
                 return False
             self.store.note("breaker", "breaker", f"lifted by {name} and another supervisor")

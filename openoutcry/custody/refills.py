@@ -16,13 +16,12 @@ from typing import Any
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.chains import book_of
 from openoutcry.custody.errors import Refused
-from openoutcry.custody.persons import Persons
+from openoutcry.custody.persons import OPERATOR, PEOPLE, Persons
 from openoutcry.custody.scanner import give_address
 from openoutcry.custody.settings import AssetSpec, CustodyFile
 from openoutcry.custody.store import Store, now_ns
 from openoutcry.venue.calendar import utc_text
 
-OPERATOR, PEOPLE = "operator", 2
 DAY_NS, SECOND_NS = 86_400 * 10**9, 10**9
 
 
@@ -47,6 +46,7 @@ class Refills:
         self, file: CustodyFile, store: Store, clock_ns: Callable[[], int] = now_ns
     ) -> None:
         self.file, self.store, self.clock_ns = file, store, clock_ns
+        self.persons = Persons(file.persons)
 
     def ask(self, name: str, units: int) -> tuple[int, str]:
         """Ask for a refill; its number, and the hot wallet's address for it.  Raises
@@ -75,17 +75,17 @@ class Refills:
             )
             return number, address
 
-    def approve(self, persons: Persons, number: int, name: str, password: str) -> int:
+    def approve(self, number: int, name: str, password: str) -> int:
         """One person's word; with the second one's the time (ns) from which it can be built, else
         0.  Raises :class:`Refused`."""
-        persons.prove(name, password, OPERATOR)
+        self.persons.prove(name, password, OPERATOR)
         with self.store.change():
             row = self._row(number)
             if row["usable_ns"] is not None:
                 raise Refused("not_held", f"refill {number} does not wait for an approval")
             query = "insert or ignore into approvals values (?, ?, ?)"
             self.store.run(query, _reference(number), name, self.clock_ns())
-            people = self._people(number)
+            people = self.persons.approvers(self.store, _reference(number))
             if len(people) < PEOPLE:
                 return 0
             usable = self.clock_ns() + self.file.refill_wait_s * SECOND_NS
@@ -107,7 +107,11 @@ class Refills:
             raise Refused("refill_locked", text)
         if row["built_ns"] is not None:
             raise Refused("already_built", f"refill {number} was built: ask for another one")
-        asset, people = self.file.known_asset(row["asset"]), tuple(self._people(number))
+        asset = self.file.known_asset(row["asset"])
+        people = tuple(self.persons.approvers(self.store, _reference(number)))
+        if len(people) < PEOPLE:
+            text = f"not all who approved refill {number} may approve now: ask for another one"
+            raise Refused("not_approved", text)
         query = "select place from addresses where chain = ? and address = ?"
         at = self.store.row(query, asset.chain, row["address"])
         assert at is not None
@@ -126,10 +130,6 @@ class Refills:
         if row is None:
             raise Refused("unknown_refill", f"there is no refill {number}")
         return row
-
-    def _people(self, number: int) -> list[str]:
-        query = "select person from approvals where reference = ? order by person"
-        return [row["person"] for row in self.store.rows(query, _reference(number))]
 
 
 def _reference(number: int) -> str:

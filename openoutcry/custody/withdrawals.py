@@ -16,7 +16,7 @@ from typing import Any
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.cases import SANCTIONS, TRAVEL_RULE, note_case
 from openoutcry.custody.errors import Refused
-from openoutcry.custody.persons import Persons
+from openoutcry.custody.persons import OPERATOR, PEOPLE, Persons
 from openoutcry.custody.rail import Rail
 from openoutcry.custody.risk_score import Rules, score
 from openoutcry.custody.settings import AssetSpec, CustodyFile
@@ -32,8 +32,7 @@ VENUE_REFUSED, CANCELLED_BY_OWNER = "venue_refused", "cancelled_by_owner"
 ENDED_AT_VENUE = "ended_at_venue"
 """Codes of reasons; a refusal has the desk's own code where it names one.  An open withdrawal has
 the second while its owner's wish to cancel it waits for the venue."""
-PEOPLE, MOST_CHANGES = 2, 2_000
-OPERATOR = "operator"
+MOST_CHANGES = 2_000
 
 
 @dataclass(frozen=True)
@@ -65,6 +64,7 @@ class Withdrawals:
     ) -> None:
         self.file, self.store, self.venue, self.rails = file, store, venue, rails
         self.rules, self.breaker = rules or Rules(), Breaker(store)
+        self.persons = Persons(file.persons)
         self.sanctioned = self._sanctions()
 
     # Whitelist
@@ -276,9 +276,9 @@ class Withdrawals:
 
     # People
 
-    def approve(self, persons: Persons, reference: str, name: str, password: str) -> bool:
+    def approve(self, reference: str, name: str, password: str) -> bool:
         """One person's word; True with the second one's.  Raises :class:`Refused`."""
-        persons.prove(name, password, OPERATOR)
+        self.persons.prove(name, password, OPERATOR)
         with self.store.change():
             row = self.store.row("select * from withdrawals where reference = ?", reference)
             if row is None or row["state"] != HELD:
@@ -286,7 +286,7 @@ class Withdrawals:
             self.store.run(
                 "insert or ignore into approvals values (?, ?, ?)", reference, name, now_ns()
             )
-            return self._approvals(reference) >= PEOPLE
+            return len(self.persons.approvers(self.store, reference)) >= PEOPLE
 
     def shown(self, reference: str) -> list[str]:
         """Return the lines that a person reads before approving it.  Raises :class:`Refused`."""
@@ -309,11 +309,6 @@ class Withdrawals:
         )
         self.store.run(query, reference, now_ns())
         self.store.note("alarm", reference, "its owner disputes it")
-
-    def _approvals(self, reference: str) -> int:
-        query = "select count(*) as n from approvals where reference = ?"
-        row = self.store.row(query, reference)
-        return 0 if row is None else int(row["n"])
 
     # Going on
 
@@ -339,7 +334,8 @@ class Withdrawals:
             if state == REQUESTED and not self._is_automatic(asset, row):
                 return self._to(reference, HELD)
             if state in (REQUESTED, HELD):
-                if state == HELD and self._approvals(reference) < PEOPLE:
+                approvers = self.persons.approvers(self.store, reference)
+                if state == HELD and len(approvers) < PEOPLE:
                     return self._follow(row)
                 self.venue.step("withdrawal-approve", reference)
                 return self._to(reference, APPROVED)

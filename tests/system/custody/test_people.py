@@ -47,16 +47,16 @@ def test_an_unusual_withdrawal_waits_for_two_people(desk, persons):
     reference, to = desk.ask(7, COIN)
     desk.settle()
     assert desk.states()[reference] == "held"
-    approve = desk.parts.withdrawals.approve
+    desk.parts.withdrawals.persons, approve = persons, desk.parts.withdrawals.approve
     for name, word in (("anna", "wrong"), ("nobody", "word nobody")):
         with pytest.raises(Refused) as refused:
-            approve(persons, reference, name, word)
+            approve(reference, name, word)
         assert refused.value.code == "not_proven"
-    assert approve(persons, reference, "carl", "word carl") is False
-    assert approve(persons, reference, "carl", "word carl") is False
+    assert approve(reference, "carl", "word carl") is False
+    assert approve(reference, "carl", "word carl") is False
     desk.settle()
     assert desk.states()[reference] == "held"
-    assert approve(persons, reference, "anna", "word anna") is True
+    assert approve(reference, "anna", "word anna") is True
     desk.parts.withdrawals.rules = Rules(hold_at=10**6)
     desk.mine(7)
     assert desk.received(to) == COIN

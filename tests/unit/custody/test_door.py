@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -488,12 +489,12 @@ def test_a_word_is_for_what_there_was_to_read(door, parts, outside, persons):
     reference = door.answer(asking)["reference"]
     for _ in range(3):
         parts.withdrawals.go_on()
-    approve = parts.withdrawals.approve
-    assert approve(persons, reference, "anna", "anna") is False
+    parts.withdrawals.persons, approve = persons, parts.withdrawals.approve
+    assert approve(reference, "anna", "anna") is False
     door.answer(asking)
     door.answer(asking | {"changes": "mail address changed 2026-11-29 05:00 UTC"})
-    assert approve(persons, reference, "bert", "bert") is False, "anna has not read it"
-    assert approve(persons, reference, "anna", "anna") is True
+    assert approve(reference, "bert", "bert") is False, "anna has not read it"
+    assert approve(reference, "anna", "anna") is True
     breaker = parts.breaker
     for _ in range(2):
         breaker.trip("more than 1 LTC would leave in an hour")
@@ -504,6 +505,32 @@ def test_a_word_is_for_what_there_was_to_read(door, parts, outside, persons):
     assert breaker.lift(persons, "bert", "bert") is False
     assert breaker.lift(persons, "anna", "anna") is True
     assert breaker.why() == ""
+
+
+@pytest.mark.promise(
+    "The word of a person who is no longer in custody's file, or has a lower role there, counts no "
+    "more",
+    group="custody",
+)
+def test_the_word_of_a_person_who_left_counts_no_more(door, parts, outside, persons):
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    reference = door.answer(asked(outside, units=11 * COIN))["reference"]
+    for _ in range(3):
+        parts.withdrawals.go_on()
+    anna, bert, carl = persons.persons.values()
+    left, lower = (Persons((*one, bert, carl)) for one in ([], [replace(anna, role="operator")]))
+    parts.withdrawals.persons, approve = persons, parts.withdrawals.approve
+    assert approve(reference, "anna", "anna") is False
+    parts.withdrawals.persons = left
+    assert approve(reference, "bert", "bert") is False
+    assert parts.withdrawals.go_on() == 0
+    assert state_of(door, reference)["state"] == "held"
+    assert approve(reference, "carl", "carl") is True
+    parts.breaker.trip("a drill")
+    assert parts.breaker.lift(persons, "anna", "anna") is False
+    assert parts.breaker.lift(lower, "bert", "bert") is False, "anna lifts nothing any more"
+    assert parts.breaker.lift(persons, "bert", "bert") is True
 
 
 def test_an_approval_at_the_venue_is_none_of_custodys_people(door, parts, outside, persons):
@@ -517,8 +544,9 @@ def test_an_approval_at_the_venue_is_none_of_custodys_people(door, parts, outsid
     for _ in range(3):
         parts.withdrawals.go_on()
     assert state_of(door, reference)["state"] == "held"
+    parts.withdrawals.persons = persons
     for name in ("anna", "bert"):
-        parts.withdrawals.approve(persons, reference, name, name)
+        parts.withdrawals.approve(reference, name, name)
     for _ in range(3):
         parts.withdrawals.go_on()
     assert state_of(door, reference)["state"] == "sent"

@@ -57,11 +57,6 @@ def refills(file, clock):
         yield Refills(file, store, lambda: clock[0])
 
 
-@pytest.fixture
-def persons(file):
-    return Persons(file.persons)
-
-
 def refusal(do, *terms):
     with pytest.raises(Refused) as refused:
         do(*terms)
@@ -73,16 +68,16 @@ def refusal(do, *terms):
     "machine signs nothing else without another word",
     group="custody",
 )
-def test_a_refill_needs_two_people_and_waits(refills, persons, clock):
+def test_a_refill_needs_two_people_and_waits(refills, clock):
     number, _ = refills.ask("LTC", 4 * COIN)
     assert refusal(refills.approved, number) == "not_approved"
-    assert refusal(refills.approve, persons, number, "anna", "bert") == "not_proven"
+    assert refusal(refills.approve, number, "anna", "bert") == "not_proven"
     for _ in range(2):
-        assert refills.approve(persons, number, "bert", "bert") == 0, "one person counts once"
+        assert refills.approve(number, "bert", "bert") == 0, "one person counts once"
     assert refusal(refills.approved, number) == "not_approved"
-    usable = refills.approve(persons, number, "anna", "anna")
+    usable = refills.approve(number, "anna", "anna")
     assert usable == clock[0] + HOUR_NS
-    assert refusal(refills.approve, persons, number, "carl", "carl") == "not_held"
+    assert refusal(refills.approve, number, "carl", "carl") == "not_held"
     clock[0] = usable - 1
     assert refusal(refills.approved, number) == "refill_locked"
     clock[0] = usable
@@ -94,6 +89,17 @@ def test_a_refill_needs_two_people_and_waits(refills, persons, clock):
     refills.close(number)
     assert refusal(refills.approved, number) == "already_built"
     assert refusal(refills.close, number) == "already_built"
+
+
+def test_the_word_of_a_person_who_left_counts_no_more(refills, clock):
+    number, _ = refills.ask("LTC", 4 * COIN)
+    refills.approve(number, "anna", "anna")
+    refills.persons = Persons(refills.file.persons[1:])
+    assert refills.approve(number, "bert", "bert") == 0
+    clock[0] = refills.approve(number, "carl", "carl")
+    assert refills.approved(number)[1].people == ("bert", "carl")
+    refills.persons = Persons(refills.file.persons[2:])
+    assert refusal(refills.approved, number) == "not_approved"
 
 
 def test_a_day_has_a_limit_and_without_one_nothing_is_refilled(refills, clock):
@@ -117,11 +123,11 @@ def test_a_day_has_a_limit_and_without_one_nothing_is_refilled(refills, clock):
     group="custody",
 )
 def test_the_offline_machine_signs_a_refill_to_the_hot_wallet_and_nothing_else(
-    refills, persons, clock, keys
+    refills, clock, keys
 ):
     number, own = refills.ask("LTC", 4 * COIN)
     for name in ("anna", "bert"):
-        refills.approve(persons, number, name, name)
+        refills.approve(number, name, name)
     clock[0] += HOUR_NS
     _, approval = refills.approved(number)
     came = [pays(9 * COIN, b"lock", salt) for salt in (b"one", b"two")]
