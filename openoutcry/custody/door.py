@@ -202,8 +202,9 @@ class Door:
 
 def _asked(request: Request) -> Asked:
     terms = whole(request, "participant"), str(request["asset"]), str(request["address"])
-    names = [str(request.get(name, "")) for name in ("salt", "device", "changes")]
-    return Asked(*terms, whole(request, "units"), *names, request.get("cancelled") is True)
+    salt, device, changes = (str(request.get(name, "")) for name in ("salt", "device", "changes"))
+    is_cancelled = request.get("cancelled") is True
+    return Asked(*terms, whole(request, "units"), salt, device, changes, is_cancelled)
 
 
 def _waits(state: str, stopped: bool, txid: str, height: int) -> str:

@@ -184,8 +184,8 @@ class ClockWatch:
             "(select max(height) from blocks where chain = b.chain)"
         )
         for row in self.store.rows(query):
-            early = int(row["time_s"]) - now // SECOND_NS
-            if early > BLOCK_AHEAD_S:
-                text = f"the last block of {row['chain']} is of a time that is {early} s away"
+            if int(row["time_s"]) - now // SECOND_NS > BLOCK_AHEAD_S:
+                # Without the seconds that are left: each turn would be another reason.
+                text = f"the last block of {row['chain']} is of a later time than nodes take"
                 self.breaker.trip(f"{text}: the clock is late, or the node's is early")
         self.store.set_word("clock", str(now))

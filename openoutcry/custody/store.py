@@ -90,6 +90,8 @@ create table if not exists words (name text primary key, value text not null) wi
 """
 NOTES_KEPT, SWEPT = 10_000, 100
 """Alarms, and as many other notes, that are kept; notes between two looks for older ones."""
+ALARMS = 20
+"""Alarms about one subject that may come by turns: none of them is repeated."""
 UPGRADES = {
     1: ("alter table whitelist add column announced_ns integer",),
     4: ("alter table withdrawals add column code text not null default ''",),
@@ -134,11 +136,11 @@ class Store(SqliteFile):
         self.run("insert or replace into words values (?, ?)", name, value)
 
     def note(self, kind: str, subject: str, text: str) -> None:
-        """Store a note that the console shows; the same as the last of its kind about this subject
-        is not repeated."""
-        query = "select text from notes where kind = ? and subject = ? order by id desc"
-        last = self.row(query, kind, subject)
-        if last is not None and last["text"] == text:
+        """Store a note that the console shows; the same as the last of its kind about this subject,
+        or as one of the last alarms about it, is not repeated."""
+        query = "select text from notes where kind = ? and subject = ? order by id desc limit ?"
+        last = self.rows(query, kind, subject, ALARMS if kind == "alarm" else 1)
+        if text in [row["text"] for row in last]:
             return
         number = self.insert("notes", at_ns=now_ns(), kind=kind, subject=subject, text=text)
         if number % SWEPT == 0:

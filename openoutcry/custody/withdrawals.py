@@ -128,12 +128,20 @@ class Withdrawals:
             note_case(self.store, SANCTIONS, address, terms, "a sanctioned address")
             raise Refused("sanctioned", "no payment to this address is allowed")
 
+    def _is_sanctioned_now(self, row: Any) -> Refused | None:
+        """Return the refusal of an address that came on the list after it was asked for."""
+        try:
+            self._check_sanctions(row["address"], row["participant"], row["asset"], row["units"])
+        except Refused as error:
+            return error
+        return None
+
     def _sanctions(self) -> frozenset[str]:
         """Sanctioned addresses, one on each line; ``#`` begins a remark.  Each is known as custody
         writes it, too: some have two spellings."""
         if self.file.sanctions is None:
             return frozenset()
-        rows = self.file.sanctions.read_text(encoding="utf-8").splitlines()
+        rows = self.file.sanctions.read_text(encoding="utf-8-sig").splitlines()
         found = {row.partition("#")[0].strip() for row in rows} - {""}
         for asset in self.file.assets:
             for one in tuple(found):
@@ -328,6 +336,9 @@ class Withdrawals:
             if row["code"] == CANCELLED_BY_OWNER:
                 self._cancel(row)
                 return self._to(reference, CANCELLED, "its owner cancelled it", CANCELLED_BY_OWNER)
+            if refused := self._is_sanctioned_now(row):
+                self._cancel(row)
+                return self._to(reference, REFUSED, str(refused), refused.code)
             if state == ASKED:
                 self._request(row)
                 return self._to(reference, REQUESTED)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openoutcry.custody.errors import CustodyError
 from openoutcry.custody.evm.encoding import to_hex
 from openoutcry.custody.evm.node import Node, RpcError, quantity
 from openoutcry.custody.evm.transactions import (
@@ -44,7 +45,7 @@ KNOWN = ("already known", "already imported", "alreadyknown", "already exists")
 GAS_SPARE_PERCENT = 120
 
 
-class SendError(Exception):
+class SendError(CustodyError):
     """A reference that is used for two different transactions."""
 
 
@@ -212,9 +213,9 @@ class Broadcaster(Closing):
         try:
             tip, fee = self.fees.raised((last.tip, last.fee), base_fee, self._tip())
         except FeeError as error:
-            why = f"unmined for {head - last.sent_at} blocks: {error}"
-            self._why(send, why)
-            self.alarms.append(f"{send.reference} is {why}")
+            self._why(send, f"unmined for {head - last.sent_at} blocks: {error}")
+            # The same text with each block, so that it is one alarm.
+            self.alarms.append(f"{send.reference} is unmined, and a dearer one above the cap")
             return
         self._attempt(send, send.nonce, last.attempt + 1, (tip, fee), send.gas, head)
 

@@ -73,7 +73,7 @@ class EvmChain:
     def header(self, block: str) -> Header:
         found = self.node.call("eth_getBlockByHash", block, False)
         if found is None:
-            raise NodeError(f"{self.node.url} has no block {block}")
+            raise NodeError(f"{self.node.where} has no block {block}")
         return _header(found)
 
     def hash_at(self, height: int) -> str | None:
@@ -88,7 +88,7 @@ class EvmChain:
         if self.referee is not None and self._content(self.referee, header, watched) != found:
             raise NodeError(
                 f"two nodes say different things of block {header.height}, {header.hash}: "
-                f"{self.node.url} and {self.referee.url}"
+                f"{self.node.where} and {self.referee.where}"
             )
         return found
 
@@ -96,13 +96,13 @@ class EvmChain:
         found = node.call("eth_getBlockByHash", header.hash, True)
         receipts = node.call("eth_getBlockReceipts", header.hash)
         if found is None or receipts is None:
-            raise NodeError(f"{node.url} has no block {header.hash} any more")
+            raise NodeError(f"{node.where} has no block {header.hash} any more")
         taken = found["transactions"]
         if len(receipts) != len(taken) or any(
             receipt["transactionHash"] != one["hash"] or receipt["blockHash"] != header.hash
             for receipt, one in zip(receipts, taken, strict=True)
         ):
-            raise NodeError(f"{node.url}: the receipts of {header.hash} are not of that block")
+            raise NodeError(f"{node.where}: the receipts of {header.hash} are not of that block")
         ours: list[Receipt] = []
         made: list[str] = []
         for one, receipt in zip(taken, receipts, strict=True):
@@ -128,11 +128,11 @@ class EvmChain:
             return
         other = self.referee.call("eth_getBlockByNumber", hex(header.height), False)
         if other is None:
-            raise NodeError(f"{self.referee.url} has not reached block {header.height} yet")
+            raise NodeError(f"{self.referee.where} has not reached block {header.height} yet")
         if other["hash"] != header.hash:
             raise NodeError(
-                f"two nodes have different blocks {header.height}: {self.node.url} has "
-                f"{header.hash}, {self.referee.url} has {other['hash']}"
+                f"two nodes have different blocks {header.height}: {self.node.where} has "
+                f"{header.hash}, {self.referee.where} has {other['hash']}"
             )
 
     def _receipts(

@@ -66,7 +66,9 @@ def address_from_text(text: str) -> bytes:
     try:
         address = bytes.fromhex(plain)
     except ValueError:
-        raise AddressError("an address may have only the digits 0-9 and a-f") from None
+        address = b""
+    if len(address) != ADDRESS_BYTES:  # spaces are no digits, but read
+        raise AddressError("an address may have only the digits 0-9 and a-f")
     if address == NO_ADDRESS:
         raise AddressError("this is the zero address: any amount sent there is lost")
     if address_text(address) != text and plain not in (plain.lower(), plain.upper()):

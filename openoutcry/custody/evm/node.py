@@ -33,11 +33,16 @@ class Node(Closing):
     def __init__(self, url: str, timeout_s: float = TIMEOUT_S, chain_id: int | None = None) -> None:
         parts = urllib.parse.urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
-            raise ValueError(f"{url!r}: a node's URL is http://HOST:PORT")
+            raise NodeError("a node's URL is http://HOST:PORT")
         self.url, self.timeout_s, self.chain_id = url, timeout_s, chain_id
         self._host, self._port, self._path = parts.hostname, parts.port or 80, parts.path or "/"
         self._connection: http.client.HTTPConnection | None = None
         self._next_id = 1
+
+    @property
+    def where(self) -> str:
+        """The node, for messages; without password, and without a path that may be a key."""
+        return f"the node at {self._host}:{self._port}"
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
@@ -65,13 +70,13 @@ class Node(Closing):
         if isinstance(answers, dict):
             answers = [answers]
         if not isinstance(answers, list) or len(answers) != len(calls):
-            raise NodeError(f"{self.url}: {len(calls)} calls were not answered one by one")
+            raise NodeError(f"{self.where}: {len(calls)} calls were not answered one by one")
         by_id = {one.get("id"): one for one in answers if isinstance(one, dict)}
         results = []
         for place, (method, _) in enumerate(calls):
             answer = by_id.get(first + place)
             if answer is None:
-                raise NodeError(f"{self.url}: no answer to {method}")
+                raise NodeError(f"{self.where}: no answer to {method}")
             error = answer.get("error")
             if error is not None:
                 raise RpcError(method, int(error.get("code", 0)), str(error.get("message", "")))
@@ -82,7 +87,7 @@ class Node(Closing):
 
     def _check(self, served: int) -> None:
         if served != self.chain_id:
-            text = f"{self.url} serves the chain with the id {served}, and the file names"
+            text = f"{self.where} serves the chain with the id {served}, and the file names"
             raise NodeError(f"{text} {self.chain_id}")
 
     def _exchange(self, message: Any) -> Any:
@@ -95,16 +100,16 @@ class Node(Closing):
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not is_kept:
-                raise NodeError(f"{self.url}: {error or type(error).__name__}") from None
+                raise NodeError(f"{self.where}: {error or type(error).__name__}") from None
             return self._exchange(message)
         if status != 200:
             self.close()
-            raise NodeError(f"{self.url}: HTTP {status}")
+            raise NodeError(f"{self.where}: HTTP {status}")
         try:
             return json.loads(text)
         except ValueError:
             self.close()
-            raise NodeError(f"{self.url}: the answer is not JSON") from None
+            raise NodeError(f"{self.where}: the answer is not JSON") from None
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         if self._connection is None:

@@ -229,8 +229,8 @@ class EvmRail:
         found = self._refused_by(self.node, draft, signed)
         if self.referee is not None and self._refused_by(self.referee, draft, signed) != found:
             raise NodeError(
-                f"two nodes say different things of batch {signed.txid}: {self.node.url} and "
-                f"{self.referee.url}"
+                f"two nodes say different things of batch {signed.txid}: {self.node.where} and "
+                f"{self.referee.where}"
             )
         return found
 

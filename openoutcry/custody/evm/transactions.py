@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from openoutcry.custody.errors import CustodyError
 from openoutcry.custody.evm.encoding import address_of_public_key, keccak, rlp
 from openoutcry.custody.hsm import Hsm, uncompressed
 
@@ -13,7 +14,7 @@ DYNAMIC_FEE = b"\x02"
 """The type of such a transaction, before its RLP."""
 
 
-class SignatureError(Exception):
+class SignatureError(CustodyError):
     """A signature that is not by the key that it should be by."""
 
 
@@ -163,7 +164,7 @@ class SignedTransaction:
 # Fees
 
 
-class FeeError(Exception):
+class FeeError(CustodyError):
     """A fee above its cap; says what is missing."""
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from openoutcry.custody.errors import Refused
-from openoutcry.custody.evm.broadcaster import Send
+from openoutcry.custody.evm.broadcaster import Send, SendError
 from openoutcry.custody.evm.contracts import (
     COIN,
     FAILED,
@@ -429,6 +429,31 @@ def test_a_wallet_that_has_too_little_says_so(floor: EvmFloor) -> None:
 
 
 # The gas account
+
+
+def test_what_the_gas_accounts_key_or_records_refuse_ends_nothing(
+    floor: EvmFloor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Custody of the other chains continues, and this one when it can."""
+    floor.fill()
+    one = floor.withdraw("w1", "ETH", 100, place("customer"))
+    other = LocalKey("another").sign
+    with monkeypatch.context() as patch:
+        patch.setattr(floor.gas_key, "sign", other)
+        floor.step()
+    assert "not by its sender" in floor.notes()
+
+    def submit(reference: str, *terms: object, **more: object) -> None:
+        raise SendError(f"reference {reference} belongs to another transaction")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(floor.broadcaster, "submit", submit)
+        floor.withdraw("w2", "ETH", 100, place("customer"))
+        floor.step()
+    assert "belongs to another transaction" in floor.notes()
+    floor.settle(2)
+    assert floor.venue.state(one) == "done"
+    assert floor.chain.balance(place("customer")) == 200 * UNIT
 
 
 def test_a_stuck_transaction_is_replaced_by_a_dearer_one(floor: EvmFloor) -> None:

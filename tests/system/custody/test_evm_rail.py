@@ -10,6 +10,7 @@ from openoutcry.custody.errors import NodeError, Refused
 from openoutcry.custody.evm.chain import FIRST_LOG, EvmChain
 from openoutcry.custody.evm.contracts import COIN, Batch
 from openoutcry.custody.evm.encoding import address_text, selector, words
+from openoutcry.custody.evm.node import Node
 from openoutcry.custody.evm.rail import EvmRail, EvmRailSettings
 from openoutcry.custody.evm.reader import batch_of
 from openoutcry.custody.rail import Draft, Payment, Signed
@@ -222,3 +223,14 @@ def test_the_estimate_of_a_fee_covers_the_fee(floor: EvmFloor, rail: EvmRail) ->
         floor.chain.receipt(floor.broadcaster.attempts(send.nonce or 0)[-1].txid)["gasUsed"], 16
     )
     assert 0.6 * draft.fee < gas * base_fee <= draft.fee, gas / 40
+
+
+def test_what_a_nodes_url_hides_is_in_no_message() -> None:
+    """A password, and a path that is a provider's key: notes are shown to every operator."""
+    for url, why in (
+        ("http://user:secret@127.0.0.1:1/secret", "the node at 127.0.0.1:1: "),
+        ("https://node.example/secret", "http://HOST:PORT"),
+    ):
+        with pytest.raises(NodeError, match=why) as error:
+            Node(url).call("eth_chainId")
+        assert "secret" not in str(error.value)

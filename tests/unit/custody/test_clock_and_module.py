@@ -76,12 +76,17 @@ def test_a_clock_that_went_back_while_custody_was_away_is_found_at_the_start(sto
     assert "back by 60 s" in Breaker(store).why()
 
 
-@pytest.mark.parametrize(("early_s", "stops"), [(7_200, False), (7_201, True)])
+@pytest.mark.parametrize(("early_s", "stops"), [(7_200, False), (7_210, True)])
 def test_a_block_from_the_future_stops_all_withdrawals(store, early_s, stops):
     store.run("insert into blocks values ('A', 1, 'x', '', ?)", NOW // SECOND + 10**6)
     store.run("insert into blocks values ('A', 2, 'y', 'x', ?)", NOW // SECOND + early_s)
-    watch(store, Clocks()).look()
+    clocks = Clocks()
+    one = watch(store, clocks)
+    one.look()
     assert ("last block of A" in Breaker(store).why()) == stops
+    clocks.go_on(1)
+    one.look()
+    assert len(Breaker(store).reasons()) == stops, "one reason, to which two people can agree"
 
 
 class Module:

@@ -83,6 +83,31 @@ def test_a_sanctioned_address_is_refused_in_each_of_its_spellings(parts, spellin
     parts.withdrawals.add_address(CHAIN, 7, outside(parts, 2))
 
 
+@pytest.mark.promise(
+    "An address that comes on the list of sanctions after a withdrawal was asked for is not paid: "
+    "the withdrawal is refused, and its amount its owner's again",
+    group="custody",
+)
+def test_an_address_that_is_sanctioned_meanwhile_is_not_paid(parts):
+    listed = outside(parts, 1)
+    parts.withdrawals.add_address(CHAIN, 7, listed)
+    references = [parts.withdrawals.ask(Asked(7, "LTC", listed, COIN, "before"))]
+    for number in range(2):
+        parts.withdrawals.go_on()
+        references.append(parts.withdrawals.ask(Asked(7, "LTC", listed, COIN, f"{number}")))
+    path = parts.file.path.with_name("sanctions")
+    path.write_bytes(b"\xef\xbb\xbf" + listed.encode())  # as some editors write it
+    parts.withdrawals.file = replace(parts.file, sanctions=path)
+    parts.withdrawals.sanctioned = parts.withdrawals._sanctions()
+    while parts.withdrawals.go_on():
+        pass
+    rows = parts.store.rows("select state, code from withdrawals")
+    assert {tuple(row) for row in rows} == {("refused", "sanctioned")}
+    assert {parts.venue.movements[one].state for one in references} == {"cancelled"}
+    assert parts.venue.balance(7, "LTC") == [40 * COIN, 0]
+    assert CaseDesk(parts.store, parts.file.journal).go_on() == 1
+
+
 def test_a_crash_between_two_writes_makes_no_second_case(parts):
     parts.withdrawals.sanctioned = frozenset([outside(parts, 1)])
     with pytest.raises(Refused):

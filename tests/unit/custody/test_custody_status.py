@@ -8,6 +8,7 @@ import pytest
 from openoutcry.console.custody_status import SILENT_S, custody_status
 from openoutcry.custody import store as custody_store
 from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.reconcile import Balance, Reconciler
 from openoutcry.custody.settings import read_custody_file
 from openoutcry.custody.status import Publisher, shown, status_of
 from openoutcry.custody.store import Store
@@ -84,6 +85,30 @@ def test_notes_that_strangers_cause_put_no_alarm_out(file, monkeypatch):
     assert notes[0]["subject"] == "tx 499"
     assert notes[-1]["text"] == "its key may be in other hands"
     assert len(notes) == 21
+
+
+def test_alarms_that_come_by_turns_are_each_one(file):
+    """A nonce that is not ours is an alarm of each turn, and there may be several."""
+    with Store(file.folder) as store:
+        for turn in range(50):
+            for nonce in range(16):
+                store.note("alarm", "chain ETH", f"nonce {nonce} is used by another")
+            store.note("waits", "node LTC", f"reason {turn % 2}")
+        rows = store.rows("select kind, count(*) as n from notes group by kind order by kind")
+        assert [tuple(row) for row in rows] == [("alarm", 16), ("waits", 50)]
+
+
+def test_a_surplus_that_grows_with_each_block_is_few_alarms(file):
+    """Anybody can send a little more to a deposit address, unseen, as often as there is a block."""
+    with Store(file.folder) as store:
+        reconciler = Reconciler(file, store, None, {})
+        for block in range(1, 2_000):
+            amounts = 7 + block * 1_000, 7, 7, 0, 0, 0, 0
+            reconciler._missing([Balance("LTC", "LTC-regtest", block, *amounts)])
+        texts = [row["text"] for row in store.rows("select text from notes where kind = 'alarm'")]
+    assert texts[0] == "LTC: the chain has 0.00001000 LTC or more that custody has not seen"
+    assert texts[-1] == "LTC: the chain has 0.01000000 LTC or more that custody has not seen"
+    assert len(texts) == len(set(texts)) == 28
 
 
 def test_the_console_reads_what_custody_wrote_and_says_when_it_is_silent(file):

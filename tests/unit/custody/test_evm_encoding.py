@@ -62,6 +62,8 @@ def test_an_address_in_one_case_has_no_checksum_and_is_the_same_address(text: st
         ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "begins with 0x"),
         ("", "begins with 0x"),
         ("0x", "40 digits"),
+        ("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Be  d", "digits 0-9"),
+        ("0x" + " " * 40, "digits 0-9"),
         ("0x５aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "digits 0-9"),
     ],
 )
