@@ -42,7 +42,8 @@ WORDS: dict[str, dict[str, str]] = {
         "door": "socket at which the portal asks",
         "whitelist_wait_s": "seconds until a new address in the whitelist is usable",
         "rules": "file of the points that make people decide a withdrawal; empty: the defaults",
-        "sanctions": "file of addresses, one a line, to which nothing is paid, in any spelling",
+        "sanctions": "file of addresses, one a line, to which nothing is paid, in any spelling; "
+        "read at the start",
         "travel_rule": "amounts by asset, in venue units, from which a withdrawal is a case",
         "refill_wait_s": "seconds between two approvals and the signing of a refill",
     },
