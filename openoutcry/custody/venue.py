@@ -4,9 +4,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from openoutcry.custody.errors import CustodyError
-from openoutcry.risk.bits import MovementState
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
-from openoutcry.venue.movement_desk import STEPS, deposit_seen, listing, request_withdrawal, step
+from openoutcry.venue.movement_desk import (
+    deposit_seen,
+    listing,
+    request_withdrawal,
+    state_after,
+    step,
+)
 
 
 class VenueError(CustodyError):
@@ -56,11 +61,11 @@ class VenueDesk:
             self._ask(step(do, reference, step_reference(do, reference)))
         except VenueError as error:
             # The venue remembers its newest requests: it may have done this one long ago.
-            kind, after = do.partition("-")[0], MovementState(int(STEPS[do])).name.lower()
-            if error.is_passing or self._state(kind, reference) != after:
+            if error.is_passing or self._state(do, reference) != state_after(do):
                 raise
 
-    def _state(self, kind: str, reference: str) -> str:
+    def _state(self, do: str, reference: str) -> str:
+        kind = do.partition("-")[0]
         rows = self._ask(listing(kind, None, None, reference)).get("movements", [])
         return str(rows[0]["state"]) if rows else ""
 

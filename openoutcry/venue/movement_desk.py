@@ -52,6 +52,11 @@ STATES = {
 }
 
 
+def state_after(do: str) -> str:
+    """Return the state in which a step leaves its movement."""
+    return MovementState(int(STEPS[do])).name.lower()
+
+
 # Requests, as a caller makes them
 
 
