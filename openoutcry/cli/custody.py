@@ -55,8 +55,9 @@ def sign(file: Path, pin_fd: int) -> None:
     from openoutcry.custody.signer import Signer, read_signer_file, readers_of
     from openoutcry.custody.signer_policy import Policy
     from openoutcry.custody.sockets import Server
-    from openoutcry.host.processes import until_stopped
+    from openoutcry.host.processes import hide_memory, until_stopped
 
+    hide_memory()
     made = read_signer_file(file)
     terms = made.store, made.venue, made.attestor_key, made.limits, made.destination_wait_s
     with (
@@ -78,8 +79,9 @@ def attest(file: Path, pin_fd: int) -> None:
     from openoutcry.custody.hsm import Hsm, read_pin
     from openoutcry.custody.sockets import Server
     from openoutcry.custody.venue import VenueDesk
-    from openoutcry.host.processes import until_stopped
+    from openoutcry.host.processes import hide_memory, until_stopped
 
+    hide_memory()
     made = read_attestor_file(file)
     with (
         Hsm(made.module, made.token, read_pin(pin_fd)) as hsm,
@@ -283,7 +285,9 @@ def ceremony(
     each share to another person, and write the printed fingerprint down with each."""
     from openoutcry.custody.ceremony import fill_token, hold, write_ceremony
     from openoutcry.custody.hsm import Hsm, read_pin
+    from openoutcry.host.processes import hide_memory
 
+    hide_memory()
     if len(tokens) not in (0, 2) or bool(tokens) != (pin_fd is not None):
         raise click.UsageError("--token is given twice, with --pin-fd, or not at all")
     keys, shares = hold(network)
@@ -489,7 +493,9 @@ def sign_cold(
     """Offline: sign with the secret of two shares."""
     from openoutcry.custody.ceremony import recovered, write_private
     from openoutcry.custody.cold import read_document
+    from openoutcry.host.processes import hide_memory
 
+    hide_memory()
     document = read_document(unsigned)
     texts = [path.read_text(encoding="utf-8") for path in shares]
     keys = recovered(texts, document["network"], document["fingerprint"], passphrase)

@@ -4,6 +4,7 @@ import ctypes
 import json
 import mmap
 import os
+import resource
 import select
 import signal
 import time
@@ -17,7 +18,7 @@ import numpy as np
 
 from openoutcry.wire.errors import OutcryError
 
-PR_SET_PDEATHSIG, PR_SET_NAME, PR_SET_TIMERSLACK = 1, 15, 29
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NAME, PR_SET_TIMERSLACK = 1, 4, 15, 29
 NAMED = "outcry "
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TIMEOUT_S = 120
@@ -57,6 +58,13 @@ def wake_in_time(slack_ns: int = 1_000) -> None:
     not last 70. A slack of 0 restores the earlier value, and processes that it starts inherit it.
     """
     ctypes.CDLL(None).prctl(PR_SET_TIMERSLACK, slack_ns, 0, 0, 0)
+
+
+def hide_memory() -> None:
+    """Let no fault write this process's memory to a disk, and no other process of its user read it:
+    it has secrets."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def die_with_parent() -> None:

@@ -1,7 +1,9 @@
 """People who approve, the breaker, proofs of reserves, and signers as processes."""
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -216,8 +218,10 @@ def test_signers_are_processes_and_what_waits_for_one_is_paid_once(desk):
         assert desk.received(to) == 0
         notes = store.rows("select text from notes where kind = 'waits' order by id desc limit 1")
         assert "signer2.sock: no answer" in notes[0]["text"]
-        processes.start("signer2")
+        second = processes.start("signer2")
         processes.wait("signer2")
+        limits = Path(f"/proc/{second.pid}/limits").read_text()
+        assert re.search(r"Max core file size +0 +0 ", limits), "its secrets are on no disk"
         processes.kill("signer1")
         desk.settle()
         assert desk.received(to) == 0
