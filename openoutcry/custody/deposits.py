@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.custody.chain import Header, Receipt
+from openoutcry.custody.errors import NodeError
 from openoutcry.custody.settings import AssetSpec, ChainSpec, CustodyFile
 from openoutcry.custody.store import Store, now_ns
 from openoutcry.custody.venue import Venue, VenueError
@@ -96,10 +97,13 @@ class Deposits:
         new: list[tuple[Any, ...]] = []
         for arrival in arrivals:
             row = known.get((arrival.receipt.txid, arrival.receipt.place))
+            is_other = row is not None and self._is_other(row, arrival.receipt)
             has_ended = row is not None and (
                 row["state"] == REVERSED or (row["state"] == GONE and row["asked"])
             )
-            if row is None or has_ended:
+            if row is not None and is_other and not has_ended:
+                self._set(row["reference"], GONE, None)
+            if row is None or has_ended or is_other:
                 generation = 0 if row is None else int(row["generation"]) + 1
                 new.append(self._new(arrival, header, generation))
                 continue
@@ -110,6 +114,19 @@ class Deposits:
                 state = PENDING if header is None else SEEN
             self._set(row["reference"], state, header)
         self.store.run_many(INSERT, new)
+
+    def _is_other(self, row: sqlite3.Row, receipt: Receipt) -> bool:
+        """Whether a row is of something else.  On an EVM chain a transaction's name says what was
+        asked, and its block what came of it: in another block it may pay another amount.  Raises
+        :class:`NodeError`: its block was not undone."""
+        mine = receipt.address, receipt.token, str(receipt.amount)
+        if (row["address"], row["token"], row["amount"]) == mine:
+            return False
+        if row["state"] in (SEEN, CREDITED, FINAL):
+            raise NodeError(
+                f"{self.spec.name}: {row['txid']} is in two blocks, and differs in them"
+            )
+        return True
 
     def _latest(self, txids: Iterable[str]) -> dict[tuple[str, int], sqlite3.Row]:
         """Return the newest rows of these transactions, by output: the last generation."""

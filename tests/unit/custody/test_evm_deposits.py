@@ -102,6 +102,57 @@ def test_a_deposit_is_seen_then_credited_then_final(desk: Desk) -> None:
     assert desk.states() == ["final"]
 
 
+@pytest.mark.promise(
+    "A transaction that does something else in the block that takes another's place, as a contract "
+    "may, is credited for what it does there, to whom it pays there",
+    group="custody",
+)
+@pytest.mark.parametrize("credited", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        # Token, participant, units of each transfer.
+        ([(TOKEN, 1, 10**9)], [(TOKEN, 1, 11)], {(1, "USDT"): 11}),
+        ([(TOKEN, 1, 500)], [(TOKEN, 2, 500)], {(2, "USDT"): 500}),
+        ([(TOKEN, 1, 500)], [(OTHER_TOKEN, 1, 500)], {}),
+        ([(OTHER_TOKEN, 1, 500)], [(TOKEN, 1, 500)], {(1, "USDT"): 500}),
+        ([(TOKEN, 1, 9)], [(TOKEN, 1, 500)], {(1, "USDT"): 500}),
+        ([(TOKEN, 1, 500), (TOKEN, 2, 600)], [(TOKEN, 2, 600)], {(2, "USDT"): 600}),
+        ([(TOKEN, 1, 500)], [(TOKEN, 1, 500)], {(1, "USDT"): 500}),
+    ],
+)
+def test_the_same_transaction_does_something_else_after_a_fork(
+    desk: Desk, before: Any, after: Any, wanted: dict[tuple[int, str], int], credited: bool
+) -> None:
+    """A transaction's name says what was asked, and not what came of it: that depends on the
+    block."""
+    first, second = (
+        ModelTransaction("a", logs=tuple((token, desk.places[who], n) for token, who, n in rows))
+        for rows in (before, after)
+    )
+    desk.chain.mine([first])
+    for _ in range(3 if credited else 0):
+        desk.chain.mine()
+    desk.step()
+    depth = len(desk.chain.blocks) - 1
+    desk.chain.fork(depth, [[second], *[[]] * depth])
+    desk.step()
+    for _ in range(FINAL):
+        desk.chain.mine()
+        desk.step()
+    assert desk.venue.credited() == wanted
+
+
+def test_a_node_that_has_a_transaction_in_two_blocks_is_not_believed(desk: Desk) -> None:
+    for units in (500, 501):
+        desk.chain.mine([ModelTransaction("a", logs=((TOKEN, desk.places[1], units),))])
+        if units == 500:
+            desk.step()
+    with pytest.raises(NodeError, match="is in two blocks, and differs in them"):
+        desk.step()
+    assert desk.states() == ["seen"]
+
+
 def test_a_large_amount_waits_longer(desk: Desk) -> None:
     desk.chain.mine([coins(desk, "a", 0, 999), coins(desk, "b", 1, 1_000)])
     for _ in range(3):
