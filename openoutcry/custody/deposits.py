@@ -123,9 +123,8 @@ class Deposits:
         if (row["address"], row["token"], row["amount"]) == mine:
             return False
         if row["state"] in (SEEN, CREDITED, FINAL):
-            raise NodeError(
-                f"{self.spec.name}: {row['txid']} is in two blocks, and differs in them"
-            )
+            text = f"{row['txid']} is in two blocks, and differs in them"
+            raise NodeError(f"{self.spec.name}: {text}")
         return True
 
     def _latest(self, txids: Iterable[str]) -> dict[tuple[str, int], sqlite3.Row]:

@@ -1,5 +1,6 @@
 """Makes the parts of one EVM chain of ``custody.toml``."""
 
+import json
 import time
 from functools import partial
 from pathlib import Path
@@ -120,7 +121,21 @@ def rail_of(
     if broadcaster.key.address != NoKey.address:
         store.set_word(f"gas {spec.name}", address_text(broadcaster.key.address))
     terms = node, made, broadcaster, settings, now, deposit_addresses, sweeper
-    return EvmRail(spec.name, *terms, own_addresses(file, store), referee)
+    own = own_addresses(file, store)
+    return EvmRail(spec.name, *terms, own, referee, partial(leaving, store, spec.name))
+
+
+def leaving(store: Store, chain: str) -> dict[str, int]:
+    """Return, by asset, what batches that are in no block yet will pay."""
+    query = (
+        "select notes from drafts where chain = ? and height is null "
+        "and state in ('drafted', 'signed', 'broadcast')"
+    )
+    found: dict[str, int] = {}
+    for row in store.rows(query, chain):
+        for asset, amounts in json.loads(row["notes"])["leaves"].items():
+            found[asset] = found.get(asset, 0) + sum(amounts.values())
+    return found
 
 
 def own_addresses(file: CustodyFile, store: Store) -> OwnAddresses:

@@ -82,10 +82,12 @@ class EvmRail:
         sweeper: Sweeper | None = None,
         own: OwnAddresses | None = None,
         referee: Node | None = None,
+        leaving: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         """``own``: of every EVM chain; without it, of this one.  ``referee``: a second node, which
-        must say the same about what became of a batch's payments."""
-        self.referee = referee
+        must say the same about what became of a batch's payments.  ``leaving``: by asset, what
+        batches that are in no block yet will pay."""
+        self.referee, self.leaving = referee, leaving
         self.chain, self.node, self.made = chain, node, made
         self.broadcaster, self.settings, self.now = broadcaster, settings, now
         self.deposit_addresses, self.sweeper = deposit_addresses, sweeper
@@ -298,9 +300,14 @@ class EvmRail:
         return quantity(self.node.call("eth_call", call, "latest"))
 
     def _require_funds(self, paid: Sequence[Payment]) -> None:
-        for token in {one.token for one in paid}:
+        """Without them the vault would record its payments as failed, as if receivers had refused
+        them."""
+        leaving = self.leaving()
+        for asset, token in self.settings.tokens.items():
             wanted = sum(one.amount for one in paid if one.token == token)
-            held = total(self.node, token, [self.made.wallet])
+            if not wanted:
+                continue
+            held = total(self.node, token, [self.made.wallet]) - leaving.get(asset, 0)
             if held < wanted:
                 raise Refused(
                     "insufficient_hot", f"the hot wallet has {held} of {wanted}: refill it"

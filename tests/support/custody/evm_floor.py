@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from openoutcry.custody.evm.encoding import (
     words,
 )
 from openoutcry.custody.evm.node import Node
+from openoutcry.custody.evm.parts import leaving
 from openoutcry.custody.evm.rail import EvmRail, EvmRailSettings
 from openoutcry.custody.evm.reader import EvmReader
 from openoutcry.custody.evm.sweep import Sweeper, SweepRule, SweepSettings
@@ -228,6 +230,7 @@ class EvmFloor:
             self.known_addresses,
             self.sweeper,
             referee=Node(self.chain.node.url, chain_id=CHAIN_ID),
+            leaving=partial(leaving, self.store, CHAIN),
         )
         if self.signers is None:
             self.signers = LocalSigners(self.venue, LocalKey("attestor"))

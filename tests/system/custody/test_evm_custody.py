@@ -428,6 +428,31 @@ def test_a_wallet_that_has_too_little_says_so(floor: EvmFloor) -> None:
     assert floor.venue.state(one) == "done"
 
 
+@pytest.mark.promise(
+    "A payment that a signer refuses, or that the hot wallet cannot make, keeps no other one "
+    "waiting, and is made when it can be",
+    group="custody",
+)
+def test_a_payment_that_waits_for_a_refill_does_not_fail_behind_one_that_is_under_way(
+    floor: EvmFloor,
+) -> None:
+    """What a batch that is not made yet will pay is no longer there for the next one."""
+    floor.fill(coins=100 * UNIT)
+    floor.chain.automine(False)
+    one = floor.withdraw("w1", "ETH", 80, place("a"))
+    floor.step()
+    two = floor.withdraw("w2", "ETH", 60, place("b"))
+    floor.step()
+    floor.chain.automine(True)
+    floor.settle(2)
+    assert (floor.venue.state(one), floor.venue.state(two)) == ("done", "sent")
+    assert "refill it" in floor.notes()
+    floor.fill(coins=50 * UNIT)
+    floor.settle(2)
+    assert floor.venue.state(two) == "done"
+    assert floor.chain.balance(place("b")) == 60 * UNIT
+
+
 # The gas account
 
 
