@@ -103,8 +103,8 @@ def test_a_deposit_is_seen_then_credited_then_final(desk: Desk) -> None:
 
 
 @pytest.mark.promise(
-    "A transaction of an EVM chain that pays something else in the block that takes another's "
-    "place is credited for what it pays there, to the account that it pays there",
+    "A transaction of an EVM chain may pay something else in the block that takes another's place. "
+    "It is credited for what it pays there, to the account that it pays there",
     group="custody",
 )
 @pytest.mark.parametrize("credited", [False, True])
