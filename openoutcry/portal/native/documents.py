@@ -11,7 +11,7 @@ from typing import Any
 
 from openoutcry import PACKAGE
 from openoutcry.client import portal_models as models
-from openoutcry.portal.native.idempotency import KEY_SHOWN, NOT_KEPT, STRANGERS
+from openoutcry.portal.native.idempotency import KEY_SHOWN, NO_KEY, STRANGERS
 from openoutcry.portal.native.problems import EVERY_CODE
 
 VERSION = "1.0.0"
@@ -124,8 +124,8 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     operation.setdefault("description", operation["summary"] + ".")
     if method == "get":
         return
-    if path in STRANGERS:
-        operation["description"] += f" {NOT_KEPT}"
+    if path in NO_KEY:
+        operation["description"] += f" {NO_KEY[path]}"
         return
     parameters = operation.setdefault("parameters", [])
     if not any(parameter["name"] == KEY_SHOWN["name"] for parameter in parameters):

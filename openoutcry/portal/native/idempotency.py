@@ -8,7 +8,8 @@ between the two leaves a request without one, and so does a venue that did not a
 then refused, and is never done twice.
 
 An answer is kept for its owner: a user, or an operator.  A request of ``STRANGERS`` has no owner
-that could not be guessed, and its answer may have tokens, so it is not kept.
+that could not be guessed, and its answer may have tokens, so it is not kept.  ``NO_KEY`` has all
+whose key has no effect.
 """
 
 import hashlib
@@ -88,6 +89,11 @@ NOT_KEPT = (
     "An `Idempotency-Key` has no effect: the caller has not proved who it is, and a kept answer "
     "could hold tokens. A code, a ticket or a refresh token is valid once."
 )
+NO_KEY = dict.fromkeys(STRANGERS, NOT_KEPT) | {
+    LARGE_BODY: "An `Idempotency-Key` has no effect: a paper that is there is not added again."
+}
+"""Paths at which a key has no effect, and why.  To know the request of a large body by its key it
+would be read whole, before there is a place for it."""
 KEY_SHOWN = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -284,7 +290,7 @@ def route_class(once: Once, limits: Limits) -> Any:
                 if request.method == "GET":
                     return tagged(request, await original(request))
                 by_name = BY_NAME.fullmatch(f"{request.method} {request.url.path}") is not None
-                if HEADER not in request.headers or by_name or path in STRANGERS:
+                if HEADER not in request.headers or by_name or path in NO_KEY:
                     return await original(request)
                 return await once.answer(request, original)
 

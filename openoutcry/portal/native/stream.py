@@ -694,7 +694,8 @@ def _request(raw: str | bytes) -> dict[str, Any]:
     if isinstance(raw, bytes):
         read = need("msgpack", "MessagePack", "portal")
         try:
-            request = read.unpackb(raw, max_map_len=16, max_array_len=16, max_str_len=4_096)
+            bounds = {"max_map_len": 16, "max_array_len": 16, "max_str_len": 4_096}
+            request = read.unpackb(raw, object_pairs_hook=once, **bounds)
         except (read.exceptions.UnpackException, UnicodeDecodeError) as error:
             raise ValueError(str(error)) from None
     else:

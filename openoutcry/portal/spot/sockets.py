@@ -200,7 +200,7 @@ class Streams:
         is_banned = False
         try:
             try:
-                request = json.loads(text)
+                request = json.loads(text, object_pairs_hook=once)
             except (ValueError, RecursionError):
                 self.take([])
                 raise Wrong(3, "Invalid JSON: expected value at line 1 column 1") from None
