@@ -21,6 +21,7 @@ from openoutcry.portal.trading.terms import (
     PRICED,
     budget_of,
     distance_of,
+    has_terms,
     least_of,
     lots_of,
     price_of,
@@ -387,29 +388,11 @@ def _new_terms(body: AmendBody, market: Market, order: Order) -> dict[str, Any]:
 def _known(order: Order, market: Market, wanted: NewOrder) -> Order:
     """Return the order that a key belongs to.  Raises :class:`KeyReused` if another one was wanted,
     and :class:`Reject` if the core refused it."""
-    if not _is_same(order, market, wanted):
+    if not has_terms(order, market, wanted):
         raise KeyReused("this key belongs to another order")
     if order.state == REJECTED:
         raise rejection(order)
     return order
-
-
-def _is_same(order: Order, market: Market, wanted: NewOrder) -> bool:
-    """Return whether an order has the terms that are wanted."""
-    has = [order.instrument, order.side, order.order_type, order.tif]
-    asked = [market.index, wanted.side, wanted.order_type, wanted.time_in_force]
-    has += [order.trigger_ticks, order.display_lots, order.budget_tick_lots, order.trailing_ticks]
-    asked += [wanted.trigger_ticks, wanted.shown_lots, wanted.budget_tick_lots]
-    asked.append(wanted.trailing_ticks)
-    has += [order.trailing_bps, order.min_lots, order.offset_ticks, order.expires_ns]
-    asked += [wanted.trailing_bps, wanted.min_lots, wanted.offset_ticks, wanted.expires_ns]
-    if wanted.price_ticks and wanted.order_type is not OrderType.POST_ONLY_SLIDE:
-        has.append(order.price_ticks)
-        asked.append(wanted.price_ticks)
-    if not wanted.budget_tick_lots:
-        has.append(order.lots)
-        asked.append(wanted.lots)
-    return has == asked
 
 
 def order_row(order: Order, market: Market) -> OrderRow:

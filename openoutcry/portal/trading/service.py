@@ -14,7 +14,7 @@ from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.portal.trading.orders import CANCELED, REJECTED, Order
 from openoutcry.portal.trading.reject import Code, Reject, not_changed, rejection
-from openoutcry.portal.trading.terms import most_lots
+from openoutcry.portal.trading.terms import has_terms, most_lots
 from openoutcry.wire.enums import Side
 
 MAX_ORDERS = 200
@@ -162,7 +162,8 @@ class OrderService:
         """Enter an order, and return it as the venue has released it.
 
         Of several at once with one name the first is sent: the venue's refusal of another one would
-        name both.  Raises :class:`Reject`."""
+        name both.  Other processes send theirs, of which the venue takes one: what has other terms
+        is none of ours.  Raises :class:`Reject`."""
         name = participant, order.client_id
         if name in self._entering:
             raise await self._duplicate(*name)
@@ -176,6 +177,9 @@ class OrderService:
         placed = self.mirror.orders.participant(participant).by_client_id.get(order.client_id)
         if placed is None:
             raise Reject(Code.REFUSED, detail=refusal.text if refusal is not None else "refused")
+        market = self.mirror.markets.by_index[placed.instrument]
+        if market.symbol != order.symbol or not has_terms(placed, market, order):
+            raise Reject(Code.DUPLICATE)
         if placed.state == REJECTED:
             raise rejection(placed)
         return placed

@@ -129,3 +129,22 @@ def terms_of(order: Order, market: Market) -> NewOrder:
         min_lots=order.min_lots,
         offset_ticks=order.offset_ticks,
     )
+
+
+def has_terms(order: Order, market: Market, wanted: NewOrder) -> bool:
+    """Return whether an order of the participant has the terms that are wanted; ``market``: of what
+    is wanted."""
+    has = [order.instrument, order.side, order.order_type, order.tif]
+    asked = [market.index, wanted.side, wanted.order_type, wanted.time_in_force]
+    has += [order.trigger_ticks, order.display_lots, order.budget_tick_lots, order.trailing_ticks]
+    asked += [wanted.trigger_ticks, wanted.shown_lots, wanted.budget_tick_lots]
+    asked.append(wanted.trailing_ticks)
+    has += [order.trailing_bps, order.min_lots, order.offset_ticks, order.expires_ns]
+    asked += [wanted.trailing_bps, wanted.min_lots, wanted.offset_ticks, wanted.expires_ns]
+    if wanted.price_ticks and wanted.order_type is not OrderType.POST_ONLY_SLIDE:
+        has.append(order.price_ticks)
+        asked.append(wanted.price_ticks)
+    if not wanted.budget_tick_lots:
+        has.append(order.lots)
+        asked.append(wanted.lots)
+    return has == asked

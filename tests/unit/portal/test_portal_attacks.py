@@ -52,8 +52,9 @@ from openoutcry.portal.spot.sockets import OF_CONNECTION, Requests, Streams
 from openoutcry.portal.spot.trade import order_id_of
 from openoutcry.portal.spot.user_data import ListenKeys
 from openoutcry.portal.trading.broker import NewOrder, Refusal
+from openoutcry.portal.trading.orders import Order
 from openoutcry.portal.trading.public import INTERVALS
-from openoutcry.portal.trading.reject import Code
+from openoutcry.portal.trading.reject import Code, Reject
 from openoutcry.portal.trading.service import OrderService
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 
@@ -285,16 +286,16 @@ class OneVenue:
         self.sent, self.listeners = [], []
         own = SimpleNamespace(by_client_id={})
         self.own, self.orders = own, SimpleNamespace(participant=lambda number: own)
+        self.markets = SimpleNamespace(by_index={0: SimpleNamespace(symbol="BTC-USD", index=0)})
 
     async def enter(self, participant, order):
         self.sent.append(order.client_id)
         if self.sent.count(order.client_id) > 1:
             self.refused(participant, order.client_id, Refusal("ClOrdID was used before", True))
 
-    def show(self, order_id):
-        order = SimpleNamespace(
-            client_id=order_id, participant=1000, state="NEW", is_open=True, number=7
-        )
+    def show(self, order_id, side=Side.BUY, ticks=1):
+        terms = side, OrderType.LIMIT, TimeInForce.GTC, ticks, 1
+        order = Order(7, 1000, 0, 7, order_id, *terms, 0, 0, 0)
         self.own.by_client_id[order_id] = order
         for listener in self.listeners:
             listener(SimpleNamespace(changes=[SimpleNamespace(order=order)]))
@@ -318,6 +319,24 @@ def test_of_orders_with_one_name_at_once_one_is_entered_and_answered():
     assert [one is shown for one in outcomes] == [True] + 5 * [False]
     assert {one.code for one in outcomes[1:]} == {Code.DUPLICATE}
     assert venue.sent == ["x", "x"], "the last one was refused by the venue"
+
+
+@pytest.mark.parametrize("other", [{"side": Side.SELL}, {"ticks": 2}])
+def test_an_order_of_another_process_with_the_same_name_is_not_ours(other):
+    """Each process sends its own; the venue takes one of them, and the mirrors of both show it."""
+    venue = OneVenue()
+    trading = OrderService(venue, venue, lambda: None)
+    order = NewOrder("x", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
+
+    async def run():
+        asked = asyncio.ensure_future(trading.enter(1000, order))
+        await asyncio.sleep(0)
+        venue.show("x", **other)
+        with pytest.raises(Reject) as refused:
+            await asked
+        assert refused.value.code is Code.DUPLICATE
+
+    asyncio.run(run())
 
 
 def test_no_solution_of_another_form_raises():

@@ -375,6 +375,7 @@ class RefusingBroker:
 def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(refusal, state, code):
     own = ParticipantOrders()
     mirror = SimpleNamespace(listeners=[], orders=SimpleNamespace(participant=lambda number: own))
+    mirror.markets = SimpleNamespace(by_index={0: SimpleNamespace(symbol="BTC-USD", index=0)})
 
     def shown(participant, name):
         order = Order(1, participant, 0, 1, name, 1, 1, 4, 100, 1, 0, 0, 0, state=state)
