@@ -132,7 +132,7 @@ class OneAtATime(HttpToolsProtocol):
         """Require a plain request, whose body comes next."""
         if not self.in_head:
             return
-        require_plain(self.parser.get_http_version(), self.headers)
+        require_plain(self.parser.get_http_version(), self.headers, self.url)
         self.limits.begun(self.peer)
         headers = dict(self.headers)
         is_sized = b"transfer-encoding" not in headers
@@ -194,14 +194,17 @@ def number_of(transport: Any) -> int:
     return own.fileno() if own is not None else -1
 
 
-def require_plain(version: str, headers: list[tuple[bytes, bytes]]) -> None:
+def require_plain(version: str, headers: list[tuple[bytes, bytes]], url: bytes) -> None:
     """Require a request of HTTP 1.0, or of 1.1 with one host, whose body has a length or is in
-    chunks, so that no proxy can read its end elsewhere. Raises ``ValueError``, which is answered
-    with 400, and the connection ends."""
+    chunks, so that no proxy can read its end elsewhere. Its path has no line break: routes leave
+    out one at the end, which a proxy's rules may not. Raises ``ValueError``, which is answered with
+    400, and the connection ends."""
     hosts = sum(name == b"host" for name, _ in headers)
     encodings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
     is_plain = hosts == 1 if version == "1.1" else version == "1.0" and hosts <= 1
     is_sized = any(name == b"content-length" for name, _ in headers)
+    if b"%0a" in url.partition(b"?")[0].lower():
+        raise ValueError("not a plain path")
     if not is_plain or encodings not in ([], [b"chunked"]) or (encodings and is_sized):
         raise ValueError("not a plain request")
 

@@ -561,6 +561,7 @@ def make_app(portal: Portal) -> Any:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
     made_of = portal.native.callers, portal.operators.operators

@@ -177,10 +177,12 @@ class Callers:
                 body = (await request.body()).decode("utf-8")
             except UnicodeDecodeError:
                 raise NotLoggedIn("the body of a signed request must be UTF-8") from None
-            query = f"?{request.url.query}" if request.url.query else ""
-            path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
+            # Of the request alone: a URL is made with the Host, which is not signed.
+            query = request.scope["query_string"].decode("latin-1")
+            path = request.scope.get("raw_path", request.scope["path"].encode()).decode("latin-1")
             at, signature = headers.get("x-timestamp", ""), headers.get("x-signature", "")
-            target, key = path.partition("?")[0] + query, headers.get("idempotency-key", "")
+            target = path.partition("?")[0] + (f"?{query}" if query else "")
+            key = headers.get("idempotency-key", "")
             text = signed_text(at, request.method, target, key, body)
             # With a key the same again has the same outcome, and may be sent again.
             once = request.method not in ("GET", "HEAD") and not key

@@ -57,8 +57,12 @@ WEIGHTS = {
     "GET /v1/orders": 5,
     "POST /v1/withdrawal-addresses": 5,
     "GET /v1/notifications": 4,
+    "GET /v1/withdrawal-addresses": 4,
+    "GET /v1/price-alerts": 5,
+    "GET /v1/audit": 5,
     "GET /v1/portfolio": 4,
     "POST /v1/portfolio/rebalance": 4,
+    "GET /v1/proofs": 3,
     "GET /v1/proofs/{name}/reserves/{chain}": 5,
     "POST /v1/quotes/requests": 4,
     "POST /v1/quotes/requests/{number}/quotes": 4,
@@ -170,7 +174,7 @@ class Once:
 
     async def _owner_of(self, request: Any) -> Owner:
         """Raises :class:`NotLoggedIn`."""
-        if request.url.path.startswith(OF_OPERATORS):
+        if request.scope["path"].startswith(OF_OPERATORS):
             _, _, token = request.headers.get("authorization", "").partition(" ")
             name = (await self.operators.of_token(token, caller_of(request))).name
             return Owner("operator_answers", "operator", name, f"operator answer {name}")
@@ -186,7 +190,8 @@ class Once:
         key = key_of(request)
         owner = await self._owner_of(request)
         rows, query = self.database.rows, owner.query
-        text = f"{request.method} {request.url.path}?{request.url.query}\n{owner.may}\n".encode()
+        target = f"{request.scope['path']}?".encode() + request.scope["query_string"]
+        text = f"{request.method} ".encode() + target + f"\n{owner.may}\n".encode()
         digest = hashlib.sha256(text + await request.body()).digest()
         now = self.callers.accounts.now()
         values = {"owner": owner.value, "key": key, "digest": digest, "now": now}
@@ -289,7 +294,7 @@ def route_class(once: Once, limits: Limits) -> Any:
                 require_once(request, await request.body() if has_body else b"")
                 if request.method == "GET":
                     return tagged(request, await original(request))
-                by_name = BY_NAME.fullmatch(f"{request.method} {request.url.path}") is not None
+                by_name = BY_NAME.fullmatch(f"{request.method} {request.scope['path']}") is not None
                 if HEADER not in request.headers or by_name or path in NO_KEY:
                     return await original(request)
                 return await once.answer(request, original)

@@ -79,11 +79,13 @@ class Requests:
 
     def begin(self, protocol: Any) -> Answering | None:
         """Return the request whose headers have just come; None: it is not of the table."""
-        url, method = protocol.url, protocol.parser.get_method()
+        url, method = protocol.url.partition(b"#")[0], protocol.parser.get_method()
         path, _, query = url.partition(b"?")
-        if not path.startswith(b"/") or b"%" in path or b"#" in url:
+        if not path.startswith(b"/"):  # with a host; one that begins with // is a path
             parsed = urlsplit(url)
-            path, query = unquote_to_bytes(parsed.path), parsed.query
+            path, query = parsed.path, parsed.query
+        if b"%" in path:
+            path = unquote_to_bytes(path)
         is_head = method == b"HEAD"
         endpoint = self.endpoints.get((b"GET" if is_head else method, path))
         if endpoint is None or (protocol.parser.should_upgrade() and protocol._should_upgrade()):

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from fastapi import FastAPI
+from starlette.datastructures import URL
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -167,8 +168,7 @@ def asking_of(method, sent_key, path="/v1/quotes/requests"):
             headers=sent,
             body=body,
             method=method,
-            url=SimpleNamespace(query="", path=path),
-            scope={"raw_path": path.encode()},
+            scope={"raw_path": path.encode(), "path": path, "query_string": b""},
             client=None,
             state=SimpleNamespace(),
         )
@@ -237,8 +237,7 @@ def test_a_signed_body_is_what_was_signed_byte_for_byte():
             headers=headers,
             body=body,
             method="POST",
-            url=SimpleNamespace(query="", path="/v1/orders"),
-            scope={"raw_path": b"/v1/orders"},
+            scope={"raw_path": b"/v1/orders", "path": "/v1/orders", "query_string": b""},
             client=None,
             state=SimpleNamespace(),
         )
@@ -246,6 +245,29 @@ def test_a_signed_body_is_what_was_signed_byte_for_byte():
     assert asyncio.run(callers.of_request(request("{}", b"{}"))).participant == 1000
     with pytest.raises(NotLoggedIn):
         asyncio.run(callers.of_request(request("\ufffd", b"\xff")))
+
+
+class OfHost(Request):
+    """A request as older frameworks show it, which made its URL with the Host as it was sent."""
+
+    url = URL("http://p?state=open#/v1/orders?state=all")
+
+
+def test_a_signature_of_v1_covers_the_query_that_is_read_whatever_the_host_says():
+    callers, _, (at, signature, _) = asking_of("GET", "", "/v1/orders?state=open")
+    headers = {"x-api-key": "a", "x-timestamp": at, "x-signature": signature}
+    head = {"type": "http", "method": "GET", "path": "/v1/orders", "raw_path": b"/v1/orders"}
+    head["headers"] = [(name.encode(), text.encode()) for name, text in headers.items()]
+
+    async def receive():
+        return {"type": "http.request", "body": b""}
+
+    def asked(query):
+        return asyncio.run(callers.of_request(OfHost(head | {"query_string": query}, receive)))
+
+    assert asked(b"state=open").participant == 1000
+    with pytest.raises(NotLoggedIn):
+        asked(b"state=all")
 
 
 def test_a_login_that_is_refused_keeps_no_stream_open():

@@ -116,6 +116,8 @@ REFUSED = {
     "two hosts": HEAD + b"Host: b\r\n" + END + SECOND,
     "another version": b"POST /first HTTP/1.2.3\r\nHost: a\r\n" + END + SECOND,
     "a space in the path": b"POST /fi rst HTTP/1.1\r\nHost: a\r\n" + END + SECOND,
+    "a line break in the path": b"POST /first%0A HTTP/1.1\r\nHost: a\r\n" + END + SECOND,
+    "another line break in the path": b"POST /first%0a?a HTTP/1.1\r\nHost: a\r\n" + END + SECOND,
     "a signed chunk": HEAD + CHUNKED + END + b"+0\r\n\r\n" + SECOND,
     "a chunk in the notation of C": HEAD + CHUNKED + END + b"0x0\r\n\r\n" + SECOND,
     "a chunk of a size that no number holds": HEAD + CHUNKED + END + b"f" * 30 + END + SECOND,

@@ -146,6 +146,8 @@ WHOLE = request()
         ([request(body=b"a=\xff")], [400]),
         ([request("POST /api/v3/order HTTP/1.1", b"a=1", "x-mbx-apikey: L")], [200]),
         ([request("POST /%61pi/v3/order HTTP/1.1")], [200]),
+        ([request("POST //p/api/v3/%6Frder HTTP/1.1")], [404]),
+        ([request("POST /api/v3/order?a=1#b HTTP/1.1")], [200]),
         ([request("POST http://p/api/v3/order?a=1 HTTP/1.1")], [200]),
         ([request("PATCH /api/v3/order HTTP/1.1")], [404]),
         ([request(host=False)], [400]),
