@@ -48,6 +48,8 @@ from openoutcry.wire.load_limits import Threads, TurnsError
 
 MOST = 100
 """Withdrawals of one user that are under way: each is looked at with every look."""
+LAST_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
 LOOK_S = 1.0
 """Seconds between two looks for withdrawals that can continue."""
 AT_ONCE = 500
@@ -85,6 +87,19 @@ class Asked:
     address: str
     tag: str
     amount: int
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which withdrawals of a user are asked for: all that it does not say.  ``states``: as the
+    database has them, which follows the core within LOOK_S."""
+
+    asset: str = ""
+    name: str = ""
+    states: list[str] | None = None
+    since_ms: int = 0
+    until_ms: int = LAST_MS
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -563,14 +578,21 @@ class Withdrawals:
             raise NotFound("there is no such withdrawal")
         return self._as_released(row)
 
-    async def of_user(self, user_id: int, before: int, most: int) -> list[Row]:
+    async def of_user(
+        self, user_id: int, before: int, most: int, chosen: Chosen | None = None
+    ) -> list[Row]:
         """The newest first; ``before``: with a smaller number, 0: all."""
         query = """
             select * from withdrawals where user_id = %(user)s
-                and (%(before)s = 0 or id < %(before)s) order by id desc limit %(most)s
+                and (%(before)s = 0 or id < %(before)s)
+                and %(asset)s in ('', asset) and %(name)s in ('', client_id)
+                and (%(states)s::text[] is null or state = any(%(states)s))
+                and created_at >= to_timestamp(%(since_ms)s / 1000.0)
+                and created_at <= to_timestamp(%(until_ms)s / 1000.0)
+            order by id desc offset %(offset)s limit %(most)s
         """
-        rows = await self.database.rows(query, user=user_id, before=before, most=most)
-        return [self._as_released(row) for row in rows]
+        values = vars(chosen or Chosen()) | {"user": user_id, "before": before, "most": most}
+        return [self._as_released(row) for row in await self.database.rows(query, **values)]
 
     def _as_released(self, row: Row) -> Row:
         """Return the rows with the core's state, which is ahead of the database's."""

@@ -20,6 +20,7 @@ from openoutcry.portal.trading.reject import Reject
 PUBLIC, KEYED = "", "key"
 REFUSED_WEIGHT = 1
 """Weight of a request that is refused before its weight is known."""
+MOST_ROWS = 1_000
 DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
 
 
@@ -188,9 +189,17 @@ def each_symbol(params: Params) -> int:
     return min(200, 4 * max(1, params.symbol_count()))
 
 
+def by_rows(usual: int, default: int, each: int) -> Callable[[Params], int]:
+    """A weight by how many rows a request asks for, 1 for ``each`` of them and at least the usual
+    one; ``default``: rows of a request that does not say."""
+    return lambda params: max(usual, params.limit(default, MOST_ROWS) // each)
+
+
 def candles_weight(params: Params) -> int:
-    """The weight of candles: more in another time zone, where each is made of many."""
-    return 2 if (params.given("timeZone") or "0") == "0" else 20
+    """The weight of candles: more of many, and in another time zone, where each is made of
+    others."""
+    usual = 2 if (params.given("timeZone") or "0") == "0" else 20
+    return by_rows(usual, 500, 100)(params)
 
 
 def rules_weight(params: Params) -> int:

@@ -7,7 +7,9 @@ from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import Row
 from openoutcry.portal.money.withdrawals import (
+    LAST_MS,
     Asked,
+    Chosen,
     Deposit,
     Withdrawals,
     utc_seconds,
@@ -110,18 +112,17 @@ class Capital:
         """Withdrawals of a user that match the parameters, the newest first.  Raises
         :class:`ApiError`."""
         coin, name = self.coin(params, needed=False), params.client_id("withdrawOrderId")
-        status = params.whole_or_none("status")
-        start, end = params.whole_or_none("startTime"), params.whole_or_none("endTime")
-        rows = [
-            self.shown(row)
-            for row in await self.withdrawals.of_user(user_id, 0, 10_000)
-            if coin in ("", row["asset"])
-            and name in ("", row["client_id"])
-            and status in (None, STATUS[row["state"]])
-            and (start or 0) <= row["created_at"].timestamp() * 1000 <= (end or 2**62)
-        ]
-        first = params.whole("offset", 0)
-        return rows[first:][: params.limit(MOST, MOST)]
+        status, (since_ms, until_ms) = params.whole_or_none("status"), params.times_ms()
+        chosen = Chosen(
+            coin,
+            name,
+            [state for state, number in STATUS.items() if status in (None, number)],
+            min(since_ms or 0, LAST_MS),
+            LAST_MS if until_ms is None else min(until_ms, LAST_MS),
+            params.whole("offset", 0),
+        )
+        rows = await self.withdrawals.of_user(user_id, 0, params.limit(MOST, MOST), chosen)
+        return [self.shown(row) for row in rows]
 
     def shown(self, row: Row) -> dict[str, Any]:
         """A withdrawal in the API's shape; ``status``: see ``STATUS``."""

@@ -15,6 +15,7 @@ from openoutcry.portal.spot.api import (
     PUBLIC,
     Route,
     Spot,
+    by_rows,
     by_symbols,
     candles_weight,
     depth_weight,
@@ -71,7 +72,7 @@ ROUTES: dict[tuple[str, str], Route] = {
         market_data.old_trades, 25, PUBLIC, f"{ONE} limit fromId"
     ),
     ("GET", "/api/v3/aggTrades"): Route(
-        market_data.aggregate_trades, 4, PUBLIC, f"{ONE} fromId {TIMES}"
+        market_data.aggregate_trades, by_rows(4, 500, 100), PUBLIC, f"{ONE} fromId {TIMES}"
     ),
     ("GET", "/api/v3/klines"): Route(market_data.klines, candles_weight, PUBLIC, CANDLES),
     ("GET", "/api/v3/uiKlines"): Route(market_data.klines, candles_weight, PUBLIC, CANDLES),
@@ -164,11 +165,13 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/sapi/v1/asset/tradeFee"): Route(signed.trade_fee, 1, READ),
     ("GET", "/sapi/v1/capital/config/getall"): Route(signed.coins, 10, READ),
     ("GET", "/sapi/v1/capital/deposit/address"): Route(signed.deposit_address, 10, READ),
-    ("GET", "/sapi/v1/capital/deposit/hisrec"): Route(signed.deposits, 1, READ),
+    ("GET", "/sapi/v1/capital/deposit/hisrec"): Route(signed.deposits, by_rows(1, 1000, 50), READ),
     ("POST", "/sapi/v1/capital/withdraw/apply"): Route(
         signed.withdraw, 600, WITHDRAW, is_change=True
     ),
-    ("GET", "/sapi/v1/capital/withdraw/history"): Route(signed.withdrawals, 10, READ),
+    ("GET", "/sapi/v1/capital/withdraw/history"): Route(
+        signed.withdrawals, by_rows(10, 1000, 50), READ
+    ),
     ("GET", "/sapi/v1/capital/withdraw/address/list"): Route(signed.withdrawal_addresses, 10, READ),
     ("GET", "/sapi/v1/capital/deposit/address/list"): Route(wallet.deposit_addresses, 10, READ),
     ("GET", "/sapi/v1/account/apiRestrictions"): Route(wallet.key_permissions, 1, READ),
@@ -187,7 +190,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/sapi/v1/asset/transfer"): Route(
         signed.of_subs("between_wallets", True), 900, TRADE, is_change=True
     ),
-    ("GET", "/sapi/v1/asset/transfer"): Route(signed.of_subs("wallets_history"), 1, READ),
+    ("GET", "/sapi/v1/asset/transfer"): Route(signed.of_subs("wallets_history"), 10, READ),
     ("POST", "/sapi/v1/sub-account/virtualSubAccount"): Route(
         signed.of_subs("create", True), 1, TRADE, is_change=True
     ),
@@ -195,7 +198,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/sapi/v3/sub-account/assets"): Route(signed.of_subs("assets"), 60, READ),
     ("GET", "/sapi/v4/sub-account/assets"): Route(signed.of_subs("assets"), 60, READ),
     ("POST", UNIVERSAL): Route(signed.of_subs("universal", True), 360, TRADE, is_change=True),
-    ("GET", UNIVERSAL): Route(signed.of_subs("universal_history"), 1, READ),
+    ("GET", UNIVERSAL): Route(signed.of_subs("universal_history"), 10, READ),
     ("POST", "/sapi/v1/sub-account/transfer/subToMaster"): Route(
         signed.of_subs("to_main", True), 1, TRADE, is_change=True
     ),

@@ -274,10 +274,12 @@ def of_segments(anna: Anna) -> dict[str, Any]:
         "users": anna.user,
         "sub-accounts": anna.sub,
         "transfers": anna.transfer,
+        "proofs": "none",
+        "reserves": "BTC",
     }
 
 
-PUBLIC_IDS = {"symbol", "view"}
+PUBLIC_IDS = {"symbol", "view", "name", "chain"}
 """Names in paths that are no user's."""
 
 

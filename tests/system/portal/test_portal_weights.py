@@ -5,8 +5,10 @@ import json
 import time
 from types import SimpleNamespace
 
+import psycopg
 import pytest
 
+from openoutcry.portal.database import running_embedded
 from openoutcry.portal.native.idempotency import ROWS_A_WEIGHT, STRANGERS, weight_of
 from openoutcry.portal.native.pages import MOST
 from openoutcry.portal.native.stream import (
@@ -35,6 +37,8 @@ HASHED = "password", "old"
 """Fields with a password: argon2id makes such a request dear, and turns and lockouts bound it
 (portal/accounts/passwords.py, lockout.py)."""
 DOCUMENTS = "/v1/openapi.json", "/v1/asyncapi.json"
+NOT_HERE = "/v1/proofs"
+"""Files of which this portal has none."""
 UNPRICED = {*STRANGERS}
 """Each needs a proof of work, a mailed code or a token that is used once."""
 
@@ -162,6 +166,7 @@ def test_no_request_costs_three_times_its_weight(anna):
         for at, ask, weight in [*spot_requests(anna, client), *native_requests(anna)]:
             asked.add(at)
             is_reading = at[0] == "GET" and at[1].startswith("/v1/")
+            is_reading &= not at[1].startswith(NOT_HERE)
             least = 1 / MOST_APART if is_reading else 0.0  # weights of Binance, and of stored data
             found = meter.ratio(ask, weight, least=least)
             if not least <= found <= MOST_APART:
@@ -200,6 +205,72 @@ def test_a_page_weighs_by_its_rows(anna, busy):
             apart[path] = f"weighs {weight}, costs {found * weight:.1f}"
     assert not apart
     assert asked > 5
+
+
+STORED = """
+    insert into withdrawals (user_id, participant, reference, client_id, asset, network, address,
+        given, chain, salt, device, tag, amount, state, created_at, changed_at)
+    select {me}, participant, 'wd many '||g, 'many '||g, 'USD', 'WIRE', 'DE02', 'DE02', '', '', '',
+        '', 10000000, 'cancelled', now(), now() from users, generate_series(1, 3000) g
+        where id = {me};
+    insert into users (mail, password_hash, is_verified, parent_id, label, level, language)
+        values ('funding.many@sub.invalid', '', false, {me}, 'funding', 0, 'en');
+    insert into transfers (user_id, source_id, target_id, source, target, reference, client_id,
+        asset, amount, state, created_at, changed_at)
+    select {me}, {me}, s.id, u.participant, 1, 'tr many '||g, 'many '||g, 'USD', 1, 'done', now(),
+        now() from users u, users s, generate_series(1, 600) g
+        where u.id = {me} and s.parent_id = {me};
+    insert into price_alerts (user_id, instrument, symbol, direction, price_ticks, created_seq,
+        created_at, fired_at)
+    select {me}, 0, 'BTC-USD', 'above', 100, 1, now(), case when g > 200 then now() end
+        from generate_series(1, 400) g;
+    insert into withdrawal_addresses (user_id, participant, asset, network, chain, address, label,
+        state, created_at, changed_at, usable_at)
+    select {me}, 1, 'BTC', 'BTC', 'BTC', 'many '||g, 'a label', 'listed', now(), now(), now()
+        from generate_series(1, 100) g;
+    insert into audit (user_id, action, address, detail, for_operators)
+    select {me}, 'login', '192.0.2.1', 'a detail', '' from generate_series(1, 300) g;
+"""
+"""As much as an account may have, and of what is over more than a request shows."""
+LISTS = (
+    ("/sapi/v1/capital/withdraw/history", {}),
+    ("/sapi/v1/capital/withdraw/history", {"limit": 1}),
+    ("/sapi/v1/capital/withdraw/history", {"status": 6, "offset": 2_000}),
+    ("/sapi/v1/capital/withdraw/address/list", {}),
+    ("/sapi/v1/sub-account/universalTransfer", {}),
+    ("/sapi/v1/asset/transfer", {"type": "MAIN_FUNDING"}),
+)
+NATIVE_LISTS = "/v1/price-alerts", "/v1/audit", "/v1/withdrawal-addresses"
+
+
+@pytest.mark.promise(
+    "The weight of each request of the portal is at least a third of its processor time, relative "
+    "to a plain request. Turns bound the checks of passwords",
+    group="portal",
+)
+def test_a_list_of_an_account_that_has_done_much_weighs_what_it_costs(anna, busy):
+    person, meter, apart = busy.person, Meter(anna), {}
+    folder = busy.venue.folder / "journal-portal"
+    with psycopg.connect(running_embedded(folder / "postgresql"), autocommit=True) as database:
+        query = "select id from users where mail = %s"
+        (me,) = database.execute(query, (person.mail,)).fetchone()
+        database.execute(STORED.format(me=me))
+    with busy.venue.client(person) as client:
+        for path, given in LISTS:
+            weight = ROUTES["GET", path].weight
+            if not isinstance(weight, int):
+                weight = weight(Params([(k, str(v)) for k, v in given.items()], None))
+
+            def ask(path=path, given=given):
+                answer = client.get(path, **given)
+                assert answer.status_code == 200, answer.text
+                return answer
+
+            apart[path, str(given)] = meter.ratio(ask, weight, least=0.0)
+        for path in NATIVE_LISTS:
+            weight = weight_of("GET", path)
+            apart[path] = meter.ratio(lambda path=path: busy.http.get(path), weight, least=0.0)
+    assert {at: found for at, found in apart.items() if found > MOST_APART} == {}
 
 
 @pytest.mark.promise(

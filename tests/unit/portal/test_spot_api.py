@@ -352,7 +352,10 @@ WEIGHTS = [
     ("GET", "myTrades", {"symbol": "BTCUSD"}, 20),
     ("POST", "order/test", {"computeCommissionRates": "true"}, 20),
     ("GET", "executionRules", {}, 40),
-    ("GET", "klines", {"symbol": "BTCUSD", "interval": "1d"}, 2),
+    ("GET", "klines", {"symbol": "BTCUSD", "interval": "1d"}, 5),
+    ("GET", "klines", {"symbol": "BTCUSD", "interval": "1s", "limit": 1000}, 10),
+    ("GET", "klines", {"symbol": "BTCUSD", "interval": "1d", "limit": 10}, 2),
+    ("GET", "aggTrades", {"symbol": "BTCUSD", "limit": 1000}, 10),
     ("GET", "klines", {"symbol": "BTCUSD", "interval": "1d", "timeZone": "8"}, 20),
 ]
 
