@@ -214,7 +214,21 @@ class Transfers:
                 return None  # the venue is closed, or has no answer yet: asked again
             if not self._has_happened(row, after):
                 return await self._refused(row, str(error))
-        return await self._change(row, after)
+        changed = await self._change(row, after)
+        if before == BEGUN and changed is not None and changed["state"] == REFUSED:
+            # It was refused to another process, which asked first, and so to its owner.
+            await self._release(reference)
+        return changed
+
+    async def _release(self, reference: str) -> bool:
+        """Release what is reserved of a transfer that is refused; return whether it was."""
+        request = step("withdrawal-cancel", reference, f"x {reference}")
+        try:
+            await self._threads.run("", self.ask_desk, request)
+        except DeskError as error:
+            log.error("transfer %s: %s", reference, error)
+            return False
+        return True
 
     def _has_happened(self, row: Row, after: str) -> bool:
         """Return whether the core has this step already: the desk has forgotten that it was
@@ -231,14 +245,7 @@ class Transfers:
         log.warning("transfer %d is %s: %s", row["id"], row["state"], text)
         if row["state"] == BEGUN:
             return await self._change(row, REFUSED, text)
-        if row["state"] == RESERVED:
-            reference = row["reference"]
-            request = step("withdrawal-cancel", reference, f"x {reference}")
-            try:
-                await self._threads.run("", self.ask_desk, request)
-            except DeskError as error:
-                log.error("transfer %d: %s", row["id"], error)
-                return None
+        if row["state"] == RESERVED and await self._release(row["reference"]):
             return await self._change(row, REFUSED, text)
         return None
 

@@ -474,8 +474,11 @@ class Withdrawals:
 
     async def _hand_over_with(self, row: Row, changes: str) -> None:
         await self.custody.withdraw(row, changes)
-        query = "update withdrawals set changes = %(changes)s where id = %(id)s returning id"
-        await self.database.rows(query, changes=changes, id=row["id"])
+        query = "update withdrawals set changes = %(changes)s where id = %(id)s returning state"
+        (now,) = await self.database.rows(query, changes=changes, id=row["id"])
+        if now["state"] == REFUSED:
+            # It was refused to another process, which asked first, and so to its owner.
+            await self.custody.cancel(row)
 
     async def _refused(self, row: Row, why: str, code: str) -> None:
         async with self.database.transaction() as connection:
@@ -560,7 +563,20 @@ class Withdrawals:
             await self._change(row["id"], (CONFIRMED,), REFUSED, str(error), error.code)
             log.warning("withdrawal %d: %s", row["id"], error)
             return
-        await self._change(row["id"], (CONFIRMED,), REQUESTED)
+        if await self._change(row["id"], (CONFIRMED,), REQUESTED) is None:
+            await self._release_refused(row, owner)
+
+    async def _release_refused(self, row: Row, owner: str) -> None:
+        """Release the amount if the withdrawal was refused to another process, which asked first,
+        and so to its owner."""
+        now = await self.one(row["user_id"], row["id"])
+        if now["state"] != REFUSED:
+            return
+        reference = row["reference"]
+        try:
+            await self._asked(owner, step("withdrawal-cancel", reference, f"c {reference}"))
+        except DeskError as error:
+            log.error("withdrawal %d: %s", row["id"], error)
 
     async def _follow(self, row: Row) -> None:
         movements = self.movements

@@ -7,11 +7,17 @@ import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
 from openoutcry.host.processes import named_children
+from openoutcry.portal.money.custody import WithdrawalError
+from openoutcry.portal.money.transfers import Transfers
+from openoutcry.portal.money.withdrawals import Withdrawals
+from openoutcry.portal.settings import PortalFile
+from openoutcry.venue.desk import DeskError
 from tests.support import plain_http
 from tests.support.console.websockets_patient import connect
 from tests.support.portal.portal_venue import CHOICES, PortalVenue
@@ -214,3 +220,78 @@ def test_after_a_death_of_the_venue_each_process_knows_what_another_was_answered
             "DELETE", "/api/v3/order", symbol="BTCUSD", origClientOrderId=f"restart-{number}"
         )
         assert gone.json().get("status") == "CANCELED", gone.text
+
+
+class Desk:
+    """The venue's desk with one wallet, or custody's door: refuses what is not held."""
+
+    def __init__(self):
+        self.held, self.reserved = 0, {}
+
+    def __call__(self, request):
+        if request["do"] == "withdrawal-request":
+            self.take(request["reference"], request["amount"])
+        elif request["do"] == "withdrawal-cancel":
+            del self.reserved[request["movement"]]
+        return {}
+
+    def take(self, reference, amount):
+        if amount > self.held:
+            raise DeskError("not so much is held", "insufficient_balance")
+        self.reserved[reference] = amount
+
+    async def withdraw(self, row, changes):
+        try:
+            self.take(row["reference"], row["amount"])
+        except DeskError as error:
+            raise WithdrawalError(error.code, str(error)) from None
+
+    async def cancel(self, row):
+        del self.reserved[row["reference"]]
+
+
+ROWS = """
+    with one as (insert into withdrawals (user_id, participant, reference, client_id, asset,
+        network, address, given, chain, salt, device, tag, amount, state, created_at, changed_at)
+        select id, 1000, 'wd '||%(chain)s, %(chain)s, 'USD', 'WIRE', 'DE', 'DE', %(chain)s, '', '',
+            '', 5, 'confirmed', now(), now() from users returning *),
+    other as (insert into transfers (user_id, source_id, target_id, source, target, reference,
+        client_id, asset, amount, state, created_at, changed_at)
+        select id, id, id, 1000, 1001, 'tr '||%(chain)s, %(chain)s, 'USD', 5, 'begun', now(),
+            now() from users returning *)
+    select (select to_json(one) from one) as withdrawal, (select to_json(other) from other) as
+        transfer
+"""
+
+
+@pytest.mark.promise(
+    "A withdrawal or a transfer that one process of the portal was refused reserves nothing at the "
+    "venue or custody, although another process asks for it later",
+    group="portal",
+)
+def test_what_one_process_was_refused_is_not_taken_for_another(people):
+    """The other process has read the row before it was refused; the money comes in between."""
+    mirror = SimpleNamespace(wallets=None, is_open=True)
+    mirror.markets = SimpleNamespace(assets={"USD": 2})
+
+    async def test(people):
+        await people.sign_up("anna@example.com")
+        for chain in ("", "LTC"):
+            desk = Desk()
+            (row,) = await people.database.rows(ROWS, chain=chain)
+            for is_first in (True, False):
+                desk.held = 0 if is_first else 5
+                one = Withdrawals(people.accounts, mirror, PortalFile(), desk)
+                one.custody = desk
+                if chain:
+                    await one._hand_over(row["withdrawal"])
+                else:
+                    await one._enter(row["withdrawal"])
+                    await Transfers(people.accounts, mirror, desk)._finish(row["transfer"])
+                assert desk.reserved == {}
+            query = "select state from withdrawals where chain = %(chain)s"
+            assert await people.database.rows(query, chain=chain) == [{"state": "refused"}]
+        rows = await people.database.rows("select state from transfers where client_id = ''")
+        assert rows == [{"state": "refused"}]
+
+    people(test)
