@@ -222,7 +222,10 @@ class Portal:
         self.accounts.verified = lambda user_id: self.people.wake()
         self.accounts.status_of = self._status_of
         self.signing = Signing(self.keys, self.choices, Replays(shared.replays, shared.counts))
-        limits = limits_of(self.choices, shared.counts)
+        capacity = file.sessions.token_capacity
+        # Seven eighths are given away (order_entry/tokens.py).
+        names = capacity - (capacity >> 3)
+        limits = limits_of(self.choices, shared.counts, names, own.session_of)
         self.spot = Spot(self.mirror, SpotOrders(self.order_service), self.signing, limits)
         self.pages = Pages(self.database)
         self.spot.past.history = self.pages
@@ -840,8 +843,14 @@ async def _refuse(scope: Any, receive: Any, send: Any) -> None:
     await answer(scope, receive, send)
 
 
-def limits_of(choices: PortalFile, counts: Table) -> Limits:
-    """The rate limits of a portal file; ``counts`` is the table that all processes share."""
+def limits_of(
+    choices: PortalFile,
+    counts: Table,
+    names: int = NO_LIMIT,
+    session_of: Callable[[int], int] = lambda participant: 0,
+) -> Limits:
+    """The rate limits of a portal file; ``counts`` is the table that all processes share; the rest
+    as :class:`Limits` has it."""
     limits = choices.limits
     return Limits(
         limits.weight_a_minute,
@@ -850,6 +859,8 @@ def limits_of(choices: PortalFile, counts: Table) -> Limits:
         weights=limits.weights,
         key_weight_a_minute=limits.key_weight_a_minute,
         table=counts,
+        names=names,
+        session_of=session_of,
     )
 
 

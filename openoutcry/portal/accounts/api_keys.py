@@ -76,6 +76,8 @@ class ApiKey:
     """Whether its owner is a sub-account."""
     why: str = ""
     """What the operator tells the owner about the freeze."""
+    owner: int = 0
+    """The user of the main account."""
 
     def may(self, action: Action) -> bool:
         """Return whether key and account let this be done; the owner's level is not asked."""
@@ -263,7 +265,7 @@ class ApiKeys:
                 coalesce(users.frozen_at, parents.frozen_at) as frozen_at,
                 case when users.frozen_at is null then parents.frozen_told
                     else users.frozen_told end as why,
-                users.parent_id is not null as is_sub
+                users.parent_id is not null as is_sub, coalesce(parents.id, users.id) as owner
             from api_keys join users on users.id = user_id
             left join users as parents on parents.id = users.parent_id
             where api_key = %(key)s and revoked_at is null and users.is_verified
@@ -286,6 +288,7 @@ class ApiKeys:
             state_of(row["frozen_at"] is not None, status),
             row["is_sub"],
             row["why"] or "",
+            row["owner"],
         )
 
 

@@ -50,6 +50,8 @@ class Asking:
     """Whether it is a main account, and no sub-account."""
     why: str = ""
     """What the operator tells the owner about a freeze."""
+    owner: int = 0
+    """The user of the main account."""
 
     def require_participant(self) -> None:
         """Raises :class:`Forbidden` for an account that the venue has not added yet, or that is
@@ -119,7 +121,8 @@ class Callers:
         state = state_of(user["frozen_at"] is not None, self.status_of(participant))
         terms = trades and not is_support, not is_support, address, not is_support
         why = user.get("frozen_told", "")
-        return Asking(person.user_id, participant, *terms, state, is_support, why=why)
+        more = {"why": why, "owner": person.user_id}
+        return Asking(person.user_id, participant, *terms, state, is_support, **more)
 
     async def of_key(
         self, api_key: str, timestamp: str, signature: str, text: str, address: str, once: bool
@@ -156,7 +159,8 @@ class Callers:
         trades = key.can_trade and self.signing.may_trade(key)
         withdraws = key.can_withdraw and not key.is_sub
         terms = trades, withdraws, address, False, key.state
-        return Asking(key.user_id, key.participant, *terms, is_main=not key.is_sub, why=key.why)
+        more = {"is_main": not key.is_sub, "why": key.why, "owner": key.owner}
+        return Asking(key.user_id, key.participant, *terms, **more)
 
     async def of_request(self, request: Any) -> Asking:
         """Raises :class:`NotLoggedIn`."""

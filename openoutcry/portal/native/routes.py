@@ -143,7 +143,7 @@ def _add_orders(app: Any, native: Native, asking_type: Any) -> None:
     ) -> Any:
         asking.require_trade()
         key = key_of(request)
-        native.limits.take_order(asking.participant)
+        native.limits.take_order(asking.participant, asking.owner)
         order, is_new = await orders.place(asking.participant, body, key)
         response.status_code = 201 if is_new else 200
         response.headers["location"] = f"/v1/orders/{order.number}"
@@ -157,7 +157,7 @@ def _add_orders(app: Any, native: Native, asking_type: Any) -> None:
     )
     async def amend(asking: asking_type, number: int, body: AmendBody, request: Request) -> Any:
         asking.require_trade()
-        native.limits.take_order(asking.participant)
+        native.limits.take_order(asking.participant, asking.owner)
         return orders.row(await orders.amend(asking.participant, number, body, key_of(request)))
 
     @app.delete(

@@ -39,6 +39,12 @@ class Request:
         assert self.key is not None
         return self.key.participant
 
+    @property
+    def owner(self) -> int:
+        """The user of the key's main account."""
+        assert self.key is not None
+        return self.key.owner
+
 
 Handler = Callable[["Spot", Request], Awaitable[Any]]
 
@@ -159,7 +165,7 @@ class Spot:
         after the cancel."""
         mode = request.params.one_of("orderRateLimitExceededMode", ("DO_NOTHING", "CANCEL_ONLY"))
         try:
-            headers |= self.limits.take_order(request.participant)
+            headers |= self.limits.take_order(request.participant, request.owner)
         except ApiError as over:
             if mode == "CANCEL_ONLY" and request.params.given("cancelReplaceMode"):
                 await self.orders.cancel_replace(request.participant, request.params, over)

@@ -14,6 +14,8 @@ MINUTE_S, TEN_S, DAY_S = 60, 10, 86_400
 BAN_AFTER, BAN_S, BANNED = 300, 120, 418
 """Requests over the limit until an address is banned, for how long, and the status of a refusal.  A
 WebSocket of an address that is banned ends: to read what it says costs more than to refuse it."""
+NAMES_OF_ORDER, NO_LIMIT = 2, 1 << 62
+"""An order takes a name, and so does its cancel."""
 SUBJECTS = 1 << 17
 """Slots of the table of counts."""
 
@@ -50,8 +52,12 @@ class Limits:
         weights: Mapping[str, int] | None = None,
         key_weight_a_minute: int = 12_000,
         table: Table | None = None,
+        names: int = NO_LIMIT,
+        session_of: Callable[[int], int] = lambda participant: 0,
     ) -> None:
-        """``weights``: of single requests, as ``GET /api/v3/depth``; ``table``: the portal's."""
+        """``weights``: of single requests, as ``GET /api/v3/depth``; ``table``: the portal's;
+        ``names``: of orders that the venue has for a day; ``session_of``: number of the session in
+        which a participant's are."""
         self.weight_a_minute, self.clock = weight_a_minute, clock
         self.key_weight_a_minute, self.weights = key_weight_a_minute, dict(weights or {})
         self.orders_in_10_s, self.orders_a_day = orders_in_10_s, orders_a_day
@@ -60,6 +66,8 @@ class Limits:
         self._key_weight = Window(self._table, "key", MINUTE_S)
         self._orders = Window(self._table, "orders", TEN_S)
         self._orders_day = Window(self._table, "orders a day", DAY_S)
+        self._names = Window(self._table, "names a day", DAY_S)
+        self.names, self.session_of = names, session_of
         self._banned: dict[str, float] = {}
         """Addresses that this process knows to be banned, and until when."""
         self._over: dict[int, tuple[float, str]] = {}
@@ -111,8 +119,9 @@ class Limits:
             )
             raise _error(TOO_MANY, text, 429, self._key_weight.left_s(now_s))
 
-    def take_order(self, participant: int) -> dict[str, str]:
-        """Count a new order.  Raises :class:`ApiError`."""
+    def take_order(self, participant: int, owner: int) -> dict[str, str]:
+        """Count a new order; ``owner``: the user of the main account.  Raises
+        :class:`ApiError`."""
         self.require_room(participant)
         now_s = self.clock()
         with self._table.held():
@@ -125,7 +134,22 @@ class Limits:
             text = f"Too many new orders; current limit is {limit}."
             self._over[participant] = int(now_s) + window.left_s(now_s), text
             raise _error(TOO_MANY_ORDERS, text, 429, window.left_s(now_s))
+        self.take_names(participant, owner, NAMES_OF_ORDER)
         return _order_headers(ten, day)
+
+    def take_names(self, participant: int, owner: int, count: int = 1) -> None:
+        """Count names of orders.  The venue has so many a day, and gives a session, which many
+        participants share, no more than are left for all.  An owner takes at most half of what that
+        leaves its session, so some are left for others whoever takes as many as it can.  Raises
+        :class:`ApiError`."""
+        now_s, own, session = self.clock(), f"of {owner}", f"in {self.session_of(participant)}"
+        with self._table.held():
+            used = [self._names.count(subject, now_s) for subject in ("", session, own)]
+            if used[2] + count > (self.names - used[0] - used[1]) // 2:
+                text = "Too many new orders of this account and its sub-accounts today."
+                raise _error(TOO_MANY_ORDERS, text, 429, self._names.left_s(now_s))
+            for subject in ("", session, own):
+                self._names.add(subject, count, now_s)
 
     def require_room(self, participant: int) -> None:
         """Refuse an order of a participant that this process knows to be over a limit; the order

@@ -121,6 +121,7 @@ async def prevented_matches(spot: Spot, request: Request) -> Any:
 
 async def amend_order(spot: Spot, request: Request) -> Any:
     """PUT /api/v3/order/amend/keepPriority: less of an order, which keeps its place."""
+    spot.limits.take_names(request.participant, request.owner)
     return await spot.orders.amend(request.participant, request.params)
 
 

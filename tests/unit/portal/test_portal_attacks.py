@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import hmac
+import itertools
 import json
 import random
 import threading
@@ -42,9 +43,9 @@ from openoutcry.portal.settings import Level, PortalFile
 from openoutcry.portal.spot import capital, signing, sub_accounts
 from openoutcry.portal.spot.api import Route, Spot
 from openoutcry.portal.spot.capital import name_of
-from openoutcry.portal.spot.errors import ApiError, refusal
+from openoutcry.portal.spot.errors import TOO_MANY_ORDERS, ApiError, refusal
 from openoutcry.portal.spot.feeds import Subscriber
-from openoutcry.portal.spot.limits import BAN_AFTER, Limits
+from openoutcry.portal.spot.limits import BAN_AFTER, NAMES_OF_ORDER, Limits
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import ROUTES, Endpoint, pairs_of
 from openoutcry.portal.spot.signing import READ, TRADE, Replays, Signing, now_ms
@@ -245,6 +246,37 @@ def test_a_signed_body_is_what_was_signed_byte_for_byte():
     assert asyncio.run(callers.of_request(request("{}", b"{}"))).participant == 1000
     with pytest.raises(NotLoggedIn):
         asyncio.run(callers.of_request(request("\ufffd", b"\xff")))
+
+
+@pytest.mark.promise(
+    "No account, with its sub-accounts, takes more than a quarter of the names of orders that the "
+    "venue has for a day, so that others can enter orders",
+    group="portal",
+)
+def test_no_account_uses_up_the_names_of_a_day():
+    """Sessions are shared, and the venue gives one no more names than are left for all."""
+    limits = stopped(orders_in_10_s=10**9, names=40_000, session_of=lambda number: number // 1_000)
+    used = {0: 0, 1: 0}
+
+    def takes_all(owner, participants):
+        for number in itertools.cycle(participants):
+            try:
+                limits.take_order(number, owner)
+            except ApiError as error:
+                return error.status, error.code
+            used[number // 1_000] += NAMES_OF_ORDER
+            assert used[number // 1_000] <= limits.names - sum(used.values()), "the venue's rule"
+
+    assert takes_all(1, range(21)) == (429, TOO_MANY_ORDERS)
+    assert sum(used.values()) == pytest.approx(limits.names / 4, rel=0.01)
+    for owner in range(2, 6):
+        takes_all(owner, [owner * 50])
+    for _ in range(100):
+        limits.take_order(999, 999)
+    limits.take_names(1_999, 12)
+    with pytest.raises(ApiError):
+        limits.take_names(5, 1, limits.names)
+    limits.take_names(999, 999)  # what is refused counts nothing
 
 
 class OfHost(Request):

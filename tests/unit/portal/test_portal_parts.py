@@ -225,24 +225,24 @@ def test_weights_and_orders_have_limits_and_a_flood_is_banned():
     assert banned.value.status == 418
     now[0] += BAN_S + 1
     limits.take("a", 1)
-    limits.take_order(7)
-    limits.take_order(7)
+    limits.take_order(7, 1)
+    limits.take_order(7, 1)
     with pytest.raises(ApiError) as orders:
-        limits.take_order(7)
+        limits.take_order(7, 1)
     assert orders.value.code == -1015
-    limits.take_order(8)
+    limits.take_order(8, 1)
 
 
 def test_a_refused_order_names_the_limit_that_it_exceeds():
     now = [1_000.0]
     limits = Limits(orders_in_10_s=2, orders_a_day=3, clock=lambda: now[0])
     for _ in range(2):
-        limits.take_order(7)
+        limits.take_order(7, 1)
     with pytest.raises(ApiError, match=r"2 orders per 10 SECOND"):
-        limits.take_order(7)
+        limits.take_order(7, 1)
     now[0] += 10.0
     with pytest.raises(ApiError, match=r"3 orders per 1 DAY") as error:
-        limits.take_order(7)
+        limits.take_order(7, 1)
     assert error.value.retry_after_s == 86_400 - 1_010
 
 

@@ -862,7 +862,7 @@ def test_a_candle_of_each_interval_is_streamed():
 def test_an_order_over_the_limit_is_refused_before_it_is_read():
     """What cancels at the same time is read."""
     spot = api(orders_in_10_s=1, clock=lambda: 1_000.0)
-    spot.limits.take_order(owner(HMAC).participant)
+    spot.limits.take_order(owner(HMAC).participant, 1)
 
     def entered(path):
         def read():
@@ -875,7 +875,7 @@ def test_an_order_over_the_limit_is_refused_before_it_is_read():
     with pytest.raises(AssertionError):
         entered("/api/v3/order")
     with pytest.raises(ApiError) as first:
-        spot.limits.take_order(owner(HMAC).participant)
+        spot.limits.take_order(owner(HMAC).participant, 1)
     over = entered("/api/v3/order")
     assert (over.code, over.text, over.status) == (first.value.code, first.value.text, 429)
     assert over.retry_after_s == 10
