@@ -120,9 +120,8 @@ class Callers:
         trades = level is None or level.trades
         state = state_of(user["frozen_at"] is not None, self.status_of(participant))
         terms = trades and not is_support, not is_support, address, not is_support
-        why = user.get("frozen_told", "")
-        more = {"why": why, "owner": person.user_id}
-        return Asking(person.user_id, participant, *terms, state, is_support, **more)
+        user_id, why = person.user_id, user.get("frozen_told", "")
+        return Asking(user_id, participant, *terms, state, is_support, why=why, owner=user_id)
 
     async def of_key(
         self, api_key: str, timestamp: str, signature: str, text: str, address: str, once: bool
@@ -158,9 +157,9 @@ class Callers:
     def _asking(self, key: ApiKey, address: str) -> Asking:
         trades = key.can_trade and self.signing.may_trade(key)
         withdraws = key.can_withdraw and not key.is_sub
-        terms = trades, withdraws, address, False, key.state
-        more = {"is_main": not key.is_sub, "why": key.why, "owner": key.owner}
-        return Asking(key.user_id, key.participant, *terms, **more)
+        terms, is_main = (trades, withdraws, address, False, key.state), not key.is_sub
+        owners = key.user_id, key.participant
+        return Asking(*owners, *terms, is_main=is_main, why=key.why, owner=key.owner)
 
     async def of_request(self, request: Any) -> Asking:
         """Raises :class:`NotLoggedIn`."""

@@ -21,6 +21,7 @@ from openoutcry.venue.file import VenueFile
 
 RETRY_S, LOOK_S = 2.0, 30.0
 """Seconds between two tries, and between two looks without one."""
+LOCK = 7415
 FOREIGN = "venue"
 """In the place of a reference: the participant was suspended or closed before."""
 MINE = """
@@ -47,6 +48,8 @@ class Holds:
         has open orders there."""
         self.database, self.status_of, self.has_orders = database, status_of, has_orders
         self.ask_desk = ask_desk or (lambda request: ask(file.journal, request))
+        self._turn = asyncio.Lock()
+        """Of what holds a connection to the database while it waits for others."""
 
     async def run(self) -> None:
         """Bring the venue to what is frozen, again and again; until cancelled."""
@@ -74,11 +77,16 @@ class Holds:
         return all(done)
 
     async def _one(self, user_id: int) -> bool:
-        """Take the steps of one account; true once the venue has what the portal says."""
-        while (row := await self._begun(user_id)) is not None:
-            if not await self._step(row):
-                return False
-        return await self._again(user_id)
+        """Take the steps of one account; true once the venue has what the portal says.  One process
+        at a time: to another one what is asked for here would seem to be an operator's of the
+        venue."""
+        async with self._turn, self.database.transaction() as connection:
+            lock = f"select pg_advisory_xact_lock({LOCK}, %(id)s::integer)"
+            await rows_of(connection, lock, {"id": user_id})
+            while (row := await self._begun(user_id)) is not None:
+                if not await self._step(row):
+                    return False
+            return await self._again(user_id)
 
     async def _again(self, user_id: int) -> bool:
         """Suspend a participant again that trades although its account is frozen, or has orders

@@ -1,9 +1,12 @@
 """A portal of several processes at one address: what one does the others know, and one that is
 killed loses and doubles nothing."""
 
+import asyncio
 import json
 import os
+import random
 import signal
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -13,10 +16,14 @@ import httpx
 import pytest
 
 from openoutcry.host.processes import named_children
+from openoutcry.portal.accounts.operators import Operator, Operators, Why
+from openoutcry.portal.database import Database
 from openoutcry.portal.money.custody import WithdrawalError
 from openoutcry.portal.money.transfers import Transfers
 from openoutcry.portal.money.withdrawals import Withdrawals
 from openoutcry.portal.settings import PortalFile
+from openoutcry.portal.trading.holds import Holds
+from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.venue.desk import DeskError
 from tests.support import plain_http
 from tests.support.console.websockets_patient import connect
@@ -293,5 +300,62 @@ def test_what_one_process_was_refused_is_not_taken_for_another(people):
             assert await people.database.rows(query, chain=chain) == [{"state": "refused"}]
         rows = await people.database.rows("select state from transfers where client_id = ''")
         assert rows == [{"state": "refused"}]
+
+    people(test)
+
+
+class Suspensions:
+    """What the venue's desk does about one participant, each reference once."""
+
+    def __init__(self):
+        self.known, self.is_suspended, self.random = set(), False, random.Random(76)
+        self.turn = threading.Lock()
+
+    def __call__(self, request):
+        time.sleep(self.random.random() / 100)
+        with self.turn:
+            wanted = request["do"] == "participant-suspend"
+            if request["reference"] in self.known:
+                return {}
+            if wanted is self.is_suspended:
+                raise DeskError("it is so already")
+            self.known.add(request["reference"])
+            self.is_suspended = wanted
+        time.sleep(self.random.random() / 100)
+        return {}
+
+    def status(self, participant):
+        return ParticipantStatus.SUSPENDED if self.is_suspended else ParticipantStatus.ACTIVE
+
+
+@pytest.mark.promise(
+    "What operators freeze and unfreeze at several processes of the portal at once is at the "
+    "venue what the last one of them has chosen",
+    group="portal",
+)
+def test_the_venue_has_what_the_last_operator_chose_at_any_process(people):
+    desk = Suspensions()
+
+    async def test(people):
+        await people.sign_up("anna@example.com")
+        query = "update users set participant = 1000, is_open = true returning id"
+        ((user,),) = [row.values() for row in await people.database.rows(query)]
+        databases = [Database(people.database.url) for _ in range(COUNT)]
+        holds = [Holds(None, one, desk.status, lambda who: False, desk) for one in databases]
+        operators = Operators(people.accounts)
+
+        async def chosen(number):
+            why, is_frozen = Why(f"look {number}"), number % 3 != 0
+            await operators.freeze(Operator("olga"), user, why, is_frozen)
+            await holds[number % COUNT].go_on(user)
+
+        for number in range(30):
+            await asyncio.gather(*(chosen(6 * number + place) for place in range(6)))
+            assert all([await one.go_on(user) for one in holds])
+            (row,) = await people.database.rows("select frozen_at, is_held, hold from users")
+            assert desk.is_suspended is (row["frozen_at"] is not None), (number, row)
+            assert row["hold"] != "venue", number
+        for database in databases:
+            await database.close()
 
     people(test)
