@@ -222,10 +222,7 @@ class Portal:
         self.accounts.verified = lambda user_id: self.people.wake()
         self.accounts.status_of = self._status_of
         self.signing = Signing(self.keys, self.choices, Replays(shared.replays, shared.counts))
-        capacity = file.sessions.token_capacity
-        # Seven eighths are given away (order_entry/tokens.py).
-        names = capacity - (capacity >> 3)
-        limits = limits_of(self.choices, shared.counts, names, own.session_of)
+        limits = limits_of(self.choices, shared.counts, file, own.session_of)
         self.spot = Spot(self.mirror, SpotOrders(self.order_service), self.signing, limits)
         self.pages = Pages(self.database)
         self.spot.past.history = self.pages
@@ -846,11 +843,11 @@ async def _refuse(scope: Any, receive: Any, send: Any) -> None:
 def limits_of(
     choices: PortalFile,
     counts: Table,
-    names: int = NO_LIMIT,
-    session_of: Callable[[int], int] = lambda participant: 0,
+    file: VenueFile,
+    session_of: Callable[[int], int],
 ) -> Limits:
-    """The rate limits of a portal file; ``counts`` is the table that all processes share; the rest
-    as :class:`Limits` has it."""
+    """The rate limits of a portal file; ``counts`` is the table that all processes share."""
+    capacity = file.sessions.token_capacity
     limits = choices.limits
     return Limits(
         limits.weight_a_minute,
@@ -859,7 +856,7 @@ def limits_of(
         weights=limits.weights,
         key_weight_a_minute=limits.key_weight_a_minute,
         table=counts,
-        names=names,
+        names=capacity - (capacity >> 3),  # as order_entry/tokens.py gives away
         session_of=session_of,
     )
 

@@ -157,9 +157,9 @@ class Callers:
     def _asking(self, key: ApiKey, address: str) -> Asking:
         trades = key.can_trade and self.signing.may_trade(key)
         withdraws = key.can_withdraw and not key.is_sub
-        terms, is_main = (trades, withdraws, address, False, key.state), not key.is_sub
-        owners = key.user_id, key.participant
-        return Asking(*owners, *terms, is_main=is_main, why=key.why, owner=key.owner)
+        terms = key.user_id, key.participant, trades, withdraws, address, False, key.state
+        is_main = not key.is_sub
+        return Asking(*terms, is_main=is_main, why=key.why, owner=key.owner)
 
     async def of_request(self, request: Any) -> Asking:
         """Raises :class:`NotLoggedIn`."""
