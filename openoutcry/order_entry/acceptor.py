@@ -24,6 +24,7 @@ import secrets
 import socket
 import ssl
 import struct
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,10 +45,11 @@ from openoutcry.order_entry.spec import (
 )
 from openoutcry.order_entry.tls import server_context
 from openoutcry.ring import ProcessIdentity
-from openoutcry.wire.load_limits import Logins, Turn, Turns
+from openoutcry.wire.load_limits import Budgets, Logins, Rate, Turn, Turns
 from openoutcry.wire.peers import owner_of
-from openoutcry.wire.sealed_memory import make_sealed, read_only
+from openoutcry.wire.sealed_memory import give_back, make_sealed, read_only
 from openoutcry.wire.shm_feed import FEED_BYTES
+from openoutcry.wire.unix_socket import is_unread
 
 HAND_BYTES, HAND_MAX = 512, 4096
 REPLY_AT = 64
@@ -65,6 +67,15 @@ MAX_WAITING = 256
 """Connections without a login, and as many whose login is checked."""
 MAX_HASHING, MAX_HASHING_EACH = 3, 2
 """Passwords that are checked at once, in all and of one address: others' are not kept waiting."""
+LOGINS = Rate(per_s=20, at_once=200)
+"""Logins of a session that are let in: each is two commands or three in the sequence."""
+MAX_UNREAD, MAX_UNREAD_EACH, UNREAD_LOOK_S = 128, 16, 0.005
+"""Logins over shared memory whose answer the client has not taken yet, in all and of one user.  The
+system lets a user have only so many descriptors in messages that nobody has read, and without one
+more no session could be handed over."""
+KEPT_SEGMENTS = 2
+"""Logins of a session whose segments stay whole, for programs that read them to their end.  Of
+those before nothing is kept, however long a client holds them."""
 PAUSE_TIMES = 9
 """After a wrong password, an address waits this many times as long as the check took before its
 next turn.  So guesses from one address take a tenth of a processor's time in each of its turns."""
@@ -135,6 +146,11 @@ class Acceptor:
         self.no_key = secrets.token_bytes(shm_login.KEY_BYTES)
         """The key that is used for a session that does not exist."""
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.unread = Turns(MAX_UNREAD, MAX_UNREAD_EACH, 2 * MAX_WAITING)
+        self.logins = Budgets(LOGINS)
+        """Of each session, by its index."""
+        self.segments: dict[int, deque[tuple[int, ...]]] = {}
+        """Descriptors of a session's last segments, by its index."""
         self.hashing = Turns(MAX_HASHING, MAX_HASHING_EACH, MAX_WAITING)
         """Of each address whose passwords are being checked."""
 
@@ -282,27 +298,41 @@ class Acceptor:
                 with contextlib.suppress(OSError):  # it has gone, and is counted
                     await loop.sock_sendall(client, shm_login.refusal(refused.letter))
             return
-        with contextlib.ExitStack() as ours:
-            pidfd = shm_login.pidfd_of(client, peer)
-            ours.callback(os.close, pidfd)
-            requests = make_sealed(f"{row.name}-requests", shm_layout.REQUESTS_BYTES)
-            ours.callback(os.close, requests)
-            replies = make_sealed(f"{row.name}-replies", shm_layout.REPLIES_BYTES)
-            ours.callback(os.close, replies)
-            theirs = read_only(replies)
-            ours.callback(os.close, theirs)
-            head = struct.pack("<4q", index, request.first_reply, 0, 0)
-            # What the journal notes of a login: this host's address, and the process in place of
-            # a port.
-            message = (head + packed_source(("127.0.0.1", peer.pid))).ljust(HAND_BYTES, b"\0")
-            await self._hand(message, [client.fileno(), pidfd, requests, replies])
-            given, feed_bytes = [requests, theirs], 0
-            if self.feed_fd >= 0:
-                given.append(read_only(self.feed_fd))
-                ours.callback(os.close, given[-1])
-                feed_bytes = FEED_BYTES
-            told = shm_login.answer(row.key, request, self.day, feed_bytes)
-            socket.send_fds(client, [told], given)
+        async with self.unread.turn(f"user {peer.uid}"):
+            with contextlib.ExitStack() as ours:
+                pidfd = shm_login.pidfd_of(client, peer)
+                ours.callback(os.close, pidfd)
+                requests = make_sealed(f"{row.name}-requests", shm_layout.REQUESTS_BYTES)
+                ours.callback(os.close, requests)
+                replies = make_sealed(f"{row.name}-replies", shm_layout.REPLIES_BYTES)
+                ours.callback(os.close, replies)
+                theirs = read_only(replies)
+                ours.callback(os.close, theirs)
+                head = struct.pack("<4q", index, request.first_reply, 0, 0)
+                # What the journal notes of a login: this host's address, and the process in place
+                # of a port.
+                message = (head + packed_source(("127.0.0.1", peer.pid))).ljust(HAND_BYTES, b"\0")
+                await self._hand(message, [client.fileno(), pidfd, requests, replies])
+                given, feed_bytes = [requests, theirs], 0
+                if self.feed_fd >= 0:
+                    given.append(read_only(self.feed_fd))
+                    ours.callback(os.close, given[-1])
+                    feed_bytes = FEED_BYTES
+                told = shm_login.answer(row.key, request, self.day, feed_bytes)
+                socket.send_fds(client, [told], given)
+                self._keep_segments(index, requests, replies)
+            if (task := asyncio.current_task()) is not None:
+                self.waiting.leave(task)
+            while is_unread(client):
+                await asyncio.sleep(UNREAD_LOOK_S)
+
+    def _keep_segments(self, index: int, *segments: int) -> None:
+        """Keep the segments of a session's login until KEPT_SEGMENTS others have come."""
+        kept = self.segments.setdefault(index, deque())
+        kept.append(tuple(map(os.dup, segments)))
+        for segment in kept.popleft() if len(kept) > KEPT_SEGMENTS else ():
+            give_back(segment)
+            os.close(segment)
 
     def _check_shm(
         self, request: shm_login.LoginRequest, asked: bytes, peer: shm_login.Peer
@@ -542,6 +572,8 @@ class Acceptor:
         under_way = generation == block[session.GENERATION // 8] and now_s - at_s < HANDED_S
         if (connected or under_way) and row.takeover == Takeover.REFUSE:
             raise Refused("already connected", "S", index)
+        if not self.logins.of(index).take(now_s):
+            raise Refused("too many connections", "S", index)
         self.handed[index] = int(block[session.GENERATION // 8]), now_s
 
     async def _hand_over(

@@ -1,8 +1,10 @@
 """Unix sockets of paths of any length, and a connection that waits for room in a queue."""
 
+import fcntl
 import os
 import socket
 import struct
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,3 +34,10 @@ def connect(connection: socket.socket, path: Path, timeout_s: float) -> None:
     with short_name(path) as name:
         connection.connect(name)
     connection.settimeout(timeout_s)
+
+
+def is_unread(connection: socket.socket) -> bool:
+    """Return whether the peer of a Unix socket has not read yet what was sent to it, and is there
+    still: so long the system counts the descriptors in it as this process's user's."""
+    unread = fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4))
+    return unread != bytes(4)

@@ -11,7 +11,13 @@ from openoutcry.client import ClientError, SessionEnded
 from openoutcry.client.shm import ShmRefused
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import shm_login
-from openoutcry.order_entry.acceptor import REASONS
+from openoutcry.order_entry.acceptor import (
+    KEPT_SEGMENTS,
+    LOGINS,
+    MAX_UNREAD_EACH,
+    REASONS,
+    UNREAD_LOOK_S,
+)
 from openoutcry.order_entry.shm_layout import REPLIES_BYTES, REQUESTS_BYTES, End
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import Side
@@ -180,6 +186,72 @@ def test_a_takeover_leaves_the_first_process_with_nothing_to_write_to():
         assert second.next_request == 2
         second.enter(3, Side.BUY, "ACME", 1, 10_000)
         assert [message.id for message in second.told()] == [3]
+
+
+def login_of(venue):
+    """Log in again as ONE, which takes over, and read nothing; the connection."""
+    end = dial_shm(venue)
+    asked = end.recv(1024)
+    end.sendall(shm_login.login(KEY, asked, "ONE", secrets.token_bytes(32)))
+    venue.step()
+    return end
+
+
+def is_answered(end):
+    try:
+        end.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    return True
+
+
+TAKES_OVER = [session("ONE", 1, protocol=SHM, takeover=1), session("TWO", 2, protocol=SHM)]
+
+
+def test_a_client_that_keeps_the_segments_of_its_logins_keeps_the_memory_of_the_last():
+    """All pages of a segment are there from its beginning, in the venue's name."""
+    with InlineVenue(TAKES_OVER) as venue:
+        kept = []
+        for _ in range(KEPT_SEGMENTS + 3):
+            end = login_of(venue)
+            _, descriptors, _, _ = socket.recv_fds(end, 1024, 2)
+            kept.append(descriptors)
+            end.close()
+        held = [[os.fstat(fd).st_blocks > 0 for fd in pair] for pair in kept]
+        assert held == [[False] * 2] * 3 + [[True] * 2] * KEPT_SEGMENTS
+        for fd in (fd for pair in kept for fd in pair):
+            os.close(fd)
+        venue.shm("ONE").logout()
+
+
+def test_logins_whose_answers_are_not_read_are_few_and_wait_for_one_that_is():
+    """The system lets a user have only so many descriptors under way: were it too many, nobody
+    could be handed over any more, whatever the protocol."""
+    with InlineVenue(TAKES_OVER) as venue:
+        unread = [login_of(venue) for _ in range(MAX_UNREAD_EACH + 3)]
+        assert [is_answered(end) for end in unread] == [True] * MAX_UNREAD_EACH + [False] * 3
+        socket.recv_fds(unread[0], 1024, 2)
+        venue.clock.advance(UNREAD_LOOK_S)
+        venue.step()
+        assert [is_answered(end) for end in unread[-3:]] == [True, False, False]
+        for end in unread:
+            end.close()
+
+
+def log_in_often(venue):
+    for _ in range(2 * LOGINS.at_once):
+        venue.shm("ONE")
+        venue.clock.advance(UNREAD_LOOK_S)
+
+
+def test_a_session_logs_in_only_so_often():
+    """A login is commands in the sequence, which no rate of messages bounds."""
+    with InlineVenue(TAKES_OVER) as venue:
+        with pytest.raises(ShmRefused, match="not available"):
+            log_in_often(venue)
+        venue.shm("TWO").logout()
+        venue.clock.advance(2 / LOGINS.per_s)
+        venue.shm("ONE").logout()
 
 
 def test_a_path_is_one_venues_until_all_its_processes_have_ended(tmp_path):
