@@ -574,7 +574,11 @@ def send_reject(
     out = codecs + CODEC_BYTES * CODECS
     rows, mask = region.rows, region.row_mask
     named = order_rows.find_row(rows, mask, metadata.row)
-    session.named = order_rows.reported_order(rows, mask, named) if is_fix(protocol) else named
+    if is_fix(protocol):
+        session.named = order_rows.reported_order(rows, mask, named)
+    else:
+        is_there = named != 0 and order_rows.is_workable(rows, mask, named)
+        session.named = named if is_there else 0
     if is_fix(protocol) and metadata.refused == MASS_STATUS:
         return send_open_orders(region, FixSession(session), refuse, event, order, metadata, out)
     size = call5(refuse, metadata, order, session, out + soupbin.HEADER_BYTES, ROOM)

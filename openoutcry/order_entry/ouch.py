@@ -266,11 +266,13 @@ def count_returned(event: EventRecord, row: OuchRow) -> None:
 
 
 @kernel
-def set_side(session: SessionBlock, side_at: int, side: int) -> None:
-    """Set the kind of sale of the order that a refused message names, as of its answer."""
-    row = session.named
+def modified(session: SessionBlock, side_at: int, side: int) -> OrderRow:
+    """Set the kind of sale of the order that a message names, as of its answer; returns its row, 0
+    if the order is gone meanwhile, or has another name."""
+    row = OrderRow(session.named)
     if row != 0:
         Bytes(row + rows.OWN)[side_at] = side
+    return row
 
 
 @kernel

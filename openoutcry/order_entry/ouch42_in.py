@@ -354,7 +354,6 @@ def complete(
     if shares >= now:
         if is_modify:
             metadata.refused = _R_MODIFIED
-            order.qty_lots = row.leaves
             return _APPLICATION
         return _IGNORE
     order.qty_lots = now - shares

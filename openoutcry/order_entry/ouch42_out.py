@@ -311,9 +311,12 @@ def refuse(
         letter = _REFUSAL_LETTER[refused]
         return _reject(session, metadata + command_metadata.TOKEN, letter, out)
     if message == _M and refused == _R_MODIFIED:
-        side = Ouch42Order(metadata + command_metadata.OWN).side
-        ouch.set_side(session, ouch42_in.SIDE, side)
-        return _modified(session, metadata + command_metadata.ORIG, side, order.qty_lots, out)
+        side, orig = (
+            Ouch42Order(metadata + command_metadata.OWN).side,
+            metadata + command_metadata.ORIG,
+        )
+        row = ouch.modified(session, ouch42_in.SIDE, side)
+        return 0 if row == 0 else _modified(session, orig, side, row.leaves, out)
     if message not in (_X, _M):
         return 0
     return _begin(out, _SIZE_I, _I, session, metadata + command_metadata.ORIG)

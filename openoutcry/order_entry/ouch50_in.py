@@ -622,7 +622,6 @@ def complete(
             return _APPLICATION
         if lots >= now:
             metadata.refused = _R_MODIFIED
-            order.qty_lots = row.leaves
             return _APPLICATION
     if lots >= now:
         return _IGNORE

@@ -380,6 +380,6 @@ def refuse(
         if refused != _R_MODIFIED:
             return _begin(out, _SIZE_I, _I, session, orig)
         side = Ouch50Order(metadata + command_metadata.OWN).side
-        ouch.set_side(session, ouch50_in.SIDE, side)
-        return _modified(session, orig, side, order.qty_lots, out)
+        row = ouch.modified(session, ouch50_in.SIDE, side)
+        return 0 if row == 0 else _modified(session, orig, side, row.leaves, out)
     return _reject(session, metadata, _REFUSAL_CODE[refused], out)

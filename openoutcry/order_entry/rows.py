@@ -172,6 +172,16 @@ def is_expiry(kind: int, reason: int) -> bool:
 
 
 @kernel
+def is_workable(rows: int, mask: int, row: OrderRow) -> bool:
+    """Open and not replaced, or under way."""
+    state = row.state
+    if state == SENT:
+        return True
+    order_id = row.order_id
+    return state == OPEN and current_row(rows, mask, order_id) == row
+
+
+@kernel
 def is_being_replaced(rows: int, mask: int, row: OrderRow) -> bool:
     """A replace of the order by this name is under way: if it is accepted, the name is over."""
     new = find_row(rows, mask, row.replaced_by)

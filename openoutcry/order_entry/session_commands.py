@@ -279,7 +279,7 @@ def resolve(
     row = order_rows.find_row(
         rows, mask, tokens.number_of(table, index, metadata + command_metadata.ORIG)
     )
-    if row != 0 and not is_workable(rows, mask, row):
+    if row != 0 and not order_rows.is_workable(rows, mask, row):
         row = OrderRow(0)
         if session.protocol > OUCH50:
             metadata.refused = TOO_LATE
@@ -320,16 +320,6 @@ def duplicate(session: SessionBlock, metadata: CommandMetadata) -> int:
     status = is_resend and metadata.message == fix_decode.D
     metadata.refused = STATUS if status else DUPLICATE
     return APPLICATION
-
-
-@kernel
-def is_workable(rows: int, mask: int, row: OrderRow) -> bool:
-    """Open and not replaced, or under way."""
-    state = row.state
-    if state == order_rows.SENT:
-        return True
-    order_id = row.order_id
-    return state == order_rows.OPEN and order_rows.current_row(rows, mask, order_id) == row
 
 
 @kernel_outlined

@@ -406,8 +406,9 @@ def rejected(event: Any, row: Row | None, metadata: Any, world: World) -> bytes:
     return say("I", world, metadata["orig"].tobytes())
 
 
-def refuse(metadata: Any, order: Any, world: World) -> bytes:
-    """The answer to a command that did not reach the core."""
+def refuse(metadata: Any, order: Any, world: World, record: Any = None) -> bytes:
+    """The answer to a command that did not reach the core; ``record``: of the open order that it
+    names."""
     message, code = chr(metadata["message"]), int(metadata["refused"])
     if message in ("O", "U"):
         letters = {int(k): letter for k, letter in WORDS.column("OUCH 4.2").items()}
@@ -416,6 +417,8 @@ def refuse(metadata: Any, order: Any, world: World) -> bytes:
         return b""
     if message == "M" and code == Refusal.MODIFIED:
         side = own_fields(metadata["own"].tobytes())["side"]
-        shares = u32(order["qty_lots"])
+        if record is None:
+            return b""
+        shares = u32(record["leaves_lots"])
         return say("M", world, metadata["orig"].tobytes(), side=side, shares=shares)
     return say("I", world, metadata["orig"].tobytes())

@@ -558,7 +558,7 @@ def reject(metadata: Any, code: int, world: World) -> bytes:
     return say("J", world, int(metadata["client_seq"]), reason=code, clordid=clordid)
 
 
-def refuse(metadata: Any, order: Any, world: World) -> bytes:
+def refuse(metadata: Any, order: Any, world: World, record: Any = None) -> bytes:
     message, code = chr(metadata["message"]), int(metadata["refused"])
     ref = int(metadata["client_seq"])
     if code == Refusal.QUERIED:
@@ -570,8 +570,10 @@ def refuse(metadata: Any, order: Any, world: World) -> bytes:
         orig = int.from_bytes(metadata["orig"].tobytes()[:4], "little")
         if code != Refusal.MODIFIED:
             return say("I", world, orig)
+        if record is None:
+            return b""
         side = own_fields(metadata["own"].tobytes())["side"]
-        return say("M", world, orig, side=side, quantity=u32(order["qty_lots"]))
+        return say("M", world, orig, side=side, quantity=u32(record["leaves_lots"]))
     columns = [table.column("OUCH 5.0") for table in (ouch.WORDS, faults.WORDS)]
     codes = {int(key): number(word) for column in columns for key, word in column.items()}
     return reject(metadata, codes.get(code, OTHER), world)

@@ -123,7 +123,6 @@ def reduce_or_modify(
         if not modify:
             return Kind.IGNORE
         metadata["refused"] = Refusal.MODIFIED
-        order["qty_lots"] = record["leaves_lots"]
         return Kind.APPLICATION
     order["qty_lots"] = size - lots
     order["kind"] = CommandKind.REDUCE if lots else CommandKind.CANCEL

@@ -93,7 +93,9 @@ class Session:
         assert (out[size:] == 0xEE).all()
         return out[:size].tobytes()
 
-    def refuse(self, metadata, order):
+    def refuse(self, metadata, order, row=None):
+        """``row``: of the order that the message names, if it is still open."""
+        self[session_block.SessionBlock.offset("named")] = 0 if row is None else row.ctypes.data
         out = np.full(ROOM, 0xEE, np.uint8)
         size = self.codec.refuse(
             metadata.ctypes.data, order.ctypes.data, self.address, out.ctypes.data, ROOM

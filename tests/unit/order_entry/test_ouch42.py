@@ -284,9 +284,9 @@ def test_modifies(entered, side, shares, kind, refusal, answer):
     _, order, metadata = finish(session, modify(side, shares), row)
     assert (order["kind"], metadata["refused"]) == (kind, refusal)
     if refusal:
-        message = session.refuse(metadata, order)
+        message = session.refuse(metadata, order, row)
         assert message[:1] == answer
-        assert message == reference.refuse(metadata, order, session.world)
+        assert message == reference.refuse(metadata, order, session.world, row)
         if answer == b"M":
             fields = OUCH42.from_server("M").unpack(message)
             assert (fields["side"], fields["shares"]) == (side, 100)

@@ -10,6 +10,7 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import Reason, SelfTrade
+from openoutcry.wire.messages import OUCH42, OUCH50
 from openoutcry.wire.words import REASON_TEXTS
 from tests.support.order_entry.sessions_venue import Nobody, session
 from tests.support.venue.inline import InlineVenue
@@ -263,3 +264,63 @@ def test_the_name_in_a_drop_copy_is_padded_as_the_page_says(tmp_path):
         assert (kind, len(body)) == ("S", 152)
         assert body[72:85] == b"ALPHA".ljust(13)
         assert body[88:128] == b"a1".ljust(14) + bytes(26)
+
+
+# A modify that meets something else
+
+
+def said_at_once(client, *messages):
+    """Messages that the venue reads in one look; letter and open shares of all that it answers."""
+    client.socket.sendall(b"".join(soupbin.packet("U", message) for message in messages))
+    client.socket.patience_s = 0
+    answers = []
+    while (answer := said_next(client)) is not None:
+        letter, fields = answer
+        answers.append((letter, fields.get("shares", fields.get("quantity"))))
+    return answers
+
+
+def said_next(client):
+    try:
+        return client.message()
+    except AssertionError:
+        return None
+
+
+@pytest.mark.parametrize("version", ["4.2", "5.0"])
+def test_a_modify_is_answered_by_how_the_order_is_then(tmp_path, version):
+    """The kind of sale alone changes nothing in the book, so the core is not asked."""
+    with venue_of(
+        tmp_path, session("ONE", 1, protocol=FIVE if version == "5.0" else int(Protocol.OUCH42))
+    ) as venue:
+        if version == "5.0":
+            one, of, name, size = venue.five("ONE"), OUCH50.from_client, "user_ref", "quantity"
+            names = iter(range(1, 9))
+        else:
+            one, of, name, size = venue.client("ONE"), OUCH42.from_client, "token", "shares"
+            names = iter("abcdefgh")
+
+        def entered():
+            order = next(names)
+            one.enter(order, "S", 100)
+            assert one.message()[0] == "A"
+            return order
+
+        def change(letter, order, quantity, **more):
+            return of(letter).pack(**{name: order, size: quantity}, **more)
+
+        modify = {"letter": "M", "quantity": 100, "side": "T"}
+        order = entered()
+        assert said_at_once(one, change(order=order, **modify)) == [("M", 100)]
+        gone = change("X", order, 0), change(order=order, **modify)
+        assert said_at_once(one, *gone) == [("C", 100)]
+        order, new = entered(), next(names)
+        if version == "5.0":
+            more = {"orig_user_ref": order, "user_ref": new, "clordid": "", "appendage_bytes": 0}
+            more |= {"time_in_force": "0", "quantity": 100}
+        else:
+            more = {"token": order, "new_token": new, "time_in_force": 99999, "min_qty": 0}
+            more |= {"shares": 100}
+        replaced = of("U").pack(price=1_000_100, display="Y", iso="N", **more)
+        assert said_at_once(one, replaced, change(order=order, **modify)) == [("U", 100)]
+        assert said_at_once(one, change(order=new, **modify)) == [("M", 100)]
