@@ -45,7 +45,7 @@ from openoutcry.order_entry.spec import (
 )
 from openoutcry.order_entry.tls import server_context
 from openoutcry.ring import ProcessIdentity
-from openoutcry.wire.load_limits import Budgets, Logins, Rate, Turn, Turns
+from openoutcry.wire.load_limits import Budget, Budgets, Logins, Rate, Turn, Turns
 from openoutcry.wire.peers import owner_of
 from openoutcry.wire.sealed_memory import give_back, make_sealed, read_only
 from openoutcry.wire.shm_feed import FEED_BYTES
@@ -65,6 +65,9 @@ HANDED_S = 2.0
 """A session that was handed over counts as connected for this long, until the stage says so."""
 MAX_WAITING = 256
 """Connections without a login, and as many whose login is checked."""
+HANDSHAKES, HANDSHAKES_EACH = Rate(per_s=50, at_once=10), Rate(per_s=10, at_once=10)
+"""Handshakes of TLS that begin, in all and of one address.  Each takes milliseconds of the loop
+that also relays the orders of those that have logged in over TLS."""
 MAX_HASHING, MAX_HASHING_EACH = 3, 2
 """Passwords that are checked at once, in all and of one address: others' are not kept waiting."""
 LOGINS = Rate(per_s=20, at_once=200)
@@ -146,6 +149,7 @@ class Acceptor:
         self.no_key = secrets.token_bytes(shm_login.KEY_BYTES)
         """The key that is used for a session that does not exist."""
         self.tasks: set[asyncio.Task[Any]] = set()
+        self.handshakes, self.handshakes_each = Budget(HANDSHAKES), Budgets(HANDSHAKES_EACH)
         self.unread = Turns(MAX_UNREAD, MAX_UNREAD_EACH, 2 * MAX_WAITING)
         self.logins = Budgets(LOGINS)
         """Of each session, by its index."""
@@ -400,6 +404,8 @@ class Acceptor:
         context: ssl.SSLContext,
     ) -> None:
         """The stage gets one end of a pair; this process relays between the other and TLS."""
+        await self.handshakes_each.of(owner_of(address)).wait()
+        await self.handshakes.wait()
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(reader)

@@ -70,6 +70,13 @@ class Budget:
         self.spend(now_s)
         return True
 
+    async def wait(self) -> None:
+        """Wait until there is one more, and charge it: who gives up meanwhile is not charged."""
+        loop = asyncio.get_running_loop()
+        while (wait_s := self.wait_s(loop.time())) > 0.0:
+            await asyncio.sleep(wait_s)
+        self.spend(loop.time())
+
     async def rest(self) -> None:
         """Charge one, and wait until it is paid for: what a client sends meanwhile is not read."""
         await asyncio.sleep(self.spend(asyncio.get_running_loop().time()))
