@@ -52,8 +52,9 @@ LOGONS = Rate(per_s=2, at_once=32)
 MAX_ASKED = 1_024
 """Symbols of all requests of a connection."""
 PIECE_BYTES = 1 << 12
-READS = Rate(per_s=10, at_once=50)
-"""Pieces of a connection's bytes that are read."""
+READS, SYMBOLS_A_PIECE = Rate(per_s=10, at_once=50), 8
+"""Pieces of a connection's bytes that are read.  So many bytes that answer a request, and so many
+symbols that it names, count as one more."""
 WRITE_LIMIT_BYTES = 1 << 16
 """Bytes that wait for a connection before it gets no further message."""
 SEND_BUFFER_BYTES = 1 << 17
@@ -284,9 +285,13 @@ class Line:
         pace = Budget(READS)
         while True:
             for raw in self.endpoint.take(data):
+                pieces, said = raw.count(b"\x0155=") // SYMBOLS_A_PIECE, 0
                 for body in self._answers(raw):
+                    said += len(body)
                     self.endpoint.say(body)
                     await self._flush()
+                if pieces := pieces + said // PIECE_BYTES:
+                    await pace.rest(pieces)
             await self._flush()
             if self.endpoint.is_over:
                 return

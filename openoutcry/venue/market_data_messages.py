@@ -8,13 +8,14 @@ entry.  Nothing here knows a connection or a clock.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import NamedTuple
 
 from openoutcry.derivatives.contracts import CALL, PUT, Contract
 from openoutcry.market_data.book import Instrument, Trade
 from openoutcry.market_data.depth import View
 from openoutcry.order_entry.fix import words
-from openoutcry.order_entry.fix.endpoint import body_of
+from openoutcry.order_entry.fix.endpoint import body_of, fields_text
 from openoutcry.venue.contract_figures import Figures
 from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.instrument_states import STATES
@@ -415,6 +416,11 @@ class Security:
         """Return what no field of 4.4 says."""
         return f"prices have {self.decimals} decimals, quantities are lots"
 
+    @cached_property
+    def listed(self) -> bytes:
+        """Its fields in a list: made once, as any client may ask for lists."""
+        return fields_text([*self.fields(), *self.texts(), (561, 1), (58, self.text)])
+
 
 def list_body(request: Request, found: list[Security], part: int, total: int, last: bool) -> bytes:
     """A SecurityList (y): a part of those that were found."""
@@ -423,9 +429,7 @@ def list_body(request: Request, found: list[Security], part: int, total: int, la
     rows: list[tuple[int, object]] = [*head, (893, "Y" if last else "N")]
     if found:
         rows.append((146, len(found)))
-    for one in found:
-        rows += [*one.fields(), *one.texts(), (561, 1), (58, one.text)]
-    return body_of("y", rows)
+    return body_of("y", rows) + b"".join(one.listed for one in found)
 
 
 def no_list_body(request: Request) -> bytes:

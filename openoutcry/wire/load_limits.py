@@ -77,9 +77,10 @@ class Budget:
             await asyncio.sleep(wait_s)
         self.spend(loop.time())
 
-    async def rest(self) -> None:
-        """Charge one, and wait until it is paid for: what a client sends meanwhile is not read."""
-        await asyncio.sleep(self.spend(asyncio.get_running_loop().time()))
+    async def rest(self, count: int = 1) -> None:
+        """Charge ``count``, and wait until it is paid for: what a client sends meanwhile is not
+        read."""
+        await asyncio.sleep(self.spend(asyncio.get_running_loop().time(), count))
 
 
 class Budgets:

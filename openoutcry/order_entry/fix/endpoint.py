@@ -170,8 +170,12 @@ def compile_session() -> None:
 
 def body_of(kind: str, fields: Iterable[tuple[int, object]]) -> bytes:
     """The body of a message; what is no printable ASCII in a value becomes a question mark."""
-    parts = [f"35={kind}", *(f"{tag}={_printable(str(value))}" for tag, value in fields)]
-    return "".join(f"{part}\x01" for part in parts).encode("ascii")
+    return fields_text([(35, kind), *fields])
+
+
+def fields_text(fields: Iterable[tuple[int, object]]) -> bytes:
+    """Return fields as a message has them; ``?`` as in :func:`body_of`."""
+    return "".join(f"{tag}={_printable(str(value))}\x01" for tag, value in fields).encode("ascii")
 
 
 def _printable(text: str) -> str:

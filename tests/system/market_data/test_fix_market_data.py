@@ -301,6 +301,29 @@ def test_what_was_sent_is_not_sent_again_and_a_session_asks_so_much(day, monkeyp
             FixClient("127.0.0.1", served.port, "A", "any", **{"target": "VENUE"} | wrong)
 
 
+def test_what_a_request_is_answered_with_and_names_is_paid_for(day, monkeypatch):
+    """A request of a hundred bytes asks for all instruments, and needs no password."""
+    monkeypatch.setattr(market_data_door, "READS", Rate(per_s=0.001, at_once=9))
+    monkeypatch.setattr(market_data_door, "SYMBOLS_A_PIECE", 1)
+    messages, symbols = day
+    names = sorted(symbols)
+    with ServedDoor(symbols) as served:
+        served.publish(messages[:200])
+        greedy, other = (
+            FixClient("127.0.0.1", served.port, name, "any", target="VENUE")
+            for name in ("GREEDY", "OTHER")
+        )
+        for _ in range(2):
+            asked = greedy.market_data(names[:4], depth=1, updates=False)
+            assert [greedy.next(BOUND_S)[262] for _ in range(4)] == [asked] * 4
+        greedy.market_data(names[:1], depth=1, updates=False)
+        asked = other.market_data(names[:1], depth=1, updates=False)
+        assert other.next(BOUND_S)[262] == asked
+        assert greedy.next(0.1) is None
+        for client in (greedy, other):
+            client.close()
+
+
 def test_an_address_logs_on_so_often_and_holds_so_many_connections(day, monkeypatch):
     monkeypatch.setattr(market_data_door, "address_of", lambda peer: "10.0.0.1")
     monkeypatch.setattr(market_data_door, "LOGONS", Rate(per_s=1e-6, at_once=3))
