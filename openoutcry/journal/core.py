@@ -41,13 +41,18 @@ class Core:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Core":
-        """The core of a journal with this configuration."""
-        return cls(
-            make_instruments(config["instruments"]),
-            int(config["order_capacity"]),
-            int(config.get("id_key", 0)),
-            config.get("hooks"),
-        )
+        """The core of a journal with this configuration.  Raises :class:`JournalError` for one
+        that no run writes."""
+        try:
+            return cls(
+                make_instruments(config["instruments"]),
+                int(config["order_capacity"]),
+                int(config.get("id_key", 0)),
+                config.get("hooks"),
+            )
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            why = f"{type(error).__name__} {error}"
+            raise JournalError(f"the journal's configuration: {why}") from None
 
     @property
     def region_bytes(self) -> int:

@@ -13,6 +13,7 @@ from openoutcry.journal import (
     JournalReader,
     stream,
 )
+from openoutcry.journal.core import Core
 from tests.support.journal.journal_damage import fill
 from tests.support.journal.journal_refusals import read_all
 
@@ -68,6 +69,23 @@ def test_a_cut_configuration(tmp_path):
         segment.write_bytes(whole[:size])
         with pytest.raises(JournalError, match=f"{segment}: byte 0: the file ends inside a block"):
             JournalReader(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"instruments": []},
+        {"instruments": None},
+        {"instruments": [{"symbol": "A", "band1_step_ticks": []}]},
+        {"instruments": [{"symbol": "A", "min_qty_lots": "x"}]},
+        {"order_capacity": None},
+        {"order_capacity": "many"},
+    ],
+)
+def test_a_configuration_that_no_run_writes(wrong):
+    """Its checksum and its place in the chain are right."""
+    with pytest.raises(JournalError, match="the journal's configuration: "):
+        Core.of({"instruments": ["A"], "order_capacity": 8} | wrong)
 
 
 def test_create_refuses_an_existing_journal(tmp_path, orders):
