@@ -72,8 +72,8 @@ LISTENERS = (
         "{order_entry.acceptor.MAX_WAITING} without a login, as many whose login is checked; one "
         "of a session",
         "login in {order_entry.acceptor.LOGIN_S} s, checked {order_entry.acceptor.MAX_HASHING} at "
-        "once; handshakes of TLS {order_entry.acceptor.HANDSHAKES}, of an address "
-        "{order_entry.acceptor.HANDSHAKES_EACH}; logins of a session "
+        "once. Handshakes of TLS {order_entry.acceptor.HANDSHAKES}, of an address "
+        "{order_entry.acceptor.HANDSHAKES_EACH}. Logins of a session "
         "{order_entry.acceptor.LOGINS}, messages by its `messages_per_s`",
         "`queue_bytes` of a session, then it is disconnected; over shared memory "
         "{order_entry.acceptor.MAX_UNREAD_EACH} answers to logins of a user, and the segments of "
