@@ -70,7 +70,7 @@ HANDSHAKES, HANDSHAKES_EACH = Rate(per_s=50, at_once=10), Rate(per_s=10, at_once
 that also relays the orders of those that have logged in over TLS."""
 MAX_HASHING, MAX_HASHING_EACH = 3, 2
 """Passwords that are checked at once, in all and of one address: others' are not kept waiting."""
-LOGINS = Rate(per_s=20, at_once=200)
+LOGINS = Rate(per_s=100, at_once=500)
 """Logins of a session that are let in: each is two commands or three in the sequence."""
 MAX_UNREAD, MAX_UNREAD_EACH, UNREAD_LOOK_S = 128, 16, 0.005
 """Logins over shared memory whose answer the client has not taken yet, in all and of one user.  The

@@ -21,6 +21,7 @@ from openoutcry.order_entry.acceptor import (
 from openoutcry.order_entry.shm_layout import REPLIES_BYTES, REQUESTS_BYTES, End
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import Side
+from openoutcry.wire.load_limits import Budgets, Rate
 from tests.support.order_entry.sessions_venue import KEY, session
 from tests.support.venue.clients import dial_shm
 from tests.support.venue.inline import DAY, InlineVenue
@@ -238,19 +239,22 @@ def test_logins_whose_answers_are_not_read_are_few_and_wait_for_one_that_is():
             end.close()
 
 
-def log_in_often(venue):
-    for _ in range(2 * LOGINS.at_once):
+def log_in_often(venue, times):
+    for _ in range(times):
         venue.shm("ONE")
         venue.clock.advance(UNREAD_LOOK_S)
 
 
 def test_a_session_logs_in_only_so_often():
     """A login is commands in the sequence, which no rate of messages bounds."""
+    assert LOGINS.per_s * 3 <= 300, "commands a second that are in no rate of messages"
     with InlineVenue(TAKES_OVER) as venue:
+        venue.acceptor.logins = Budgets(Rate(per_s=1, at_once=5))
+        log_in_often(venue, 5)
         with pytest.raises(ShmRefused, match="not available"):
-            log_in_often(venue)
+            log_in_often(venue, 1)
         venue.shm("TWO").logout()
-        venue.clock.advance(2 / LOGINS.per_s)
+        venue.clock.advance(1)
         venue.shm("ONE").logout()
 
 
