@@ -1204,6 +1204,31 @@ class PortalClient(Closing):
         query = {"from": from_, "until": until, "format": format}
         return self.ask("GET", "/v1/tax-report", bytes, query)
 
+    @endpoint("GET", "/v1/status")
+    def venue_status(self) -> models.VenueStatus:
+        """Whether the venue and each instrument trade, and what was announced."""
+        return self.ask("GET", "/v1/status", models.VenueStatus)
+
+    @endpoint("GET", "/v1/status.rss")
+    def status_feed(self) -> bytes:
+        """The announcements as RSS."""
+        return self.ask("GET", "/v1/status.rss", bytes)
+
+    @endpoint("POST", "/v1/operator/announcements")
+    def announce(
+        self, kind: str, title: str, body: str, *, begins_at: str = "", ends_at: str = ""
+    ) -> models.Announcement:
+        """Announce something to all users, as an operator."""
+        sent = {"kind": kind, "title": title, "body": body}
+        sent |= {"begins_at": begins_at, "ends_at": ends_at}
+        return self.ask("POST", "/v1/operator/announcements", models.Announcement, body=sent)
+
+    @endpoint("POST", "/v1/operator/announcements/{number}/end")
+    def end_announcement(self, number: int) -> models.Announcement:
+        """What was announced is over."""
+        path = f"/v1/operator/announcements/{int(number)}/end"
+        return self.ask("POST", path, models.Announcement)
+
     @endpoint("GET", "/v1/proofs")
     def proofs(self, *, cursor: str = "", limit: int = 100) -> models.ProofPage:
         """What the venue has stated that it owes, the newest first."""

@@ -535,6 +535,36 @@ class TransferPage:
 
 
 @dataclass(frozen=True)
+class Announcement:
+    id: int
+    kind: str
+    """maintenance, incident, listing, news, or market: what became of an instrument."""
+    symbol: str
+    title: str
+    body: str
+    at: datetime
+    begins_at: datetime | None
+    ends_at: datetime | None
+
+
+@dataclass(frozen=True)
+class InstrumentStatus:
+    symbol: str
+    state: str
+
+
+@dataclass(frozen=True)
+class VenueStatus:
+    name: str
+    venue: str
+    """open, closed, dead or never opened."""
+    time_ms: int
+    instruments: list[InstrumentStatus]
+    announcements: list[Announcement]
+    """The newest first."""
+
+
+@dataclass(frozen=True)
 class ProofRow:
     """What the venue has stated that it owes."""
 

@@ -57,8 +57,10 @@ from openoutcry.portal.native.proof_routes import NativeProofs, Proofs, add_proo
 from openoutcry.portal.native.quote_door import QuoteDoor
 from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
 from openoutcry.portal.native.routes import Native, add_native
+from openoutcry.portal.native.status_routes import NativeStatus, add_status
 from openoutcry.portal.native.stream import NativeFeeds, add_stream
 from openoutcry.portal.native.sub_accounts import Subs, add_sub_accounts
+from openoutcry.portal.notices.announcements import Announcements
 from openoutcry.portal.notices.notices import Notices
 from openoutcry.portal.observed import Metrics, Observed, tracer_of
 from openoutcry.portal.page.routes import add_page
@@ -576,6 +578,8 @@ def make_app(portal: Portal) -> Any:
     add_proofs(app, NativeProofs(portal.native.callers, proofs, portal.subs))
     add_notices(app, portal.notices)
     add_operators(app, portal.operators)
+    of_status = portal.native.markets, Announcements(portal.operators.operators)
+    add_status(app, NativeStatus(portal.file.name, *of_status, portal.operators))
     add_quotes(app, portal.native_quotes)
     parts = portal.native.callers, portal.subs, portal.transfers, portal.keys, portal.mirror
     add_sub_accounts(app, Subs(*parts))

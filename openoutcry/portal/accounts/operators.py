@@ -202,8 +202,12 @@ class Operators:
             raise InvalidRequest(f"told: up to {MOST_REASON} characters")
         return shown
 
+    async def log_of(self, connection: Any, operator: Operator, action: str, reason: str) -> None:
+        """Write what an operator does that is about no user into the log, in a transaction."""
+        await self._log(connection, operator, action, None, reason)
+
     async def _log(
-        self, connection: Any, operator: Operator, action: str, user_id: int, reason: str
+        self, connection: Any, operator: Operator, action: str, user_id: int | None, reason: str
     ) -> None:
         query = """
             insert into operator_log (operator, action, user_id, reason)

@@ -58,6 +58,8 @@ LOCK = 7412
 ROWS_A_TRANSACTION = 20_000
 """About, at most."""
 IDLE_S, LOOK_S, LOCK_S, RETRY_S = 0.02, 0.5, 0.2, 1.0
+FEW_ROWS = ("movements", "account_events", "market_events")
+"""Tables whose rows Python makes."""
 TAKE_S = 0.02
 """While a transaction is written, what has come is taken so often."""
 PACE_S, FAST_PACE_S, FAST = 0.08, 0.04, 5_000
@@ -471,7 +473,7 @@ class Projector:
     def _made(self) -> Transaction:
         """A transaction of what was taken since the last."""
         rows, mirror = self.rows, self.mirror
-        of_table = {name: getattr(rows, name) for name in ("movements", "account_events")}
+        of_table = {name: getattr(rows, name) for name in FEW_ROWS}
         days = {"": rows.days, TRANSACTIONS: rows.posting_days}
         days |= {name: {row[0] for row in made} for name, made in of_table.items()}
         of_table["balances"] = rows.balances
@@ -669,6 +671,7 @@ def digest(connection: Any) -> str:
         "fees": "participant, day, instrument, asset",
         "movements": "event_seq, part",
         "account_events": "event_seq, part",
+        "market_events": "event_seq",
         "transactions": "participant, event_seq",
         "markets": "instrument",
     }

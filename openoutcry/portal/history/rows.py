@@ -20,7 +20,9 @@ from openoutcry.portal.history.schema import CANDLES
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.order_events import STATE_NAMES
 from openoutcry.portal.trading.orders import Order
-from openoutcry.risk.bits import MovementStep
+from openoutcry.risk.bits import MovementStep, PauseCause, Setting
+from openoutcry.wire.enums import EventKind, Phase
+from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.open_orders import ENTRY_BYTES
 
@@ -85,6 +87,7 @@ class Rows:
         self.balances: list[Row] = []
         self.movements: list[Row] = []
         self.account_events: list[Row] = []
+        self.market_events: list[Row] = []
         self.fees: list[Records] = []
         """Sums of each step."""
         self.days: set[int] = set()
@@ -135,6 +138,7 @@ class Rows:
             ),
         )
         add_changes(self._outputs[CHANGES], self._changes[: self.fold.changes - begin])
+        self.market_events += market_event_rows(commands, events)
         if self.fold.rows > before:
             self.days |= days_of(commands["rx_ts_ns"])
 
@@ -249,6 +253,8 @@ ACCOUNT_EVENTS = {
     Kind.ADJUSTED: "adjusted",
     Kind.LIQUIDATION_FEE: "liquidation_fee",
 }
+PAUSES = Phase.HALT, Phase.VOLATILITY_AUCTION
+PAUSED = {int(cause): f"paused_{cause.name.lower()}" for cause in PauseCause}
 TRANSFER = "transfer"
 """A deposit or withdrawal in one step, by the operator."""
 
@@ -296,6 +302,28 @@ def account_event_rows(posted: Records, monies: list[str]) -> Iterable[Row]:
             int(row["ts_ns"]),
             int(row["cause_seq"]),
         )
+
+
+def market_event_rows(commands: Records, events: Records) -> Iterable[Row]:
+    """A row for each pause of an instrument, its end, and each change of its state: day, event,
+    instrument, what became of it, time, and command."""
+    kinds = events["kind"]
+    of_phase = kinds == EventKind.PHASE_CHANGED
+    of_state = (kinds == EventKind.COMPLETED) & (events["contra_id"] == Setting.INSTRUMENT_STATE)
+    for row in events[of_phase | of_state]:
+        if row["kind"] == EventKind.COMPLETED:
+            kind = InstrumentState(int(row["leaves_lots"])).name.lower()
+        elif row["qty_lots"] in PAUSES and row["contra_id"] in PAUSES:
+            continue
+        elif row["qty_lots"] in PAUSES:
+            kind = PAUSED.get(int(row["order_id"]), "halted")
+        elif row["contra_id"] in PAUSES and row["qty_lots"] == Phase.CONTINUOUS:
+            kind = "resumed"
+        else:
+            continue
+        time_ns = int(commands["rx_ts_ns"][int(row["cause_seq"] - commands["seq"][0])])
+        where = time_ns // LEDGER_DAY_NS, int(row["seq"]), int(row["instrument"])
+        yield (*where, kind, time_ns, int(row["cause_seq"]))
 
 
 def days_of(times_ns: npt.NDArray[np.int64]) -> set[int]:

@@ -36,7 +36,7 @@ NO_HISTORY = ("42P01", "3F000", "42703")
 """States of SQL while there is no history: no table, no schema, or a column of another version."""
 BY_DAY = (
     *("order_changes", "fills", "trades", "seconds", "minutes", "movements"),
-    "account_events",
+    *("account_events", "market_events"),
 )
 CANDLES = {"seconds": 1, "minutes": 60, "hours": 3_600, "dates": 86_400}
 """Tables of candles, each with its length in seconds; those of hours and dates keep every day."""
@@ -177,6 +177,16 @@ STATEMENTS = (
     ) partition by range (day)
     """,
     """
+    create table market_events (
+        day integer not null,
+        event_seq bigint not null,
+        instrument integer not null,
+        kind text not null,
+        at_ns bigint not null,
+        seq bigint not null
+    ) partition by range (day)
+    """,
+    """
     create table transactions (
         day integer not null,
         participant integer not null,
@@ -257,6 +267,9 @@ KEYS = {
     },
     "account_events": {
         "account_events_pkey": "alter table account_events add primary key (day, event_seq, part)",
+    },
+    "market_events": {
+        "market_events_pkey": "alter table market_events add primary key (day, event_seq)",
     },
 }
 """By table and name, keys that only pages need, and that tell when a row is written twice.  Made of

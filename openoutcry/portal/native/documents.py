@@ -360,6 +360,7 @@ def document_app() -> Any:
     from openoutcry.portal.native.proof_routes import NativeProofs, add_proofs
     from openoutcry.portal.native.quote_routes import NativeQuotes, add_quotes
     from openoutcry.portal.native.routes import Native, add_native
+    from openoutcry.portal.native.status_routes import NativeStatus, add_status
     from openoutcry.portal.native.sub_accounts import Subs, add_sub_accounts
 
     nothing: Any = None
@@ -372,7 +373,9 @@ def document_app() -> Any:
     add_proofs(app, NativeProofs(callers, nothing, nothing))
     add_notices(app, NativeNotices(callers, nothing, nothing))
     add_quotes(app, NativeQuotes(callers, nothing, nothing))
-    add_operators(app, NativeOperators(nothing, nothing, nothing, nothing, nothing, nothing))
+    operators = NativeOperators(nothing, nothing, nothing, nothing, nothing, nothing)
+    add_operators(app, operators)
+    add_status(app, NativeStatus("", nothing, nothing, operators))
     add_accounts(app, nothing, nothing, nothing)
     add_more(app, More(nothing, nothing, nothing, nothing, nothing))
     add_sub_accounts(app, Subs(callers, nothing, nothing, nothing, nothing))

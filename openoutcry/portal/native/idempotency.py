@@ -72,7 +72,15 @@ PUBLIC_WEIGHT, OWN_WEIGHT, OPERATOR_WEIGHT = 1, 2, 5
 """Weights of the other requests: of market data and without a login, of a user, of an operator."""
 ROWS_FREE, ROWS_A_WEIGHT = 100, 25
 """Rows that the weight of a request covers, and how many more of them weigh 1."""
-PUBLIC = ("/v1/time", "/v1/instruments", "/v1/proofs", "/v1/openapi.json", "/v1/asyncapi.json")
+PUBLIC = (
+    "/v1/time",
+    "/v1/instruments",
+    "/v1/proofs",
+    "/v1/status",
+    "/v1/status.rss",
+    "/v1/openapi.json",
+    "/v1/asyncapi.json",
+)
 """Paths of market data and documents."""
 STRANGERS = (
     "/v1/register",

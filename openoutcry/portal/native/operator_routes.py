@@ -79,15 +79,20 @@ class NativeOperators:
     holds: Holds
 
 
-def add_operators(app: Any, native: NativeOperators) -> None:
-    """Add every route to an application of FastAPI."""
+def operator_type_of(native: NativeOperators) -> Any:
+    """Return the type of a parameter of an endpoint that needs an operator."""
     from fastapi import Depends, Request
 
     async def operator_of(request: Request) -> Operator:
         _, _, token = request.headers.get("authorization", "").partition(" ")
         return await native.operators.of_token(token, caller_of(request))
 
-    operator_type = Annotated[Operator, Depends(operator_of)]
+    return Annotated[Operator, Depends(operator_of)]
+
+
+def add_operators(app: Any, native: NativeOperators) -> None:
+    """Add every route to an application of FastAPI."""
+    operator_type = operator_type_of(native)
     _add_users(app, native, operator_type, limit_type())
     _add_changes(app, native, operator_type)
     _add_views(app, native, operator_type, limit_type())

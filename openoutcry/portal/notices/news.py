@@ -14,9 +14,12 @@ from openoutcry.portal.history.changes import changes_of
 from openoutcry.portal.history.fold import numbers_of
 from openoutcry.portal.history.schema import POSITION
 from openoutcry.portal.notices.words import (
+    MARKET,
+    NEWS,
     Notice,
     of_account_event,
     of_alert,
+    of_announcement,
     of_change,
     of_movement,
 )
@@ -58,6 +61,23 @@ ACCOUNT_EVENTS = """
     where (e.event_seq, e.part) > (%(after)s, 9223372036854775807) and e.day >= %(day)s
     order by e.event_seq, e.part limit %(most)s
 """
+MARKET_EVENTS = """
+    select * from history.market_events where event_seq > %(after)s and day >= %(day)s
+    order by event_seq limit %(most)s
+"""
+ANNOUNCE = """
+    insert into announcements (key, kind, symbol, title, at)
+    values (%s, %s, %s, %s, to_timestamp(%s)) on conflict do nothing
+"""
+TO_TELL = "select * from announcements where not is_told order by id limit 1"
+LISTENERS = """
+    select u.id, u.language from users as u
+    left join notice_settings as s on s.user_id = u.id
+    where u.id > %(after)s and u.parent_id is null and u.is_verified
+      and coalesce(s.events -> %(event)s, to_jsonb(default_channels(%(event)s))) <> '[]'
+    order by u.id limit %(most)s
+"""
+"""Main accounts that want to hear of an event by any channel."""
 ALERTS = """
     with span as (
         select instrument, min(price_ticks) as low, max(price_ticks) as high
@@ -131,18 +151,20 @@ class News:
         """``connection``: its rows are dictionaries, each statement is a transaction."""
         self.markets, self.connection = markets, connection
         self._days = {"changes": 0, "movements": 0, "account_events": 0, "trades": 0}
+        self._days["market_events"] = 0
         """The day of the last row of each source that was read: earlier ones are not looked at."""
 
     def step(self) -> int:
         """Take the next rows of each source; how many there were."""
+        told = self._announce()
         position = self._one(f"select journal_id from {POSITION}")
         if position is None:
-            return 0
+            return told
         journal = position["journal_id"]
         self.connection.execute(NEW_JOURNAL, {"journal": journal, "seq": 0})
         at = self._one("select * from notice_sources where journal_id = %s", journal)
         assert at is not None
-        return self._changes(at) + self._paid(at) + self._trades(at)
+        return told + self._changes(at) + self._paid(at) + self._markets(at) + self._trades(at)
 
     def _one(self, query: str, *values: Any) -> dict[str, Any] | None:
         row = self.connection.execute(query, values or None).fetchone()
@@ -227,6 +249,40 @@ class News:
         self._write(source, at, rows[-1]["event_seq"], notices)
         self._days[source] = rows[-1]["day"]
         return len(rows)
+
+    def _markets(self, at: dict[str, Any]) -> int:
+        """Announce what became of instruments."""
+        rows = self._rows(MARKET_EVENTS, "market_events", at, "event_seq")
+        if not rows:
+            return 0
+        with self.connection.transaction():
+            for row in rows:
+                market = self.markets.by_index.get(row["instrument"])
+                if market is None or row["seq"] <= at["since_seq"]:
+                    continue
+                key = f"{at['journal_id'][:NAME_LENGTH]}-{row['event_seq']}"
+                terms = key, MARKET, market.symbol, row["kind"], row["at_ns"] / 10**9
+                self.connection.execute(ANNOUNCE, terms)
+            self._write("market_events", at, rows[-1]["event_seq"], [])
+        self._days["market_events"] = rows[-1]["day"]
+        return len(rows)
+
+    def _announce(self) -> int:
+        """Make notices of an announcement for the next users; how many that was."""
+        row = self._one(TO_TELL)
+        if row is None:
+            return 0
+        event = MARKET if row["kind"] == MARKET else NEWS
+        values = {"after": row["told_user"], "event": event, "most": ROWS}
+        users = self.connection.execute(LISTENERS, values).fetchall()
+        with self.connection.transaction():
+            notices = [(user["id"], of_announcement(row, user["language"])) for user in users]
+            add(self.connection, notices)
+            self.connection.execute(
+                "update announcements set told_user = %s, is_told = %s where id = %s",
+                (users[-1]["id"] if users else row["told_user"], len(users) < ROWS, row["id"]),
+            )
+        return max(1, len(users))
 
     def _trades(self, at: dict[str, Any]) -> int:
         """Price alerts: each fires once, by the first trade after it was set that meets it."""

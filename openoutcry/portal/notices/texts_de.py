@@ -141,6 +141,45 @@ TEXTS = {
     "alert.below": "Ihr Preisalarm: {limit} oder darunter.",
     "summary": "Ihr Portfolio ist {value} wert",
     "summary.text": "Eingezahlt: {invested}. Gewinn: {gain}.",
+    "market.announced": "{symbol} ist angekündigt",
+    "market.announced.text": "Aufträge werden noch nicht angenommen.",
+    "market.pre_open": "{symbol} ist gelistet",
+    "market.pre_open.text": "Aufträge werden gesammelt, eine Auktion eröffnet den Handel.",
+    "market.trading": "{symbol} wird gehandelt",
+    "market.trading.text": "Aufträge werden nach dem Zeitplan angenommen.",
+    "market.suspended": "{symbol} ist ausgesetzt",
+    "market.suspended.text": (
+        "Neue Aufträge werden abgelehnt. Offene bleiben und können gestrichen werden."
+    ),
+    "market.close_only": "{symbol}: nur noch Verkleinern",
+    "market.close_only.text": (
+        "Angenommen werden nur Aufträge, die eine Position oder einen Bestand "
+        "verkleinern. Offene Aufträge wurden gestrichen."
+    ),
+    "market.expired": "{symbol} ist ausgelaufen",
+    "market.expired.text": "Aufträge werden nicht mehr angenommen.",
+    "market.delisted": "{symbol} wird nicht mehr gehandelt",
+    "market.delisted.text": "Aufträge werden nicht mehr angenommen. Offene wurden gestrichen.",
+    "market.halted": "{symbol} ist angehalten",
+    "market.halted.text": "Der Betreiber oder der Zeitplan hat den Handel angehalten.",
+    "market.paused_bands": "{symbol} pausiert",
+    "market.paused_bands.text": (
+        "Der Preis hat seine Grenzen verlassen. Eine Auktion beendet die Pause."
+    ),
+    "market.paused_volatility": "{symbol} pausiert",
+    "market.paused_volatility.text": (
+        "Der Preis hat sich in kurzer Zeit zu weit bewegt. Eine Auktion beendet die Pause."
+    ),
+    "market.paused_velocity": "{symbol} pausiert",
+    "market.paused_velocity.text": (
+        "In kurzer Zeit wurde zu viel gehandelt. Eine Auktion beendet die Pause."
+    ),
+    "market.paused_market": "{symbol} ist mit dem ganzen Markt angehalten",
+    "market.paused_market.text": "Die Sicherung des ganzen Marktes hat den Handel angehalten.",
+    "market.paused_group": "{symbol} pausiert",
+    "market.paused_group.text": "Ein zugehöriges Instrument pausiert.",
+    "market.resumed": "{symbol} wird wieder gehandelt",
+    "market.resumed.text": "Der fortlaufende Handel hat wieder begonnen.",
     "test": "Ein Test",
     "test.text": "Dies ist ein Test Ihres Webhooks.",
     "several": "{count} Mitteilungen",

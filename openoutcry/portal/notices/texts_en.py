@@ -135,6 +135,41 @@ TEXTS = {
     "alert.below": "Your alert: at or below {limit}.",
     "summary": "Your portfolio is worth {value}",
     "summary.text": "Put in: {invested}. Gain: {gain}.",
+    "market.announced": "{symbol} was announced",
+    "market.announced.text": "It takes no orders yet.",
+    "market.pre_open": "{symbol} is listed",
+    "market.pre_open.text": "It collects orders, and opens with an auction.",
+    "market.trading": "{symbol} trades",
+    "market.trading.text": "It takes orders as its schedule says.",
+    "market.suspended": "{symbol} is suspended",
+    "market.suspended.text": "New orders are rejected. Open orders stay and can be cancelled.",
+    "market.close_only": "{symbol} is close-only",
+    "market.close_only.text": (
+        "It takes only orders that make a position or a holding smaller. Open orders "
+        "were cancelled."
+    ),
+    "market.expired": "{symbol} has expired",
+    "market.expired.text": "It takes no orders any more.",
+    "market.delisted": "{symbol} is delisted",
+    "market.delisted.text": "It takes no orders any more. Open orders were cancelled.",
+    "market.halted": "{symbol} is halted",
+    "market.halted.text": "The operator or its schedule has stopped trading.",
+    "market.paused_bands": "{symbol} is paused",
+    "market.paused_bands.text": "The price left its bands. An auction ends the pause.",
+    "market.paused_volatility": "{symbol} is paused",
+    "market.paused_volatility.text": (
+        "The price moved too far in a short time. An auction ends the pause."
+    ),
+    "market.paused_velocity": "{symbol} is paused",
+    "market.paused_velocity.text": (
+        "Too much was traded in a short time. An auction ends the pause."
+    ),
+    "market.paused_market": "{symbol} is halted with the whole market",
+    "market.paused_market.text": "The breaker of the whole market has stopped trading.",
+    "market.paused_group": "{symbol} is paused",
+    "market.paused_group.text": "An instrument that it belongs with is paused.",
+    "market.resumed": "{symbol} trades again",
+    "market.resumed.text": "Continuous trading has begun again.",
     "test": "A test",
     "test.text": "This is a test of your webhook.",
     "several": "{count} notifications",

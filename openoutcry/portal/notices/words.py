@@ -17,8 +17,10 @@ from openoutcry.wire.order_types import BUDGETS
 
 EVENTS = (
     *("order", "price", "risk", "login", "deposit", "withdrawal", "summary"),
-    *("margin", "contract", "funding"),
+    *("margin", "contract", "funding", "market", "news"),
 )
+MARKET, NEWS = "market", "news"
+"""Events of announcements: what became of an instrument, and what an operator has written."""
 CHANNELS = ("app", "mail", "webhook", "push")
 URGENT = frozenset({"login", "withdrawal", "risk", "margin", "test"})
 """Events that do not wait for the end of quiet hours."""
@@ -244,6 +246,27 @@ def of_summary(day: str, currency: str, shown: dict[str, str], language: str) ->
     title, body = said(language, "summary", **named), said(language, "summary.text", **named)
     data = {"day": day, "currency": currency, **shown}
     return Notice(f"summary-{day}", "summary", title, body, data)
+
+
+def announced(row: dict[str, Any], language: str) -> tuple[str, str]:
+    """Title and text of an announcement."""
+    if row["kind"] != MARKET:
+        return row["title"], row["body"]
+    state = row["title"]
+    title = said(language, f"market.{state}", symbol=row["symbol"])
+    return title, said(language, f"market.{state}.text")
+
+
+def of_announcement(row: dict[str, Any], language: str) -> Notice:
+    """Notice of an announcement."""
+    title, body = announced(row, language)
+    data = {"announcement": row["id"], "kind": row["kind"], "symbol": row["symbol"]}
+    if row["kind"] == MARKET:
+        data["state"] = row["title"]
+    for name in ("begins_at", "ends_at"):
+        data[name] = row[name].isoformat() if row[name] else None
+    event = MARKET if row["kind"] == MARKET else NEWS
+    return Notice(f"announcement{row['id']}", event, title, body, data)
 
 
 def of_test(key: str, language: str) -> Notice:

@@ -19,10 +19,11 @@ const VIEWS = {
   signup: () => import("./views/login.js"),
   recover: () => import("./views/login.js"),
   undo: () => import("./views/undo.js"),
+  status: () => import("./views/status.js"),
   operator: () => import("./views/operator.js"),
 };
 const NAV = ["markets", "trade", ...(portal.books.length ? ["books"] : []), "orders", ...(portal.makers?.length ? ["quotes"] : []), "portfolio", "wallet"];
-const PUBLIC = new Set(["markets", "trade", "books", "login", "signup", "recover", "undo", "operator"]);
+const PUBLIC = new Set(["markets", "trade", "books", "login", "signup", "recover", "undo", "status", "operator"]);
 let close = null, shownName = "", turn = 0, unfollow = () => {};
 
 function header() {
@@ -47,7 +48,7 @@ function header() {
   $("foot").replaceChildren(h("span", {}, t("foot.times", { zone: Intl.DateTimeFormat().resolvedOptions().timeZone })), " · ",
     h("span", {}, t("foot.charts"), " ", h("a", { href: "https://www.tradingview.com/", rel: "noreferrer" }, "TradingView Lightweight Charts\u2122"), " (",
       h("a", { href: "/page/vendor/lightweight-charts.LICENSE.txt" }, t("foot.licence")), "), \u00a9 2026 TradingView, Inc."), " · ",
-    h("a", { href: "/v1/openapi.json" }, t("foot.api")));
+    h("a", { href: "#/status" }, t("status.link")), " · ", h("a", { href: "/v1/openapi.json" }, t("foot.api")));
   showLink();
   showUnread();
 }

@@ -6,11 +6,12 @@ import { emit, portal } from "../store.js";
 import { asOperator } from "../api.js";
 import { daysAgo, paged, today } from "../paged.js";
 
+const KINDS = ["maintenance", "incident", "listing", "news"];
 const VIEWS = ["volumes", "volatility", "exposure", "cohorts"];
 let send = null;
 
 export async function show(root, [chosenTab]) {
-  if (send) return tabbed(root, { name: "operator", title: t("nav.operator"), label: (one) => t(`operator.${one}`) }, { users: showUsers, withdrawals: showWithdrawals, log: showLog, figures: showFigures }, chosenTab);
+  if (send) return tabbed(root, { name: "operator", title: t("nav.operator"), label: (one) => t(`operator.${one}`) }, { users: showUsers, withdrawals: showWithdrawals, announcements: showAnnouncements, log: showLog, figures: showFigures }, chosenTab);
   const token = input({ type: "password", id: "operator-token", required: true, autocomplete: "off" });
   root.append(h("div", { class: "narrow" }, h("h1", {}, t("nav.operator")), panel("", h("p", { class: "hint" }, t("operator.about")),
     form(field(t("operator.token"), token), t("operator.enter"), async () => {
@@ -129,3 +130,24 @@ function showFigures(area) {
 }
 
 const shown = (value) => value == null ? "–" : typeof value === "number" && !Number.isInteger(value) ? value.toPrecision(6) : String(value);
+
+// What all users are told: maintenance, incidents, listings.
+async function showAnnouncements(area) {
+  const kind = select(KINDS.map((one) => [one, t(`announce.${one}`)]), { id: "announce-kind" });
+  const title = input({ id: "announce-title", maxlength: 120, required: true }), body = h("textarea", { id: "announce-body", maxlength: 2000, required: true, rows: 4 });
+  const from = input({ type: "datetime-local", id: "announce-from" }), until = input({ type: "datetime-local", id: "announce-until" });
+  const moment = (box) => box.value ? new Date(box.value).toISOString() : "";
+  const isOver = (row) => row.kind === "market" || (row.ends_at && Date.parse(row.ends_at) <= Date.now());
+  const list = table([
+    { label: t("time"), text: (row) => when(Date.parse(row.at), false) }, { label: t("announce.kind"), text: (row) => row.kind === "market" ? t("market") : t(`announce.${row.kind}`) },
+    { label: t("announce.title"), wide: true, text: (row) => row.title }, { label: t("until"), text: (row) => row.ends_at ? when(Date.parse(row.ends_at), false) : "–" },
+    { label: "", node: (row) => isOver(row) ? [] : button(t("announce.end"), async () => { await send("POST", `/v1/operator/announcements/${row.id}/end`, {}); await load(); }, "small", { "aria-label": `${t("announce.end")}: ${row.title}` }), sign: (row) => `${row.id} ${row.ends_at}` },
+  ], { label: t("operator.announcements"), empty: t("status.nothing") });
+  const load = async () => list.show((await get("/v1/status")).announcements);
+  area.append(panel(t("operator.announcements"), h("p", { class: "hint" }, t("announce.about")), form([h("div", { class: "row" }, field(t("announce.kind"), kind), field(t("from"), from), field(t("until"), until)), field(t("announce.title"), title), field(t("announce.body"), body)], t("announce.send"), async () => {
+    await send("POST", "/v1/operator/announcements", { kind: kind.value, title: title.value, body: body.value, begins_at: moment(from), ends_at: moment(until) });
+    notice(t("announce.sent"));
+    await load();
+  })), panel(t("status.news"), list));
+  await load();
+}
