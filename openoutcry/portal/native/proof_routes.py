@@ -27,7 +27,7 @@ RESERVES = "reserves"
 FILE_SHOWN: dict[int | str, Any] = {
     200: {
         "description": "The file, as the operator made it.",
-        "content": {"application/json": {"schema": {"type": "string", "format": "binary"}}},
+        "content": {"application/json": {"schema": {"type": "object"}}},
     }
 }
 log = logging.getLogger("outcry.portal")

@@ -84,6 +84,8 @@ secret_file = "provider.secret"
 redirect = "{origin}/provider"
 [notifications]
 networks = ["127.0.0.0/8"]
+[proofs]
+folder = "proofs"
 [[synthetic]]
 symbol = "ETH-USD by BTC"
 base = "ETH"

@@ -11,7 +11,9 @@ from typing import Any
 
 import httpx
 import pyotp
+from click.testing import CliRunner
 
+from openoutcry.cli.main import main
 from tests import ROOT
 from tests.support import plain_http
 from tests.support.custody.portal_custody import Somebody
@@ -23,11 +25,13 @@ from tests.support.waiting import wait_until
 
 IBAN = "DE02120300000000202051"
 DOCUMENT = json.loads((ROOT / "docs" / "portal-openapi.json").read_text())
-QUERY_IDS = {"order", "cursor", "before"}
+QUERY_IDS = {"order", "cursor", "before", "sub_account"}
 """Parameters of reading requests that name something."""
 WIRE = {"asset": "USD", "amount": "20", "address": IBAN, "network": "WIRE"}
 PROOF = {"password": PASSWORD}
 REASON = {"reason": "a reason"}
+ANNOUNCEMENTS = "/v1/operator/announcements"
+NEWS = {"kind": "news", "title": "a title", "body": "a body"}
 FRESH, MOVED, LINKED = "fresh@example.com", "moved@example.com", "linked@example.com"
 NEW_PASSWORD = "eight crooked ladders"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
@@ -101,6 +105,7 @@ class Anna:
         self._be_told()
         self._add_factors()
         self._ask_for_quotes()
+        self._read_what_is_owed()
 
     def ask(self, method: str, path: str, by: str = "anna", **body: Any) -> Any:
         answer = self.clients[by].request(method, path, json=body or None)
@@ -204,6 +209,20 @@ class Anna:
         made = {"ticket": begun["ticket"], "credential": device.make(begun["options"])}
         return made | {"label": label}
 
+    def _read_what_is_owed(self) -> None:
+        self.proof, venue = f"proof-{self.user}", self.venue
+        self.announcement = self.ask("POST", ANNOUNCEMENTS, "operator", **NEWS)["id"]
+        key, folder = venue.folder / f"{self.proof}.key", venue.folder / "proofs" / self.proof
+        folder.parent.mkdir(exist_ok=True)
+        for words in (
+            ("key", key),
+            ("make", venue.venue.journal, "--key", key, "--out", folder),
+        ):
+            done = CliRunner().invoke(main, ["proof", *map(str, words)])
+            assert done.exit_code == 0, done.output
+        (folder / "reserves").mkdir()
+        (folder / "reserves" / "LTC.json").write_text("{}")
+
     def _ask_for_quotes(self) -> None:
         self.quotes = {name: self._quoted() for name in QUOTED}
         self.requests = {name: self._requested() for name in ("pass", "cancel", "quote")}
@@ -274,8 +293,8 @@ def of_segments(anna: Anna) -> dict[str, Any]:
         "users": anna.user,
         "sub-accounts": anna.sub,
         "transfers": anna.transfer,
-        "proofs": "none",
-        "reserves": "BTC",
+        "proofs": anna.proof,
+        "reserves": "LTC",
     }
 
 
@@ -381,6 +400,10 @@ def of_operators(anna: Anna) -> Asks:
         ("POST", f"{path}/freeze"): ask(),
         ("POST", f"{path}/unfreeze"): ask(),
         ("POST", f"{path}/keys/{{number}}/revoke"): ask(key),
+        ("POST", ANNOUNCEMENTS): Ask(body=NEWS, by="operator"),
+        ("POST", f"{ANNOUNCEMENTS}/{{number}}/end"): Ask(
+            {"number": anna.announcement}, {}, by="operator"
+        ),
     }
 
 
@@ -466,8 +489,10 @@ def reading(anna: Anna) -> Iterator[tuple[At, Ask, str]]:
         by = "operator" if "/operator/" in path else "anna"
         wanted = {one["name"] for one in methods["get"].get("parameters", ())} & QUERY_IDS
         numbers = {"order": anna.order, "before": anna.notice, "cursor": ""}
+        numbers["sub_account"] = anna.sub
         query = {name: numbers[name] for name in wanted}
-        yield ("GET", path), Ask(ids, None, query, by), path.format(**ids)
+        names = "sub_account" in query
+        yield ("GET", path), Ask(ids, None, query, by, names), path.format(**ids)
 
 
 def matrix(anna: Anna) -> Iterator[tuple[At, Ask, str]]:

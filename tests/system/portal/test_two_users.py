@@ -34,7 +34,10 @@ from tests.support.portal.matrix import (
 )
 from tests.support.waiting import BOUND_S
 
-OTHERWISE = "time", "instruments", "challenge", "history", "statements", "tax-report"
+OTHERWISE = (
+    *("time", "instruments", "challenge", "history", "statements", "tax-report"),
+    *("status", "status.rss"),
+)
 """Operations of no user, with a requested period, or with the time at which they were made."""
 MOVING = re.compile(r"(last_|_at$|time|seen|used|unread|^seq$)", re.IGNORECASE)
 """Fields that change by themselves."""
