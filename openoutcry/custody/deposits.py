@@ -49,12 +49,17 @@ CREDIT = (
     "update deposits set state = 'credited', changed_ns = ? "
     "where chain = ? and asset = ? and state = 'seen' and height <= ?"
 )
-BY_SUM = (
-    "participant in (select participant from deposits where chain = ? and asset = ? "
-    "and state in ('seen', 'credited') and height > ? "
-    "group by participant having total(units) > ? and total(units) <= ?)"
+OWNER = (
+    "coalesce((select owner from owners where owners.participant = deposits.participant), "
+    "participant)"
 )
-"""Those whose deposits above a height have so many units together."""
+"""The participant of the main account, of a sub-account whose owner the door was told."""
+BY_SUM = (
+    f"{OWNER} in (select {OWNER} as who from deposits where chain = ? and asset = ? "
+    "and state in ('seen', 'credited') and height > ? "
+    "group by who having total(units) > ? and total(units) <= ?)"
+)
+"""Those whose owner's deposits above a height have so many units together."""
 ANY = 2**62
 """No deposit has more units."""
 
@@ -78,10 +83,12 @@ def together(store: Store, asset: AssetSpec, participant: int, top: int) -> int:
     """Units that an owner's deposits have together by which :meth:`Deposits.advance` goes, and
     those that wait for a block."""
     query = (
-        "select total(units) as n from deposits where participant = ? and chain = ? and asset = ? "
+        f"select total(units) as n from deposits where {OWNER} = "
+        "coalesce((select owner from owners where participant = ?), ?) and chain = ? and asset = ? "
         "and (state = 'pending' or (state in ('seen', 'credited') and height > ?))"
     )
-    row = store.row(query, participant, asset.chain, asset.name, top - asset.deepest + 1)
+    terms = participant, participant, asset.chain, asset.name
+    row = store.row(query, *terms, top - asset.deepest + 1)
     return 0 if row is None else int(row["n"])
 
 

@@ -159,8 +159,10 @@ class Door:
     # Deposits
 
     def _address(self, request: Request) -> Request:
-        """The newest of a participant to which nothing was paid yet, else another one."""
+        """The newest of a participant to which nothing was paid yet, else another one.  ``owner``:
+        the participant of its main account, whose deposits count together."""
         chain, participant = str(request["chain"]), whole(request, "participant")
+        owner = whole(request, "owner") if "owner" in request else participant
         if chain not in self.books:
             raise Refused("unknown_chain", f"custody takes no deposits on {chain!r}")
         query = (
@@ -169,6 +171,7 @@ class Door:
             "where d.chain = a.chain and d.address = a.address) order by place desc limit 1"
         )
         with self.store.change():
+            self.store.run("insert or replace into owners values (?, ?)", participant, owner)
             row = self.store.row(query, chain, participant, GIVEN)
             if row is not None:
                 return {"address": row["address"]}

@@ -69,12 +69,15 @@ class Links:
         is away keeps the others from none.  Returns what all have noted, and why the rest waits."""
         why = ""
         for one, told in self._told.items():
-            try:
-                for row in [row for row in rows if row not in told]:
+            for row in [row for row in rows if row not in told]:
+                try:
                     ask(one, {"do": "announce", "chain": row[0], "address": row[1]})
                     told.add(row)
-            except CustodyError as error:
-                why = str(error)
+                except Refused as error:
+                    why = str(error)  # of a chain that it has no key on, perhaps
+                except CustodyError as error:
+                    why = str(error)
+                    break
         done = [row for row in rows if all(row in told for told in self._told.values())]
         for told in self._told.values():
             told.difference_update(done)

@@ -37,6 +37,9 @@ create table if not exists deposits (
 create index if not exists deposits_moving on deposits (chain, state);
 create index if not exists deposits_by_owner on deposits (participant, changed_ns);
 create index if not exists deposits_by_address on deposits (chain, address);
+create table if not exists owners (
+    participant integer primary key, owner integer not null
+) without rowid;
 create table if not exists withdrawals (
     reference text primary key, chain text not null, asset text not null,
     participant integer not null, address text not null, amount text not null,
@@ -108,7 +111,7 @@ UPGRADES = {
     ),
 }
 """What a layout needs before the tables that it lacks are made."""
-SCHEMA = Schema("what custody knows", 0x4F4F4355, TABLES, 6, UPGRADES)
+SCHEMA = Schema("what custody knows", 0x4F4F4355, TABLES, 7, UPGRADES)
 
 
 class Store(SqliteFile):

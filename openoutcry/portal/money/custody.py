@@ -152,9 +152,9 @@ class Custody:
 
     # Deposits
 
-    async def address(self, chain: str, participant: int) -> str:
-        """Return the address to which a participant pays in."""
-        found = await self._ask("address", chain=chain, participant=participant)
+    async def address(self, chain: str, participant: int, owner: int) -> str:
+        """Return the address to which a participant pays in; ``owner``: of its main account."""
+        found = await self._ask("address", chain=chain, participant=participant, owner=owner)
         return str(found["address"])
 
     async def deposits(self, participant: int) -> list[dict[str, Any]]:

@@ -645,7 +645,13 @@ class Withdrawals:
     async def deposit_address(self, participant: int, network: Network) -> tuple[str, str]:
         """Return where an asset comes in by this network, and the tag that names its owner."""
         if network.chain:
-            return await self.custody.address(network.chain, participant), ""
+            query = """
+                select coalesce(p.participant, u.participant) as owner from users as u
+                left join users as p on p.id = u.parent_id where u.participant = %(participant)s
+            """
+            row = await self.database.row(query, participant=participant)
+            owner = participant if row is None else int(row["owner"])
+            return await self.custody.address(network.chain, participant, owner), ""
         return network.deposit_address, self.tag(participant)
 
     def tag(self, participant: int) -> str:

@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from openoutcry.client.portal import PortalError
+from openoutcry.custody.store import Store
 from tests.support.custody.chains import need_hsm, need_node
 from tests.support.custody.portal_custody import COIN, FINAL, PortalCustody, Somebody
+from tests.support.portal.people import PASSWORD
+from tests.support.portal.portal_venue import Person
 from tests.support.waiting import wait_until
 
 USD = 10**6
@@ -72,6 +75,23 @@ def test_a_deposit_is_shown_from_its_first_sight_and_credited_once(custody, anna
     assert bert.held() == (4, 0)
     wait_until(lambda: "A deposit was credited: 4 LTC" in bert.titles(), "its owner hears of it")
     bert.native.close()
+
+
+def test_deposits_to_sub_accounts_are_their_owners(custody):
+    """Custody counts them together, so that an amount in parts to many of them waits as one."""
+    owner = Somebody(custody)
+    made = owner.native.new_sub_account("desk-1")
+    wait_until(lambda: owner.native.list_sub_accounts()[0].is_open, "it has a participant")
+    (sub,) = owner.native.list_sub_accounts()
+    key = owner.native.new_sub_account_key(made.id, "bot", PASSWORD, permissions=["read"])
+    bot = Person(sub.mail, "", sub.participant, key.api_key, key.secret)
+    with custody.portal.client(bot) as client:
+        shown = client.get("/sapi/v1/capital/deposit/address", coin="LTC").json()
+    assert shown["address"] != owner.address()
+    with Store(custody.folder / "custody") as store:
+        rows = store.rows("select owner from owners where participant = ?", sub.participant)
+    assert [row["owner"] for row in rows] == [owner.person.participant]
+    owner.native.close()
 
 
 def is_locked(anna, to):

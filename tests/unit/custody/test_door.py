@@ -367,6 +367,17 @@ def test_a_signer_that_is_away_keeps_no_address_from_the_others(monkeypatch):
     assert asked == [*others, ("signer1", "a"), ("signer1", "b")]
 
 
+def test_an_address_that_a_signer_refuses_keeps_no_other_from_it(monkeypatch):
+    def ask(path, request):
+        if request["chain"] == "ETH":
+            raise Refused("unknown_chain", "this signer has no key on 'ETH'")
+
+    monkeypatch.setattr(links, "ask", ask)
+    two = Links([Path("signer1"), Path("signer2")], Path("attest"))
+    done, why = two.announce([("ETH", "a"), ("LTC", "b")])
+    assert (done, why) == ([("LTC", "b")], "this signer has no key on 'ETH'")
+
+
 def test_one_of_three_signers_away_stops_no_payment_and_two_do(monkeypatch):
     away = set()
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openoutcry.custody.deposits import together
 from openoutcry.custody.errors import NodeError
 from openoutcry.custody.evm.chain import EvmBook, EvmChain
 from openoutcry.custody.evm.contracts import DepositAddresses
@@ -100,6 +101,23 @@ def test_a_deposit_is_seen_then_credited_then_final(desk: Desk) -> None:
         desk.chain.mine()
         desk.step()
     assert desk.states() == ["final"]
+
+
+def test_an_amount_in_parts_to_sub_accounts_waits_as_long_as_in_one(desk: Desk) -> None:
+    """They are their owner's, as the portal has said."""
+    assert desk.store is not None
+    for participant, owner in ((0, 1), (1, 1), (2, 2)):
+        desk.store.run("insert into owners values (?, ?)", participant, owner)
+    parts = [coins(desk, "sub", 0, 600), coins(desk, "main", 1, 600), coins(desk, "other", 2, 600)]
+    desk.chain.mine(parts)
+    desk.chain.mine()
+    desk.step()
+    assert desk.venue.credited() == {(2, "ETH"): 600}
+    assert [together(desk.store, ETH, who, 2) for who in range(3)] == [1_200, 1_200, 600]
+    for _ in range(3):
+        desk.chain.mine()
+    desk.step()
+    assert desk.venue.credited() == {(who, "ETH"): 600 for who in range(3)}
 
 
 @pytest.mark.promise(
