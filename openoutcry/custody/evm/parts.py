@@ -89,6 +89,7 @@ def rail_of(
         gas_key or _gas_key(spec, file),
         FeePolicy(max_fee_cap=spec.fee_rate_most * GWEI),
         BroadcastSettings(spec.chain_id, stuck=spec.stuck_blocks, final=spec.final),
+        referee,
     )
     assets = [asset for asset in file.assets if asset.chain == spec.name]
     rules = tuple(

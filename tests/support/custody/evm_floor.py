@@ -202,6 +202,7 @@ class EvmFloor:
             self.gas_key,
             self.fees,
             BroadcastSettings(CHAIN_ID, stuck=5, final=FINAL),
+            referee := Node(self.chain.node.url, chain_id=CHAIN_ID),
         )
         rules = (SweepRule(COIN, 10 * UNIT, ETHER), SweepRule(self.token, 50, 10**6))
         self.sweeper = Sweeper(
@@ -229,7 +230,7 @@ class EvmFloor:
             self.now,
             self.known_addresses,
             self.sweeper,
-            referee=Node(self.chain.node.url, chain_id=CHAIN_ID),
+            referee=referee,
             leaving=partial(leaving, self.store, CHAIN),
         )
         if self.signers is None:

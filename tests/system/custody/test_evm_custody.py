@@ -576,6 +576,18 @@ def test_a_foreign_use_of_the_gas_key_is_an_alarm(floor: EvmFloor) -> None:
     assert "is not ours" in floor.notes()
 
 
+def test_a_number_that_one_node_invents_is_no_nonce(floor: EvmFloor) -> None:
+    """One that is far above is never reached: nothing after it would be made, with any node."""
+    floor.fill()
+    floor.node.lie = "eth_getTransactionCount", lambda found: hex(1 << 40)
+    one = floor.withdraw("w1", "ETH", 100, place("customer"))
+    floor.step()
+    floor.node.lie = None
+    floor.settle(2)
+    assert floor.venue.state(one) == "done"
+    assert floor.chain.balance(place("customer")) == 100 * UNIT
+
+
 # Kills
 
 
