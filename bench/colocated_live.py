@@ -319,7 +319,7 @@ def segments(count: int) -> Iterator[Participants]:
 
 @contextlib.contextmanager
 def bare_rings(count: int, answers: int, core: int | None) -> Iterator[Participants]:
-    """Such segments, and a process on ``core`` that answers."""
+    """Yield such segments, with a process on ``core`` that answers."""
     with segments(count) as participants:
         places = participants.rows.copy()
 

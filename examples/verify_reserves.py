@@ -94,7 +94,7 @@ def digest(kind, content):
 
 
 def check_statement(path, public_key, options):
-    """What the venue signed: when, hash that reserves name, and (units, decimals) by asset."""
+    """Return what the venue signed: time, hash that reserves name, (units, decimals) by asset."""
     stated = read(path)
     need(get(stated, "format") == "openoutcry-proof-1", "the statement has another format")
     sums, decimals = get(stated, "sums", dict), get(stated, "decimals", dict)
@@ -283,7 +283,7 @@ def check_outputs(document, options, chain, _):
 
 
 def node(url, method, *params):
-    """What a node of yours answers; the URL may have user and password."""
+    """Return what a node of yours answers; the URL may have user and password."""
     parts = urllib.parse.urlsplit(url)
     user = ":".join(urllib.parse.unquote(one or "") for one in (parts.username, parts.password))
     url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -80,7 +80,7 @@ class RoutedDay:
 
     @property
     def digest(self) -> str:
-        """Of the records of all venues."""
+        """Return the digest of the records of all venues."""
         return blake3("".join(day.digest for day in self.days).encode()).hexdigest(16)
 
     @property

@@ -1155,7 +1155,7 @@ class PortalClient(Closing):
 
     @endpoint("GET", "/v1/margin/funding")
     def funding(self) -> list[models.FundingRow]:
-        """What positions in perpetuals were paid, the newest first."""
+        """Return what positions in perpetuals were paid, the newest first."""
         return self.ask("GET", "/v1/margin/funding", list[models.FundingRow])
 
     @endpoint("GET", "/v1/portfolio")
@@ -1225,13 +1225,13 @@ class PortalClient(Closing):
 
     @endpoint("POST", "/v1/operator/announcements/{number}/end")
     def end_announcement(self, number: int) -> models.Announcement:
-        """What was announced is over."""
+        """Say that what was announced is over."""
         path = f"/v1/operator/announcements/{int(number)}/end"
         return self.ask("POST", path, models.Announcement)
 
     @endpoint("GET", "/v1/proofs")
     def proofs(self, *, cursor: str = "", limit: int = 100) -> models.ProofPage:
-        """What the venue has stated that it owes, the newest first."""
+        """Return what the venue has stated that it owes, the newest first."""
         query = {"cursor": cursor, "limit": limit}
         return self.ask("GET", "/v1/proofs", models.ProofPage, query)
 

@@ -490,8 +490,8 @@ class ShmClient(LoggedIn):
     # Replies.
 
     def begin_wait(self) -> None:
-        """Of a session that rings: ask the venue to send a byte by the socket (:meth:`fileno`) with
-        its next reply.  Poll once more, and then sleep until the socket is readable."""
+        """Ask the venue, in a session that rings, to send a byte by the socket (:meth:`fileno`)
+        with its next reply.  Poll once more, and then sleep until the socket is readable."""
         begin_wait(ShmRequests.of(self.connection.requests))
 
     def poll_array(self) -> Any:

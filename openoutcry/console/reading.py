@@ -182,8 +182,8 @@ def _add_margin(app: Any, console: Console) -> None:
         lots: Annotated[int, Query(ge=-MAX_LOTS, le=MAX_LOTS)] = 0,
         price_ticks: Annotated[int | None, Query(ge=-MAX_PRICE, le=MAX_PRICE)] = None,
     ) -> dict[str, Any]:
-        """What a participant's scenario margin is made of; with a symbol and lots (below 0: a sale)
-        also what that order would need.  The log has who read whose, once a session."""
+        """Return what a participant's scenario margin is made of; with a symbol and lots (below 0:
+        a sale) also what that order would need.  The log has who read whose, once a session."""
         order = symbol, lots, price_ticks
         found = margin_of(console.file, console.observer.pipeline, participant, *order)
         note_reading(request, participant)
@@ -195,9 +195,9 @@ def _add_margin(app: Any, console: Console) -> None:
         participant: Annotated[int, Query(ge=1, le=65_535)],
         before: Annotated[int, Query(ge=0, le=1 << 53)] = 0,
     ) -> dict[str, Any]:
-        """What a participant's positions were paid in funding, the newest first, of numbers below
-        ``before`` (0: any); what that comes to by contract.  The log has who read whose, once a
-        session, as of margins."""
+        """Return what a participant's positions were paid in funding, the newest first, of numbers
+        below ``before`` (0: any); what that comes to by contract.  The log has who read whose, once
+        a session, as of margins."""
         found = funding_of(console.file, console.observer.pipeline, participant, before)
         note_reading(request, participant)
         return found

@@ -194,7 +194,7 @@ class Book:
         return sum(line.counts for line in lines.values()) + self.option_value(participant)
 
     def hedges(self) -> dict[str, Hedge]:
-        """Of each asset that hedges, what a unit gains in the scenarios of its underlying.
+        """Return, by asset that hedges, what a unit gains in the scenarios of its underlying.
 
         Raises ``ValueError`` if its price is too large."""
         found = {}
@@ -210,7 +210,7 @@ class Book:
         return found
 
     def gains_of(self, participant: Participant) -> dict[int, Gain]:
-        """What a participant's holdings gain in the scenarios, as margin takes it."""
+        """Return what a participant's holdings gain in the scenarios, as margin takes it."""
         lines = self.lines_of(participant)
         hedges = self.hedges().items()
         return {one.commodity: gain_of(one, lines[name]) for name, one in hedges if name in lines}

@@ -240,7 +240,7 @@ def padded_tiers(haircut: Haircut) -> list[tuple[int, int]]:
 
 
 def collateral_in(words: npt.NDArray[np.int64]) -> list[list[int]]:
-    """Of each asset that may be pledged the words of its row, to its last tier."""
+    """Return the words of the row of each asset that may be pledged, to its last tier."""
     head = MarginTable(words.ctypes.data)
     size, first = CollateralRow.size_bytes // 8, head.collateral_at // 8
     rows = words[first:][: head.collaterals * size].reshape(-1, size)

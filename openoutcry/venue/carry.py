@@ -339,8 +339,8 @@ def _config_of(before: Mapping[str, Any], file: VenueFile) -> dict[str, Any]:
 
 
 def _check_terms(was: Mapping[str, Any], now: Mapping[str, Any], symbols: list[str]) -> None:
-    """What an instrument is worth stays as the file said it.  The core may have others in force: a
-    split of the underlying changes them."""
+    """Require that what an instrument is worth stays as the file said it.  The core may have others
+    in force: a split of the underlying changes them."""
     for index, symbol in enumerate(symbols):
         before, terms = (_terms_of(hooks, index) for hooks in (was, now))
         for name in before:

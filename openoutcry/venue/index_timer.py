@@ -245,7 +245,7 @@ class IndexTimer:
         self.sent |= {symbol: contracts.of(self.place[symbol], "marks") for symbol in symbols}
 
     def _look(self, one: Running, view: View, now_ns: int, look: Look) -> None:
-        """What one index comes to now.  A look without anything new has no command."""
+        """Look at what one index comes to now.  A look without anything new has no command."""
         self._see_own(one, view, now_ns)
         inputs, value = one.new_reports(), one.index.value(now_ns)
         self._tell(one, value)

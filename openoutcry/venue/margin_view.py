@@ -127,7 +127,7 @@ class MarginView:
         }
 
     def _names(self, parameters: Parameters) -> dict[int, str]:
-        """Of each commodity, the underlying of its contracts."""
+        """Return the underlying of the contracts of each commodity."""
         return {
             row.commodity: self.spec.contracts[symbol].contract.underlying
             for symbol, row in zip(self.symbols, parameters.contracts, strict=True)

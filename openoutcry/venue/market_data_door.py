@@ -456,8 +456,8 @@ class Line:
                     yield messages.session_body(request, now, unsolicited=True)
 
     def _difference(self, wish: Wish, symbol: str) -> Iterator[bytes]:
-        """What is to be said of an instrument.  Raises :class:`FeedError` if some of its trades are
-        lost."""
+        """Return what is to be said of an instrument.  Raises :class:`FeedError` if some of its
+        trades are lost."""
         request, book = wish.request, self.door.book
         market, old = self.door.market(symbol, request.depth), wish.known.get(symbol)
         if market is None or book is None:

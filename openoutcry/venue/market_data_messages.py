@@ -407,7 +407,7 @@ class Security:
             yield 202, decimal_text(self.contract.strike_ticks, self.decimals)
 
     def texts(self) -> Iterable[tuple[int, object]]:
-        """What a list and a definition say in addition."""
+        """Return what a list and a definition say in addition."""
         if self.currency:
             yield 15, self.currency
 

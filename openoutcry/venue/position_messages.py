@@ -184,8 +184,8 @@ class Positions:
     def _held(
         self, view: View, who: int, wanted: str, funding: Mapping[str, str]
     ) -> dict[str, Fields]:
-        """Of each position: symbol, mark, the last settlement price, lots, the gain since it was
-        taken, and, if it is given by symbol, what its contract was paid in ``funding``."""
+        """Return of each position: symbol, mark, the last settlement price, lots, the gain since it
+        was taken, and, if it is given by symbol, what its contract was paid in ``funding``."""
         contracts, rows = view.contracts, dict[str, Fields]()
         if contracts is None:
             return rows

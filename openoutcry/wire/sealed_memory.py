@@ -21,8 +21,8 @@ def make_sealed(name: str, size_bytes: int) -> int:
 
 
 def make_written_here(name: str, size_bytes: int) -> tuple[int, mmap.mmap]:
-    """Such memory that is written through this one map, which forks inherit: no descriptor of it
-    can be mapped for writing any more, by any process."""
+    """Return such memory that is written through this one map, which forks inherit: no descriptor
+    of it can be mapped for writing any more, by any process."""
     fd = _make(name, size_bytes)
     try:
         memory = mmap.mmap(fd, size_bytes)

@@ -199,8 +199,8 @@ def _add_reading(app: Any, screen: Screen) -> None:
         lots: Annotated[int, Query(ge=-MAX_LOTS, le=MAX_LOTS)] = 0,
         price_ticks: Annotated[int | None, Query(ge=-MAX_PRICE, le=MAX_PRICE)] = None,
     ) -> dict[str, Any]:
-        """What the participant's scenario margin is made of; with a symbol and lots (below 0: a
-        sale) also what that order would need."""
+        """Return what the participant's scenario margin is made of; with a symbol and lots (below
+        0: a sale) also what that order would need."""
         return screen.margin(request.scope["outcry"]["session"], symbol, lots, price_ticks)
 
     @app.get("/api/notices")

@@ -198,8 +198,8 @@ class Batch:
 
 
 def receivers_gas(call: bytes) -> int:
-    """What receivers of coins may use in a batch's call.  A node's estimate does not say it: a
-    contract can see that it runs in one, and use nothing there."""
+    """Return the gas that receivers of coins may use in a batch's call.  A node's estimate does not
+    say it: a contract can see that it runs in one, and use nothing there."""
     words_of = call[len(EXECUTE) :]
     first = number_at(words_of, 2) // WORD_BYTES
     places = range(first + 1, first + 1 + 3 * number_at(words_of, first), 3)

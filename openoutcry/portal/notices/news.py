@@ -215,7 +215,7 @@ class News:
         return len(rows)
 
     def _paid(self, at: dict[str, Any]) -> int:
-        """What moved money or positions without an order."""
+        """Make notices of what moved money or positions without an order."""
 
         def of_row(row: dict[str, Any], journal: str) -> Notice:
             decimals = self.markets.decimals(row["asset"])

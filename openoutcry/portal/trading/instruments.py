@@ -212,5 +212,5 @@ class Markets:
                 market.tick_units = market.contract.multiplier
 
     def decimals(self, asset: str) -> int:
-        """Of an asset, also in margin accounts (``USD-MARGIN``); 0: of no market."""
+        """Return an asset's, also in margin accounts (``USD-MARGIN``); 0: it has no market."""
         return self.assets.get(asset.removesuffix(MARGIN), 0)
