@@ -35,6 +35,7 @@ COMMANDS: Sections = {
         "journal": "Inspect, verify, repair and query a journal.",
         "replay": "Rebuild the book from a journal; compare it with the record.",
         "feed": "Write and receive public market data; make bars.",
+        "data": "Convert recorded market data between formats; say what it holds.",
         "ledger": "Report balances, statements, fees and profits of a journal.",
         "settlement": "Compute obligations, nets and delivery against payment.",
         "proof": "Prove what a venue owes: a Merkle sum tree for its members.",

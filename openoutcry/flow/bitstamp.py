@@ -23,8 +23,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from openoutcry.flow.commands import AGGRESSOR_ID, Command, command, in_chunks
-from openoutcry.flow.files import Column, CsvFile, checked_file
-from openoutcry.flow.source import Array, Progress
+from openoutcry.flow.source import Array
+from openoutcry.tape.files import Column, CsvFile, Progress, checked_file
 from openoutcry.wire.enums import CommandKind, Side
 from openoutcry.wire.errors import FlowError
 from openoutcry.wire.records import make_instruments

@@ -16,7 +16,6 @@ an execution in it is a REDUCE.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from importlib import import_module
 from math import gcd
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -32,14 +31,14 @@ from openoutcry.flow.commands import (
     operator_command,
     opposite,
 )
-from openoutcry.flow.files import checked_file, unpacked
 from openoutcry.flow.in_turn import RecordedBook
 from openoutcry.flow.source import Array
+from openoutcry.tape.dbn import DbnTape
+from openoutcry.tape.files import checked_file
 from openoutcry.wire.enum_numbers import PHASE_CONTINUOUS, PHASE_PRE_OPEN
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
 
-READ_BYTES = 1 << 20
 DECIMALS, MOST_DECIMALS = 4, 9
 """A tick is 10**-4 of a price, or less where the prices are finer."""
 KINDS = {10: "A", 11: "C", 12: "M", 13: "F", 2: "T", 3: "R"}
@@ -167,49 +166,25 @@ class DbnSource(ByOrderSource):
     """One symbol of a DBN file, schema MBO, plain or packed with zstd."""
 
     def _changes(self) -> Iterator[Change]:
-        dbn = _dbn()
-        decoder, number, wanted = dbn.DBNDecoder(), 0, None
-        with unpacked(self.path) as (file, _):
-            while data := file.read(READ_BYTES):
-                try:
-                    records = decoder.write_and_decode(data)
-                except Exception as error:  # The library has no class for what it raises.
-                    raise FlowError(f"{self.path}: no DBN file: {error}") from None
-                for record in records:
-                    if isinstance(record, dbn.Metadata):
-                        wanted = self._number_of(record)
-                        continue
-                    number += 1
-                    if not isinstance(record, dbn.MBOMsg):
-                        raise FlowError(f"{self.path}: record {number} is not of the schema MBO")
-                    if record.instrument_id == wanted:
-                        yield Change(
-                            number,
-                            record.ts_event,
-                            str(record.action),
-                            str(record.side),
-                            record.price,
-                            record.size,
-                            record.order_id,
-                        )
-
-    def _number_of(self, metadata: Any) -> int:
-        """The number of the instrument: of its mapping, or of its place among the symbols."""
-        mapped = metadata.mappings.get(self._name)
-        if mapped:
-            return int(mapped[0]["symbol"])
-        if self._name not in metadata.symbols:
-            names = ", ".join(metadata.symbols)
+        tape, number = DbnTape(self.path), 0
+        if tape.schema.name != "mbo":
+            raise FlowError(f"{self.path} is of the schema {tape.schema.name}, not of mbo")
+        symbols = tape.header.symbols
+        wanted = {key for key, one in symbols.items() if one.name == self._name}
+        if not wanted:
+            names = ", ".join(dict.fromkeys(one.name for one in symbols.values()))
             raise FlowError(f"{self.path} has no {self._name}: it has {names}")
-        return int(metadata.symbols.index(self._name)) + 1
-
-
-def _dbn() -> Any:
-    """Return Databento's library.  Raises :class:`FlowError` without it."""
-    try:
-        return import_module("databento_dbn")
-    except ImportError:
-        raise FlowError("dbn needs databento-dbn: pip install databento-dbn") from None
+        names = ("instrument", "ts_ns", "action", "side", "price", "qty", "order_id")
+        for _, records in tape.chunks():
+            columns = [records[name].tolist() for name in names]
+            for instrument, ts_ns, action, side, price, lots, order_id in zip(
+                *columns, strict=True
+            ):
+                number += 1
+                if instrument in wanted:
+                    yield Change(
+                        number, ts_ns, action.decode(), side.decode(), price, lots, order_id
+                    )
 
 
 class NpzSource(ByOrderSource):

@@ -31,9 +31,9 @@ from openoutcry.flow.commands import (
     operator_command,
     opposite,
 )
-from openoutcry.flow.files import checked_file, unpacked
 from openoutcry.flow.in_turn import RecordedBook
-from openoutcry.flow.source import Array, Progress
+from openoutcry.flow.source import Array
+from openoutcry.tape.files import Progress, checked_file, unpacked
 from openoutcry.wire.enums import CommandKind, Phase, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
 from openoutcry.wire.records import MAX_INSTRUMENTS, make_instruments

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from openoutcry.flow.files import checked_file, file_error
-from openoutcry.flow.source import CHUNK_ORDERS, Array, Progress
+from openoutcry.flow.source import CHUNK_ORDERS, Array
+from openoutcry.tape.files import Progress, checked_file, file_error
 from openoutcry.wire.enums import CommandKind
 from openoutcry.wire.errors import FlowError
 from openoutcry.wire.records import MAX_INSTRUMENTS, ORDER_DTYPE, RECORD_BYTES, make_instruments

@@ -1,14 +1,11 @@
 """What every source of order commands looks like to its caller."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-
-Progress = Callable[[int, int], None]
-"""Called now and then with (bytes done, bytes in all)."""
 
 CHUNK_ORDERS = 1 << 16
 """Commands in one chunk at most (4 MiB), unless a source is given another size."""

@@ -31,9 +31,9 @@ from openoutcry.flow.commands import (
     in_chunks,
     opposite,
 )
-from openoutcry.flow.files import Column, CsvFile, checked_file
 from openoutcry.flow.in_turn import RecordedBook
 from openoutcry.flow.source import Array
+from openoutcry.tape.files import Column, CsvFile, checked_file
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
 

@@ -8,7 +8,7 @@ AT_THE_TOP = ("bench", "dpdk_shim", "gateway_fpga", "matcher", "ptp", "ring")
 """Rooms whose folders are at the top of the tree: people come for them.  The package has a link to
 each; every other room is a folder of the package."""
 FLOORS = {
-    "ground": ("wire", "ring", "derivatives", "flow", "ptp", "dpdk_shim", "host", "report"),
+    "ground": ("wire", "ring", "derivatives", "tape", "flow", "ptp", "dpdk_shim", "host", "report"),
     "core": ("matcher", "risk", "gateway_fpga"),
     "truth": ("journal",),
     "runtime": ("runtime",),
@@ -25,7 +25,8 @@ MAY_IMPORT = {
     "wire": set(),
     "ring": {"wire"},
     "derivatives": {"wire"},
-    "flow": {"wire"},
+    "tape": {"wire"},
+    "flow": {"wire", "tape"},
     "ptp": {"wire", "ring"},
     "dpdk_shim": {"wire", "ring"},
     "host": {"wire", "dpdk_shim"},
@@ -119,7 +120,7 @@ MAY_IMPORT = {
         "portal",
     },
     "backtest": {"wire", "flow", "report", "matcher", "journal", "ledger", "routing"},
-    "bench": set(ROOMS) - {"bench", "custody", "routing", "console", "cli", "tests"},
+    "bench": set(ROOMS) - {"bench", "tape", "custody", "routing", "console", "cli", "tests"},
     "cli": set(ROOMS) - {"cli", "matcher", "tests"},
     "tests": set(ROOMS) - {"tests"},
 }

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from openoutcry.flow.source import Progress
 from openoutcry.wire.errors import FlowError
+
+Progress = Callable[[int, int], None]
+"""Called now and then with (bytes done, bytes in all)."""
 
 XZ, GZIP, ZSTD = b"\xfd7zXZ\x00", b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from openoutcry.flow import BitstampSource, FlowError, ItchSource, LobsterSource, RecordFile
-from openoutcry.flow.files import Column, CsvFile
+from openoutcry.tape.files import Column, CsvFile
 
 SOURCES: list[Callable[[Path], object]] = [BitstampSource, ItchSource, LobsterSource, RecordFile]
 CSV_SOURCES = [BitstampSource, LobsterSource]

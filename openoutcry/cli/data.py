@@ -1,0 +1,135 @@
+"""``outcry data``: recorded market data in the formats of others, in and out."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.report.plain import drawn_on
+
+if TYPE_CHECKING:
+    from openoutcry.tape.files import Progress
+
+
+@click.group()
+def data() -> None:
+    """Convert recorded market data between formats; say what it holds.
+
+    \b
+    outcry data info day.dbn.zst
+    outcry data convert day.dbn.zst day.parquet
+    outcry data convert day.dbn trades.dbn --to dbn-trades --allow-loss all
+    """
+
+
+symbol_option = click.option("--symbol", help="Write only this instrument [all].")
+to_option = click.option(
+    "--to", "to_name", default="", help="Format of OUT, or its family [by the suffix]."
+)
+from_option = click.option(
+    "--from", "from_name", default="", help="Format of the file [by its content]."
+)
+loss_option = click.option(
+    "--allow-loss",
+    "allowed",
+    multiple=True,
+    metavar="NAME",
+    help="Write OUT though it does not say this; `all`: whatever is lost.",
+)
+
+
+def _progress() -> "Progress | None":
+    """A line that is drawn again, on a terminal."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, size: int) -> None:
+        click.echo(f"\r{done / max(size, 1):4.0%}", nl=done >= size, err=True)
+
+    return show
+
+
+@data.command()
+@click.argument("file", type=PathArgument)
+@from_option
+@as_json_option
+def info(file: Path, from_name: str, as_json: bool) -> None:
+    """Say what is in a file: format, times, kinds, instruments, gaps."""
+    from openoutcry.tape.convert import family_of, info, open_tape
+
+    found = info(open_tape(file, family_of(from_name), _progress()))
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    click.echo(f"{file}: {found['format']}, {found['records']:,} records")
+    click.echo(f"first {found['first_ns']} ns, last {found['last_ns']} ns since 1970")
+    for name, count in found["counts"].items():
+        click.echo(f"{count:>12,}  {name}")
+    table = Table("number", "symbol", "records", "decimals of prices", "of quantities")
+    for one in found["instruments"]:
+        names = ("number", "symbol", "records", "price_decimals", "qty_decimals")
+        table.add_row(*(str(one[name]) for name in names))
+    Console(file=drawn_on(sys.stdout)).print(table)
+    gaps = found["gaps"]
+    click.echo(
+        f"gaps: {gaps['missing_sequences']:,} sequence numbers missing, time goes back "
+        f"{gaps['times_backwards']:,} times, longest silence "
+        f"{gaps['longest_silence_ns'] / 1e9:,.3f} s"
+    )
+    for name, count in found["not_read"].items():
+        click.echo(f"not read: {name}, {count:,} times")
+
+
+@data.command()
+@click.argument("file", type=PathArgument)
+@click.argument("out", type=PathArgument)
+@from_option
+@to_option
+@symbol_option
+@loss_option
+@as_json_option
+def convert(
+    file: Path,
+    out: Path,
+    from_name: str,
+    to_name: str,
+    symbol: str | None,
+    allowed: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Write FILE as OUT, in another format.
+
+    What OUT cannot say is listed with counts. Unless each such loss is allowed, OUT is not written,
+    and the exit status is 1.
+    """
+    from openoutcry.tape.convert import convert
+
+    done = convert(file, out, from_name, to_name, symbol, allowed, _progress())
+    report(done, as_json)
+
+
+def report(done: dict[str, Any], as_json: bool) -> None:
+    """Print what a conversion has written and lost; exit with 1 if it was refused."""
+    say: Callable[[str], None] = click.echo
+    if as_json:
+        click.echo(json.dumps(done))
+    else:
+        for loss in done["losses"]:
+            say(f"lost: {loss['name']}, {loss['count']:,} times: {loss['reason']}")
+        if done["refused"]:
+            options = " ".join(f"--allow-loss '{name}'" for name in done["refused"])
+            say(f"{done['path']} is not written: allow what is lost ({options})")
+        else:
+            say(
+                f"{done['path']}: {done['format']}, {done['records']:,} records, "
+                f"{done['bytes']:,} bytes"
+            )
+    if done["refused"]:
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""Read and write recorded market data in the formats of others, as one stream of records."""
