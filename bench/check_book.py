@@ -5,15 +5,15 @@ from typing import Any
 
 from openoutcry.flow.commands import Command, as_orders
 from openoutcry.flow.lobster import (
-    EXECUTION,
     UNSEEN,
     LobsterSource,
     Step,
     levels_of,
-    read_book,
 )
-from openoutcry.flow.source import Array, Progress
+from openoutcry.flow.source import Array
 from openoutcry.matcher.engine import Engine
+from openoutcry.tape.files import Progress
+from openoutcry.tape.lobster import EXECUTION, read_book
 from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.errors import FlowError
 

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,11 @@ from openoutcry.cli.options import PathArgument, as_json_option
 from openoutcry.report.plain import drawn_on
 
 if TYPE_CHECKING:
+    from openoutcry.tape.convert import Reading
     from openoutcry.tape.files import Progress
+
+SHOWN = 32
+"""Instruments in the table."""
 
 
 @click.group()
@@ -30,9 +35,43 @@ symbol_option = click.option("--symbol", help="Write only this instrument [all].
 to_option = click.option(
     "--to", "to_name", default="", help="Format of OUT, or its family [by the suffix]."
 )
-from_option = click.option(
-    "--from", "from_name", default="", help="Format of the file [by its content]."
-)
+
+
+def reading(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say how a file is read."""
+    options = (
+        click.option(
+            "--from", "from_name", default="", help="Format of the file [by its content]."
+        ),
+        click.option(
+            "--midnight",
+            metavar="TIME",
+            help="Midnight from which the times of LOBSTER and ITCH count, in ISO 8601 with its "
+            "zone: 2012-06-21T00:00-04:00 [that of 1970-01-01, UTC].",
+        ),
+        click.option("--name", default="", help="Symbol of a LOBSTER file, which names none."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def how_of(from_name: str, midnight: str | None, name: str) -> "Reading":
+    """The options as the reader takes them."""
+    from openoutcry.tape.convert import Reading
+
+    midnight_ns = 0
+    if midnight is not None:
+        try:
+            moment = datetime.fromisoformat(midnight)
+        except ValueError as error:
+            raise click.UsageError(f"--midnight {midnight}: {error}") from None
+        if moment.tzinfo is None:
+            raise click.UsageError(f"--midnight {midnight} has no zone: append Z or -04:00")
+        midnight_ns = round(moment.timestamp()) * 10**9
+    return Reading(from_name, midnight_ns, name, _progress())
+
+
 loss_option = click.option(
     "--allow-loss",
     "allowed",
@@ -55,13 +94,13 @@ def _progress() -> "Progress | None":
 
 @data.command()
 @click.argument("file", type=PathArgument)
-@from_option
+@reading
 @as_json_option
-def info(file: Path, from_name: str, as_json: bool) -> None:
+def info(file: Path, from_name: str, midnight: str | None, name: str, as_json: bool) -> None:
     """Say what is in a file: format, times, kinds, instruments, gaps."""
-    from openoutcry.tape.convert import family_of, info, open_tape
+    from openoutcry.tape.convert import info, open_tape
 
-    found = info(open_tape(file, family_of(from_name), _progress()))
+    found = info(open_tape(file, how_of(from_name, midnight, name)))
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -73,10 +112,12 @@ def info(file: Path, from_name: str, as_json: bool) -> None:
     for name, count in found["counts"].items():
         click.echo(f"{count:>12,}  {name}")
     table = Table("number", "symbol", "records", "decimals of prices", "of quantities")
-    for one in found["instruments"]:
+    for one in found["instruments"][:SHOWN]:
         names = ("number", "symbol", "records", "price_decimals", "qty_decimals")
         table.add_row(*(str(one[name]) for name in names))
     Console(file=drawn_on(sys.stdout)).print(table)
+    if len(found["instruments"]) > SHOWN:
+        click.echo(f"and {len(found['instruments']) - SHOWN:,} more instruments (--json has all)")
     gaps = found["gaps"]
     click.echo(
         f"gaps: {gaps['missing_sequences']:,} sequence numbers missing, time goes back "
@@ -90,7 +131,7 @@ def info(file: Path, from_name: str, as_json: bool) -> None:
 @data.command()
 @click.argument("file", type=PathArgument)
 @click.argument("out", type=PathArgument)
-@from_option
+@reading
 @to_option
 @symbol_option
 @loss_option
@@ -99,6 +140,8 @@ def convert(
     file: Path,
     out: Path,
     from_name: str,
+    midnight: str | None,
+    name: str,
     to_name: str,
     symbol: str | None,
     allowed: tuple[str, ...],
@@ -111,7 +154,7 @@ def convert(
     """
     from openoutcry.tape.convert import convert
 
-    done = convert(file, out, from_name, to_name, symbol, allowed, _progress())
+    done = convert(file, out, to_name, symbol, allowed, how_of(from_name, midnight, name))
     report(done, as_json)
 
 

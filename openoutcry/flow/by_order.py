@@ -20,8 +20,6 @@ from math import gcd
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import numpy as np
-
 from openoutcry.flow.commands import (
     AGGRESSOR_ID,
     Command,
@@ -35,14 +33,15 @@ from openoutcry.flow.in_turn import RecordedBook
 from openoutcry.flow.source import Array
 from openoutcry.tape.dbn import DbnTape
 from openoutcry.tape.files import checked_file
+from openoutcry.tape.npz import NpzTape
+from openoutcry.tape.records import BY_ORDER, CLEAR, LEVEL, TRADE
 from openoutcry.wire.enum_numbers import PHASE_CONTINUOUS, PHASE_PRE_OPEN
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
 
 DECIMALS, MOST_DECIMALS = 4, 9
 """A tick is 10**-4 of a price, or less where the prices are finer."""
-KINDS = {10: "A", 11: "C", 12: "M", 13: "F", 2: "T", 3: "R"}
-"""hftbacktest's events, by the letters of DBN."""
+FIELDS = ("instrument", "ts_ns", "action", "side", "price", "qty", "order_id")
 SIDES = {"B": Side.BUY, "A": Side.SELL}
 
 
@@ -174,9 +173,8 @@ class DbnSource(ByOrderSource):
         if not wanted:
             names = ", ".join(dict.fromkeys(one.name for one in symbols.values()))
             raise FlowError(f"{self.path} has no {self._name}: it has {names}")
-        names = ("instrument", "ts_ns", "action", "side", "price", "qty", "order_id")
         for _, records in tape.chunks():
-            columns = [records[name].tolist() for name in names]
+            columns = [records[name].tolist() for name in FIELDS]
             for instrument, ts_ns, action, side, price, lots, order_id in zip(
                 *columns, strict=True
             ):
@@ -193,20 +191,23 @@ class NpzSource(ByOrderSource):
     is_packed = True
 
     def _changes(self) -> Iterator[Change]:
-        try:
-            with np.load(self.path) as archive:
-                data = archive["data"]
-            columns = [data[name].tolist() for name in ("ev", "exch_ts", "px", "qty", "order_id")]
-        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-            raise FlowError(f"{self.path} has no events of hftbacktest: {error}") from None
-        for number, (event, ts_ns, price, lots, order_id) in enumerate(
-            zip(*columns, strict=True), start=1
-        ):
-            action = KINDS.get(event & 0xFF)
-            if action is None or (action not in "TR" and not order_id):
-                raise FlowError(f"{self.path}: record {number} is not of a book order by order")
-            if lots != int(lots):
-                raise FlowError(f"{self.path}: record {number}: {lots} is no whole number of lots")
-            side = "B" if event >> 29 & 1 else "A" if event >> 28 & 1 else "N"
-            units = round(price * 10**MOST_DECIMALS)
-            yield Change(number, ts_ns, action, side, units, int(lots), order_id)
+        tape = NpzTape(self.path)
+        if tape.header.about != BY_ORDER:
+            raise FlowError(f"{self.path}: it has no event of a book order by order")
+        one, number = tape.header.symbols[1], 0
+        unit, lot = 10 ** (MOST_DECIMALS - one.price_decimals), 10**one.qty_decimals
+        for _, records in tape.chunks():
+            columns = [records[name].tolist() for name in FIELDS]
+            for _, ts_ns, action, side, price, qty, order_id in zip(*columns, strict=True):
+                number += 1
+                if action == LEVEL or (action not in (TRADE, CLEAR) and not order_id):
+                    where = f"{self.path}: record {number}"
+                    raise FlowError(f"{where} is not of a book order by order")
+                lots, rest = divmod(qty, lot)
+                if rest:
+                    raise FlowError(
+                        f"{self.path}: record {number}: {qty / lot} is no whole number of lots"
+                    )
+                yield Change(
+                    number, ts_ns, action.decode(), side.decode(), price * unit, lots, order_id
+                )

@@ -20,7 +20,7 @@ import struct
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from openoutcry.flow.commands import (
     AGGRESSOR_ID,
@@ -33,47 +33,11 @@ from openoutcry.flow.commands import (
 )
 from openoutcry.flow.in_turn import RecordedBook
 from openoutcry.flow.source import Array
-from openoutcry.tape.files import Progress, checked_file, unpacked
+from openoutcry.tape.files import Progress, checked_file
+from openoutcry.tape.itch import MESSAGE_TYPES, SYMBOL_AT, messages_of, symbol_of
 from openoutcry.wire.enums import CommandKind, Phase, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
 from openoutcry.wire.records import MAX_INSTRUMENTS, make_instruments
-
-READ_BYTES = 1 << 20
-FRAME_BYTES = 2
-
-
-class MessageType(NamedTuple):
-    size_bytes: int
-    """Size of the message with its type byte, without its framing."""
-    name: str
-
-
-MESSAGE_TYPES = {
-    b"S": MessageType(12, "system event"),
-    b"R": MessageType(39, "stock directory"),
-    b"H": MessageType(25, "trading action"),
-    b"Y": MessageType(20, "Reg SHO restriction"),
-    b"L": MessageType(26, "market participant position"),
-    b"V": MessageType(35, "circuit breaker decline level"),
-    b"W": MessageType(12, "circuit breaker status"),
-    b"K": MessageType(28, "IPO quoting period"),
-    b"J": MessageType(35, "limit up-limit down auction collar"),
-    b"h": MessageType(21, "operational halt"),
-    b"A": MessageType(36, "add order"),
-    b"F": MessageType(40, "add order with attribution"),
-    b"E": MessageType(31, "order executed"),
-    b"C": MessageType(36, "order executed with price"),
-    b"X": MessageType(23, "order cancel"),
-    b"D": MessageType(19, "order delete"),
-    b"U": MessageType(35, "order replace"),
-    b"P": MessageType(44, "trade"),
-    b"Q": MessageType(40, "cross trade"),
-    b"B": MessageType(19, "broken trade"),
-    b"I": MessageType(50, "net order imbalance"),
-    b"N": MessageType(20, "retail price improvement"),
-    b"O": MessageType(48, "direct listing with capital raise"),
-    b"o": MessageType(53, "order book directory"),
-}
 
 # Bytes 0 to 10 of every message: type, stock locate (2), tracking number (2), time stamp (6).
 TIME = slice(5, 11)
@@ -81,7 +45,6 @@ DAY_NS = 86_400 * 10**9
 LATE_NS = 10**9
 """A venue's ports stamp commands before it puts them in their order: a time may be so much before
 the one above it."""
-SYMBOL_AT = {b"A": slice(24, 32), b"F": slice(24, 32), b"R": slice(11, 19)}
 STOCK, REASON = slice(11, 19), slice(21, 25)
 OUR_REASONS = {
     b"CLSD": Phase.PRE_OPEN,
@@ -152,9 +115,7 @@ class ItchSource:
         listed: dict[bytes, None] = {}
         for at, kind, message in self._read(None):
             if kind in SYMBOL_AT:
-                symbol = message[SYMBOL_AT[kind]].rstrip(b" ")
-                if not symbol or any(not 0x21 <= c <= 0x7E for c in symbol):
-                    raise FlowError(f"{self.path}: byte {at}: {symbol!r} is not a symbol")
+                symbol = symbol_of(f"{self.path}: byte {at}", kind, message)
                 (listed if kind == b"R" else ordered)[symbol] = None
         if self._kept is not None:
             missing = self._kept - ordered.keys()
@@ -172,56 +133,13 @@ class ItchSource:
         return make_instruments(symbols)
 
     def _read(self, progress: Progress | None) -> Iterator[tuple[int, bytes, bytes]]:
-        """Yield (byte offset, type, message) of each message, framing checked and left out.
+        """Yield (byte offset, type, message) of each message; count the marks of sessions' ends."""
+        self._sessions = 0
 
-        A length of zero with no message after it is a mark of the end of a session."""
-        size_bytes = self.path.stat().st_size
-        sizes = {kind[0]: (kind, entry.size_bytes) for kind, entry in MESSAGE_TYPES.items()}
-        start = self._sessions = 0  # start: byte offset, unpacked, of data[0]
-        data = b""
-        with unpacked(self.path) as (file, raw):
-            while more := file.read(READ_BYTES):
-                data += more
-                at = 0
-                while at + FRAME_BYTES < len(data):
-                    framed = data[at] << 8 | data[at + 1]
-                    if framed == 0 == data[at + FRAME_BYTES]:
-                        self._sessions += 1
-                        at += FRAME_BYTES
-                        continue
-                    entry = sizes.get(data[at + FRAME_BYTES])
-                    if entry is None:
-                        raise self._unknown_type(start + at, data[at : at + 64])
-                    kind, size = entry
-                    if framed not in (0, size):
-                        raise FlowError(
-                            f"{self.path}: byte {start + at}: length {framed} before a "
-                            f"message of type {kind.decode()!r}, which has {size} bytes"
-                        )
-                    end = at + FRAME_BYTES + size
-                    if end > len(data):
-                        break
-                    yield start + at, kind, data[at + FRAME_BYTES : end]
-                    at = end
-                start += at
-                data = data[at:]
-                if progress:
-                    progress(raw.tell(), size_bytes)
-        if data == bytes(FRAME_BYTES):
+        def mark() -> None:
             self._sessions += 1
-        elif data:
-            raise FlowError(
-                f"{self.path} is truncated: it ends at byte {start + len(data)}, within the "
-                f"message that starts at byte {start}"
-            )
 
-    def _unknown_type(self, at: int, begin: bytes) -> FlowError:
-        kind = begin[FRAME_BYTES : FRAME_BYTES + 1]
-        looks = "; it looks like text" if at == 0 and begin.isascii() and 0 not in begin else ""
-        return FlowError(
-            f"{self.path}: byte {at + FRAME_BYTES}: unknown message type {kind!r}: the "
-            f"file is not TotalView-ITCH 5.0, or is damaged before this byte{looks}"
-        )
+        return messages_of(self.path, progress, mark)
 
     def _commands(self) -> Iterator[Command]:
         counts: Counter[str] = Counter()

@@ -32,51 +32,39 @@ from openoutcry.flow.commands import (
 )
 from openoutcry.flow.in_turn import RecordedBook
 from openoutcry.flow.source import Array
-from openoutcry.tape.files import Column, CsvFile, Progress, checked_file, unpacked
+from openoutcry.tape.files import Progress, checked_file
+from openoutcry.tape.lobster import (
+    CROSS_TRADE,
+    DELETE,
+    EXECUTION,
+    HALT,
+    HIDDEN_EXECUTION,
+    NEW,
+    REDUCE,
+    Message,
+    messages_of,
+    read_book,
+)
+from openoutcry.tape.records import ASK, BID
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
 from openoutcry.wire.records import make_instruments
-
-NEW, REDUCE, DELETE, EXECUTION, HIDDEN, CROSS, HALT = range(1, 8)
 
 KIND_NAMES = {
     NEW: "new",
     REDUCE: "reduce",
     DELETE: "delete",
     EXECUTION: "execution of a visible order",
-    HIDDEN: "execution of a hidden order (no command)",
-    CROSS: "cross trade (no command)",
+    HIDDEN_EXECUTION: "execution of a hidden order (no command)",
+    CROSS_TRADE: "cross trade (no command)",
     HALT: "halt (no command)",
 }
 
+SIDES = {BID: Side.BUY, ASK: Side.SELL}
 UNSEEN = "… of these, about orders that are in neither the file nor the seed book"
 
-WHOLE = r"-?[0-9]{1,18}"
-COLUMNS = (
-    Column("time", r"[0-9]{1,9}(\.[0-9]+)?", "a number of seconds after midnight"),
-    Column("type", r"[1-7]", "a message type from 1 to 7"),
-    Column("order id", r"[0-9]{1,18}", "a whole number"),
-    Column("size", WHOLE, "a whole number"),
-    Column("price", WHOLE, "a whole number"),
-    Column("direction", r"-?1", "1 (buy) or -1 (sell)"),
-)
-
-DAY_S, HALF_DAY_S = 86_400, 43_200
 NO_PRICE = 9_999_999_999
 """Is written, with either sign, where a book has no such level."""
-
-
-class Message(NamedTuple):
-    """One row of a message file; ``side`` is that of the resting order."""
-
-    row: int
-    kind: int
-    order_id: int
-    qty_lots: int
-    price_ticks: int
-    side: Side
-    ts_ns: int = 0
-    """After the midnight before the first row."""
 
 
 class Step(NamedTuple):
@@ -166,39 +154,22 @@ class LobsterSource:
             yield self._translate(message, seeds, open_ids, counts)
 
     def _read(self, counts: Counter[str]) -> Iterator[Message]:
-        file = CsvFile(self.path, COLUMNS, "a LOBSTER message file")
-        last_s, days = 0.0, 0
-        for row, (time, kind, order_id, size, price, direction) in file.rows(self._progress):
-            # Nanoseconds past midnight as a float are exact to a hundredth of a microsecond.
-            if float(time) < last_s - HALF_DAY_S:
-                days += 1  # a session that goes on after midnight
-            elif float(time) < last_s:
-                if self.recorded:
-                    raise FlowError(
-                        f"{self.path}: row {row}, column 1 (time): {time} is before the row above "
-                        f"({last_s}): the rows are not in their order"
-                    )
-                counts["suspicious: time goes backwards"] += 1
-            last_s = float(time)
-            side = Side.BUY if direction == "1" else Side.SELL
-            whole, _, part = time.partition(".")
-            ts_ns = (days * DAY_S + int(whole)) * 10**9 + int(part[:9].ljust(9, "0"))
-            message = Message(row, int(kind), int(order_id), int(size), int(price), side, ts_ns)
-            if message.kind <= EXECUTION:
-                for at, value, least in ((4, message.qty_lots, 0), (5, message.price_ticks, 1)):
-                    if value < least:
-                        raise FlowError(
-                            f"{self.path}: row {row}, column {at} ({COLUMNS[at - 1].name}): "
-                            f"{value} is below {least} in a message of type {kind}"
-                        )
-            yield message
+        def backwards(row: int, time: str, last_s: float) -> None:
+            if self.recorded:
+                raise FlowError(
+                    f"{self.path}: row {row}, column 1 (time): {time} is before the row above "
+                    f"({last_s}): the rows are not in their order"
+                )
+            counts["suspicious: time goes backwards"] += 1
+
+        return messages_of(self.path, self._progress, backwards)
 
     def _seed_commands(
         self, first: Message, seeds: dict[tuple[Side, int], int], counts: Counter[str]
     ) -> list[Command]:
         commands = []
         for side, price_ticks, qty_lots in levels_of(self.seed):
-            if first.kind == NEW and (first.side, first.price_ticks) == (side, price_ticks):
+            if first.kind == NEW and (SIDES[first.side], first.price_ticks) == (side, price_ticks):
                 qty_lots -= first.qty_lots
             if qty_lots > 0:
                 order_id = SEED_ID + len(seeds)
@@ -216,8 +187,8 @@ class LobsterSource:
         open_ids: set[int],
         counts: Counter[str],
     ) -> Step:
-        _, kind, order_id, qty_lots, price_ticks, side, _ = message
-        symbol = self.symbol
+        _, kind, order_id, qty_lots, price_ticks, letter, *_ = message
+        symbol, side = self.symbol, SIDES[letter]
         if kind == NEW:
             if order_id in open_ids:
                 counts["suspicious: the identifier of an order that is open"] += 1
@@ -253,25 +224,6 @@ class LobsterSource:
             command_kind, order_id = CommandKind.REDUCE, seed_id
         change = command(command_kind, symbol, side, price_ticks, qty_lots, order_id)
         return Step(message, [change], None)
-
-
-def read_book(path: str | Path, progress: Progress | None = None) -> Iterator[list[int]]:
-    """Yield the rows of a LOBSTER order book file as they are written: ask price, ask size, bid
-    price, bid size of each level. Raises :class:`FlowError` naming row and column."""
-    path = checked_file(path)
-    what = "a LOBSTER order book file"
-    with unpacked(path) as (file, _):
-        first = file.readline(1 << 16)
-    count = first.count(b",") + 1
-    if count % 4:
-        raise FlowError(f"{path}: row 1 has {count} columns, but {what} has four for each level")
-    names = ("ask price", "ask size", "bid price", "bid size")
-    columns = tuple(
-        Column(f"{names[at % 4]} of level {at // 4 + 1}", WHOLE, "a whole number")
-        for at in range(count)
-    )
-    for _, row in CsvFile(path, columns, what).rows(progress):
-        yield [int(cell) for cell in row]
 
 
 def levels_of(row: list[int]) -> Iterator[tuple[Side, int, int]]:

@@ -34,35 +34,14 @@ from openoutcry.flow.commands import (
 from openoutcry.flow.in_turn import RecordedBook
 from openoutcry.flow.source import Array
 from openoutcry.tape.files import Column, CsvFile, checked_file
+from openoutcry.tape.tardis import LEVELS, MICROSECOND_NS, TRADE_COLUMNS
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
 
 SIDES = {"bid": Side.BUY, "ask": Side.SELL, "buy": Side.BUY, "sell": Side.SELL}
 """Side of a level or of an aggressor."""
-MICROSECOND_NS = 1_000
 MOST = 2**62
 """Largest number of ticks or lots."""
-TIME = r"[0-9]{1,15}|[1-8][0-9]{15}", "a time in us since the epoch"
-NUMBER = r"[0-9]{1,18}(\.[0-9]{1,18})?([eE][+-]?[0-9]{1,2})?", "a decimal number, 0 or more"
-HEAD = (
-    Column("exchange", r".*", "text"),
-    Column("symbol", r".+", "a symbol"),
-    Column("timestamp", *TIME),
-    Column("local_timestamp", *TIME),
-)
-TAIL = (Column("price", *NUMBER), Column("amount", *NUMBER))
-LEVELS = (
-    *HEAD,
-    Column("is_snapshot", r"true|false", "true or false"),
-    Column("side", r"bid|ask", "bid or ask"),
-    *TAIL,
-)
-TRADES = (
-    *HEAD,
-    Column("id", r".*", "text"),
-    Column("side", r"buy|sell|unknown", "buy, sell or unknown"),
-    *TAIL,
-)
 
 
 class Row(NamedTuple):
@@ -128,7 +107,7 @@ class TardisSource:
     def _trades(self) -> Iterator[Message]:
         if self.trades is None:
             return
-        for row in self._read(self.trades, TRADES):
+        for row in self._read(self.trades, TRADE_COLUMNS):
             yield Message(row.ts_ns, True, [row])
 
     def _read(self, path: Path, columns: tuple[Column, ...]) -> Iterator[Row]:

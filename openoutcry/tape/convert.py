@@ -1,25 +1,35 @@
 """Open a file of market data, say what is in it, and write it in another format."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from openoutcry.tape.dbn import DbnTape, DbnWriter
-from openoutcry.tape.files import Progress, unpacked
+from openoutcry.tape.dbn import DbnTape, DbnWriter, part_of
+from openoutcry.tape.files import Progress, checked_file, unpacked
 from openoutcry.tape.fit import Fit, Losses
 from openoutcry.tape.formats import FORMATS, ROWS, Format
+from openoutcry.tape.itch import MESSAGE_TYPES, ItchTape, ItchWriter
+from openoutcry.tape.lobster import LobsterTape, LobsterWriter
+from openoutcry.tape.npz import NpzTape, NpzWriter
 from openoutcry.tape.parquet import ParquetTape, ParquetWriter
 from openoutcry.tape.records import BY_ORDER, Array, Header, Tape
+from openoutcry.tape.tardis import BEGIN as TARDIS_BEGIN
+from openoutcry.tape.tardis import TardisTape, TardisWriter
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import FlowError
 
 ALL = "all"
 """Allows every loss."""
 BEGIN_BYTES = 1 << 12
+WHOLE_FILES = {b"PAR1": "parquet", b"PK\x03\x04": "npz"}
+"""Begins of files that are packed by their own format."""
+LOBSTER_ROW = re.compile(rb"[0-9.]+,[1-7],[0-9]+,-?[0-9]+,-?[0-9]+,-?1\r?(\n|$)")
 
 
 class Writer(Protocol):
@@ -35,8 +45,24 @@ class Writer(Protocol):
         """Close the file: it is not wanted."""
 
 
-TAPES: dict[str, Callable[..., Tape]] = {"parquet": ParquetTape, "dbn": DbnTape}
-WRITERS: dict[str, Callable[..., Writer]] = {"parquet": ParquetWriter, "dbn": DbnWriter}
+TAPES: dict[str, Callable[..., Tape]] = {
+    "parquet": ParquetTape,
+    "dbn": DbnTape,
+    "lobster": LobsterTape,
+    "itch": ItchTape,
+    "tardis": TardisTape,
+    "npz": NpzTape,
+}
+WRITERS: dict[str, Callable[..., Writer]] = {
+    "parquet": ParquetWriter,
+    "dbn": DbnWriter,
+    "lobster": LobsterWriter,
+    "itch": ItchWriter,
+    "tardis": TardisWriter,
+    "npz": NpzWriter,
+}
+OF_A_DAY = ("lobster", "itch")
+"""Families whose times count from midnight."""
 """By family: the part of a format's name before its schema."""
 
 
@@ -49,22 +75,48 @@ def family_in(path: Path) -> str:
     """Return the family of the format that a file's content has.  Raises :class:`FlowError` where
     it is none."""
     with suppress(OSError), path.open("rb") as raw:
-        if raw.read(4) == b"PAR1":
-            return "parquet"
+        magic = raw.read(4)
+        if magic in WHOLE_FILES:
+            return WHOLE_FILES[magic]
     with unpacked(path) as (file, _):
         begin = file.read(BEGIN_BYTES)
     if begin.startswith(b"DBN"):
         return "dbn"
+    if begin.startswith(TARDIS_BEGIN):
+        return "tardis"
+    if LOBSTER_ROW.match(begin):
+        return "lobster"
+    if begin[2:3] in MESSAGE_TYPES and begin[:2] in (
+        b"\0\0",
+        MESSAGE_TYPES[begin[2:3]].size_bytes.to_bytes(2, "big"),
+    ):
+        return "itch"
     names = ", ".join(dict.fromkeys(map(family_of, FORMATS)))
     raise FlowError(f"{path}: its content is of no format that is read: {names}")
 
 
-def open_tape(path: Path, family: str = "", progress: Progress | None = None) -> Tape:
-    """Open a file; ``family``: of its format, otherwise by its content.  Raises
-    :class:`FlowError`."""
-    if not family and not path.exists():
-        raise FlowError(f"{path}: No such file or directory")
-    return TAPES[family or family_in(path)](path, progress)
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read: what it may not say itself."""
+
+    name: str = ""
+    """Of its format, or the family; otherwise it is found by the content."""
+    midnight_ns: int = 0
+    """From which times are counted."""
+    symbol: str = ""
+    """Of the instrument of a file that names none."""
+    progress: Progress | None = None
+
+
+def open_tape(path: Path, how: Reading = Reading()) -> Tape:
+    """Open a file.  Raises :class:`FlowError`."""
+    family = family_of(how.name) or family_in(checked_file(path, raw=True))
+    if family not in TAPES:
+        raise FlowError(f"{how.name} is no format that is read: {', '.join(TAPES)}")
+    more = (how.midnight_ns, how.symbol) if family in OF_A_DAY else ()
+    if not more and how.midnight_ns:
+        raise FlowError(f"{path}: its times have a date: no midnight can be given")
+    return TAPES[family](path, how.progress, *more)
 
 
 def target_row(header: Header, path: Path, name: str = "") -> Format:
@@ -99,22 +151,16 @@ def says(row: Format, header: Header) -> bool:
             return True
         # Of orders the trades can be said alone.
         return header.about == BY_ORDER and b"T" in row.actions
-    return kind != "depth" or family_of(row.name) == "parquet" or fits_levels(row, header.levels)
-
-
-def fits_levels(row: Format, levels: int) -> bool:
-    """Return whether a format has records of so many levels."""
-    return row.name.endswith(f"-{levels}")
+    return row.levels in (None, header.levels)
 
 
 def convert(
     source: Path,
     out: Path,
-    from_name: str = "",
     to_name: str = "",
     symbol: str | None = None,
     allowed: Collection[str] = (),
-    progress: Progress | None = None,
+    how: Reading = Reading(),
 ) -> dict[str, Any]:
     """Write ``source`` in another format; return ``records``, ``bytes``, ``format`` and
     ``losses``.
@@ -123,8 +169,7 @@ def convert(
     otherwise ``refused`` names the others.  ``symbol`` chooses one instrument.  Raises
     :class:`FlowError`.
     """
-    tape = open_tape(source, family_of(from_name), progress)
-    return write_tape(tape, out, to_name, symbol, allowed)
+    return write_tape(open_tape(source, how), out, to_name, symbol, allowed)
 
 
 def write_tape(
@@ -149,7 +194,7 @@ def write_tape(
     count = 0
     try:
         with replacing(out) as part:
-            writer = WRITERS[family_of(row.name)](part, fit.header, out.name.endswith(".zst"))
+            writer = WRITERS[family_of(row.name)](part, fit.header, losses)
             try:
                 for kind, records in _of(tape, chosen):
                     fitted = fit.fitted(kind, records)
@@ -198,7 +243,7 @@ def _chosen(header: Header, symbol: str | None) -> Header:
         header.about,
         found,
         header.levels,
-        {},
+        header.origin | part_of(header.origin),
         header.other,
     )
 

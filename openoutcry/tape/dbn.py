@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from openoutcry.tape.files import Progress, checked_file, unpacked
+from openoutcry.tape.fit import Losses
 from openoutcry.tape.records import (
     ASK,
     BID,
@@ -94,7 +95,7 @@ _TIMED = [*_HEAD, ("ts_recv", "<u8")]
 
 def _pick(names: str, **types: str) -> list[tuple[str, str]]:
     """Fields of a definition of an earlier version, in their order."""
-    known = dict(DEFINITION.descr)
+    known: dict[str, Any] = {one[0]: one[1] for one in DEFINITION.descr}
     return [(name, types.get(name) or known[name]) for name in names.split()]
 
 
@@ -147,13 +148,13 @@ _DEFINITIONS = {
         **_REFERENCE,
         _reserved="S10",
     ),
-    3: [*DEFINITION.descr[4:], ("_reserved", "S17")],
+    3: [*((one[0], one[1]) for one in DEFINITION.descr[4:]), ("_reserved", "S17")],
 }
 
 
 def _statistics(version: int) -> list[tuple[str, str]]:
     fields = [
-        (name.replace("in_delta_ns", "ts_in_delta"), kind) for name, kind in STATISTICS.descr[4:]
+        (one[0].replace("in_delta_ns", "ts_in_delta"), one[1]) for one in STATISTICS.descr[4:]
     ]
     if version < 3:
         fields[2] = "quantity", "<i4"
@@ -297,7 +298,7 @@ class DbnTape:
             if strange.any():
                 row = int(np.flatnonzero(strange)[0])
                 raise FlowError(
-                    f"{self.path}: byte {at + row * size + records.dtype.fields[name][1]}: "
+                    f"{self.path}: byte {at + row * size + _place(records.dtype, name)}: "
                     f"{bytes(records[name][row])!r} is not of the letters of {name}"
                 )
 
@@ -319,6 +320,12 @@ class DbnTape:
             quantity = taken["quantity"]
             quantity[quantity == NO_QUANTITY_32] = NO_QUANTITY_64
         return taken
+
+
+def _place(dtype: np.dtype[Any], name: str) -> int:
+    fields = dtype.fields
+    assert fields is not None
+    return fields[name][1]
 
 
 def _own_name(name: str, kind: str) -> str:
@@ -455,18 +462,20 @@ def _symbols(meta: dict[str, Any]) -> dict[int, Symbol]:
 
 
 class DbnWriter:
-    """Writes records of one schema to ``path``, packed with zstd if ``packed``."""
+    """Writes records of one schema to ``path``, packed with zstd if its name ends with .zst."""
 
-    def __init__(self, path: Path, header: Header, packed: bool = False) -> None:
+    def __init__(self, path: Path, header: Header, losses: Losses) -> None:
         name = header.format.removeprefix("dbn-")
         self.schema = next(one for one in SCHEMAS if one.name == name)
         self.path, self.header = path, header
         self._packer: Any = None
-        if packed:
+        if path.name.endswith(".zst"):
             zstandard = need("zstandard", "packing with zstd needs zstandard", "journal", FlowError)
             self._packer = zstandard.ZstdCompressor(write_checksum=True)
-        meta = header.origin.get(ORIGIN)
-        self._meta = dict(meta) if meta and meta["schema"] == self.schema.number else None
+        meta: dict[str, Any] | None = header.origin.get(ORIGIN)
+        is_same = meta is not None and meta.get("schema") == self.schema.number
+        self._meta = dict(meta) if meta is not None and is_same else None
+        self._dataset = (meta or {}).get("dataset", DATASET)
         self._layout = self.schema.layout(self._meta["version"] if self._meta else VERSION)
         self._body = path.with_name(path.name + ".body")
         self._file = self._body.open("wb")
@@ -526,7 +535,7 @@ class DbnWriter:
         symbols = self.header.symbols
         return {
             "version": VERSION,
-            "dataset": DATASET,
+            "dataset": self._dataset,
             "schema": self.schema.number,
             "start": first_ns,
             "end": self._last_ns + 1,
@@ -542,6 +551,11 @@ class DbnWriter:
                 [one.name, [[begin, end, str(number)]]] for number, one in symbols.items()
             ],
         }
+
+
+def part_of(origin: dict[str, Any]) -> dict[str, Any]:
+    """Return what is still true of a file's metadata where not all of its instruments are kept."""
+    return {ORIGIN: {"dataset": origin[ORIGIN]["dataset"]}} if ORIGIN in origin else {}
 
 
 def encode_metadata(meta: dict[str, Any]) -> bytes:

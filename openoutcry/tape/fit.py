@@ -67,11 +67,19 @@ class Fit:
             len(scaled),
             "quantities are written in their smallest units, and the file does not say which",
         )
+        family = row.name.partition("-")[0]
+        if family != "parquet":
+            other = set(source.origin) - {family}
+            losses.add("origin", len(other), "what a file says of itself, as its data set")
         if not row.has_symbols:
-            losses.add("symbol", len(source.symbols), "the file does not name its instrument")
+            named = sum(bool(one.name) for one in source.symbols.values())
+            losses.add("symbol", named, "the file does not name its instrument")
 
     def _symbol(self, one: Symbol) -> Symbol:
         price, qty = self.row.price_decimals, self.row.qty_decimals
+        # Decimals that hold for any instrument, as DBN's, are not those that its prices need.
+        if price is not None and self.row.is_finer and not self._source.other.price_decimals:
+            price = max(price, one.price_decimals)
         return Symbol(
             one.name,
             one.price_decimals if price is None else price,

@@ -32,12 +32,16 @@ class Format:
     """Unit of its times."""
     price_decimals: int | None = None
     """Decimals of its prices; None: those of the instrument."""
+    is_finer: bool = False
+    """It can say that an instrument's prices have more decimals."""
     qty_decimals: int | None = None
     price_most: int = 2**63 - 2
     """Largest price in its unit."""
     qty_most: int = 2**63 - 1
     order_most: int = 2**64 - 1
     instrument_most: int = 2**32 - 1
+    levels: int | None = None
+    """Of its depth records; None: any number."""
     is_float: bool = False
     """Prices and quantities are 64-bit floats."""
     has_symbols: bool = True
@@ -97,12 +101,13 @@ ROWS = (
             (BY_PRICE,),
             _ORDERS,
             _DBN | {"depth"},
+            levels=levels,
             price_decimals=9,
             qty_decimals=0,
             qty_most=U32,
             checked="databento-dbn",
         )
-        for name in ("mbp-1", "mbp-10")
+        for name, levels in (("mbp-1", 1), ("mbp-10", 10))
     ),
     *(
         Format(
@@ -113,6 +118,93 @@ ROWS = (
             checked="databento-dbn",
         )
         for kind in ("definition", "status", "statistics")
+    ),
+    Format(
+        "lobster",
+        "LOBSTER message file of one stock",
+        (".csv",),
+        ("event", "status"),
+        (BY_ORDER,),
+        _ORDERS,
+        frozenset({"order_id", "detail"}),
+        price_decimals=4,
+        qty_decimals=0,
+        price_most=10**18 - 1,
+        qty_most=10**18 - 1,
+        order_most=10**18 - 1,
+        has_symbols=False,
+        has_date=False,
+    ),
+    Format(
+        "itch",
+        "NASDAQ TotalView-ITCH 5.0, each message after its length",
+        (".itch",),
+        ("event", "definition", "status"),
+        (BY_ORDER,),
+        _ORDERS,
+        frozenset({"order_id", "match_id", "detail"}),
+        price_decimals=4,
+        is_finer=True,
+        qty_decimals=0,
+        price_most=U32,
+        qty_most=U32,
+        instrument_most=2**16 - 1,
+        has_date=False,
+        checked="itchfeed, meatpy",
+    ),
+    Format(
+        "tardis-trades",
+        "Tardis.dev CSV, trades",
+        (".csv",),
+        ("event",),
+        (TRADES,),
+        (b"T",),
+        frozenset({"rx_ts_ns", "match_id"}),
+        time_ns=1_000,
+    ),
+    Format(
+        "tardis-levels",
+        "Tardis.dev CSV, incremental_book_L2",
+        (".csv",),
+        ("event",),
+        (BY_PRICE,),
+        (b"L",),
+        frozenset({"rx_ts_ns", "flags"}),
+        time_ns=1_000,
+    ),
+    Format(
+        "tardis-snapshot",
+        "Tardis.dev CSV, book_snapshot_N",
+        (".csv",),
+        ("depth",),
+        (BY_PRICE,),
+        _ORDERS,
+        frozenset({"rx_ts_ns", "flags"}),
+        time_ns=1_000,
+    ),
+    Format(
+        "npz-orders",
+        "hftbacktest .npz, order by order",
+        (".npz",),
+        ("event",),
+        (BY_ORDER,),
+        (b"A", b"C", b"M", b"R", b"T", b"F"),
+        frozenset({"rx_ts_ns", "order_id"}),
+        is_float=True,
+        has_symbols=False,
+        checked="numpy",
+    ),
+    Format(
+        "npz-levels",
+        "hftbacktest .npz, levels and trades",
+        (".npz",),
+        ("event",),
+        (BY_PRICE, TRADES),
+        (b"L", b"T", b"R"),
+        frozenset({"rx_ts_ns", "flags"}),
+        is_float=True,
+        has_symbols=False,
+        checked="numpy",
     ),
 )
 FORMATS = {row.name: row for row in ROWS}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from openoutcry.tape.files import Progress, checked_file
+from openoutcry.tape.fit import Losses
 from openoutcry.tape.records import KINDS, Array, Header, Symbol, dtype_of
 from openoutcry.wire.errors import FlowError
 from openoutcry.wire.extras import need
@@ -136,7 +137,7 @@ def _header(facts: dict[str, Any]) -> Header:
 class ParquetWriter:
     """Writes a tape to ``path``."""
 
-    def __init__(self, path: Path, header: Header, packed: bool = False) -> None:
+    def __init__(self, path: Path, header: Header, losses: Losses) -> None:
         self._arrow, self._header = _arrow(), header
         self._by_kind = _columns(header)
         facts = {

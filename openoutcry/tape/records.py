@@ -52,9 +52,20 @@ OPPOSITE = {BID: ASK, ASK: BID, NO_SIDE: NO_SIDE}
 LAST, SNAPSHOT = 1 << 7, 1 << 5
 """Flags: the last record of an event for its instrument; of a snapshot."""
 
-PLAIN, HIDDEN, CROSS, REPLACED, HALT = range(5)
-"""Details: what else a format says of an event.  A trade of a hidden order, the volume of an
-auction, the two parts of a replacement, LOBSTER's halts."""
+(
+    PLAIN,
+    HIDDEN,
+    CROSS,
+    OPENING,
+    CLOSING,
+    AFTER_HALT,
+    REPLACED,
+    WHOLE,
+    UNPRINTED,
+) = range(9)
+"""Details: what else a format says of an event.  A trade of a hidden order; the volume of an
+auction (at the opening, the close, after a halt); the two parts of a replacement; a cancel of all
+of an order whose addition is not on the tape; a cancel by a trade that another record counts."""
 
 _COMMON = [("ts_ns", "<i8"), ("rx_ts_ns", "<i8"), ("instrument", "<u4"), ("source", "<u2")]
 

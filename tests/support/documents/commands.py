@@ -63,6 +63,7 @@ PAGES: dict[str, str] = {
     "replay": "audit.md#why-did-this-order-not-trade",
     "feed": "market-data.md",
     "feed bars": "market-data.md#bars",
+    "data": "data.md",
     "ledger": "ledger.md",
     "ledger reconcile": "ledger.md#reconciliation",
     "settlement": "settlement.md",

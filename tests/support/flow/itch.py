@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from openoutcry.flow.itch import MESSAGE_TYPES
+from openoutcry.tape.itch import MESSAGE_TYPES
 
 
 def message(kind: bytes, body: bytes = b"") -> bytes:

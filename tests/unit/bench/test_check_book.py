@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from openoutcry.bench.check_book import check_book
-from openoutcry.flow.lobster import EXECUTION, KIND_NAMES
+from openoutcry.flow.lobster import KIND_NAMES
+from openoutcry.tape.lobster import EXECUTION
 from openoutcry.wire.errors import FlowError
 from tests.support.flow.generated_market import write_lobster
 

@@ -13,7 +13,7 @@ NAMES = [name for lines in COMMANDS.values() for name in lines]
 
 def test_the_top_has_few_commands() -> None:
     """A reader takes in one screen of help; rarer commands are in a group."""
-    assert len(NAMES) <= 26
+    assert len(NAMES) <= 27
 
 
 def test_every_command_has_a_page() -> None:

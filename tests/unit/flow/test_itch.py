@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from openoutcry.flow import FlowError, ItchSource, itch
+from openoutcry.flow import FlowError, ItchSource
 from openoutcry.flow.commands import AGGRESSOR_ID
-from openoutcry.flow.itch import MESSAGE_TYPES
 from openoutcry.matcher.engine import Engine
 from openoutcry.matcher.state.snapshot import decode
+from openoutcry.tape import itch
+from openoutcry.tape.itch import MESSAGE_TYPES
 from openoutcry.wire.enums import CommandKind, EventKind, Side, TimeInForce
 from openoutcry.wire.records import MAX_INSTRUMENTS
 from tests.support.flow import itch as shared

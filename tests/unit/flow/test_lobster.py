@@ -7,7 +7,7 @@ import pytest
 
 from openoutcry.flow import FlowError, LobsterSource
 from openoutcry.flow.commands import AGGRESSOR_ID, SEED_ID
-from openoutcry.flow.lobster import read_book
+from openoutcry.tape.lobster import read_book
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 
 NO_LEVEL = "9999999999,0,-9999999999,0"

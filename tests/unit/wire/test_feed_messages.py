@@ -1,6 +1,6 @@
 """The market-data messages: sizes as the specifications have them, and bytes that others made."""
 
-from openoutcry.flow.itch import MESSAGE_TYPES
+from openoutcry.tape.itch import MESSAGE_TYPES
 from openoutcry.wire import generate
 from openoutcry.wire.feed_messages import GLIMPSE, ITCH50, PROTOCOLS
 
