@@ -61,7 +61,9 @@ def empty_app(title: str, page: str, statuses: tuple[tuple[type[Exception], int]
     from fastapi.responses import FileResponse, JSONResponse
     from fastapi.staticfiles import StaticFiles
 
-    app = FastAPI(title=title, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(
+        title=title, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False
+    )
 
     @app.exception_handler(OutcryError)
     async def refused(request: Request, error: Exception) -> JSONResponse:

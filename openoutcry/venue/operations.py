@@ -343,10 +343,22 @@ class Operations:
         self._with_password(request)
         key = request["do"], *(request.get(name) for name in keys)
         if self._is_confirmed(key, request[BY], work.done[-1]):
-            return work
+            return self._with_all_wishes(key, work)
         return Work(
             NOTHING, [f"{work.done[-1]}: waiting for a second supervisor"], more={"waits": True}
         )
+
+    def _with_all_wishes(self, key: Any, work: Work) -> Work:
+        """Work of a request that is confirmed.  Who has asked for the same meanwhile, as by a
+        second click, wishes nothing more with its end: it would be half of a later request."""
+        ended = work.ended
+
+        def ends() -> None:
+            self.four_eyes.wishes.pop(key, None)
+            ended()
+
+        work.ended = ends
+        return work
 
     def _is_confirmed(self, key: Any, operator: int, shown: str) -> bool:
         """Return whether another operator has asked for the same, whose request is done with
@@ -398,17 +410,17 @@ class Operations:
             current = setting_in_force(self.view, what, who, index)[0]
             return "" if current == value else f"{place}: the core rejected {new}"
 
-        by = request[BY]
+        by, key = request[BY], (what, who, symbol, value, second)
         if by and widens(what, before, (value, second)):
             self.operators.check(by, SUPERVISOR)
             self._with_password(request)
-            key = what, who, symbol, value, second
             if not self._is_confirmed(key, by, f"{place} to {new}"):
                 self.note(f"operator {self.operators.name(by)} requests: {place} to {new}")
                 answer = f"{place} to {new} is wider than {old}: waiting for a second supervisor"
                 return Work(NOTHING, [answer], more={"before": before[0], "waits": True})
         record = setting(what, value, who, code_of(symbol), second, by)
-        return Work(record, [f"{place} is {new}"], refused, more={"before": before[0]})
+        work = Work(record, [f"{place} is {new}"], refused, more={"before": before[0]})
+        return self._with_all_wishes(key, work)
 
     def _limit_of(
         self, request: dict[str, Any], symbol: str

@@ -73,6 +73,40 @@ def test_a_suspension_takes_cancels_outlives_restarts_and_ends_with_an_auction(f
     assert floor.status()["risk"]["states"] == {}
 
 
+def asked_at_once(floor, *requests):
+    """The answers to requests at the desk, each of which has come before the first is answered."""
+    clients = []
+    for request in requests:
+        clients.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        connect(clients[-1], floor.journal_path / NAME, 1)
+        clients[-1].sendall(json.dumps(request).encode() + b"\n")
+    while len(select.select(clients, [], [], 0)[0]) < len(clients):
+        floor.step()
+    answers = [json.loads(one.recv(4_096)) for one in clients]
+    for one in clients:
+        one.close()
+    return answers
+
+
+@pytest.mark.promise(
+    "A second supervisor's consent counts once: what was asked for twice in the moment of the "
+    "consent is no half of a later request",
+    group="venue",
+)
+def test_a_second_click_of_the_second_supervisor_is_no_wish_for_later(tmp_path):
+    floor = InlineFloor(tmp_path)
+    words = ("suspend", "TIN", "--operator", "anna")
+    assert change(floor, *words, password=WORD)["waits"]
+    request = {"do": "instrument-suspend", "instrument": "TIN", "operator": "bert"}
+    first, second = asked_at_once(floor, *2 * [request | {"password": WORD}])
+    assert first["commands"]
+    assert second["waits"], "the first one is not in force yet"
+    change(floor, "resume", "TIN")
+    assert change(floor, *words, password=WORD)["waits"], "she is alone now"
+    assert floor.status()["risk"]["states"] == {}
+    floor.close()
+
+
 def test_two_supervisors_consent(floor):
     """Each with a password, to the same; a request of one changes nothing."""
     words = ("close-only", "TIN", "--operator")
@@ -119,16 +153,7 @@ def test_two_requests_at_once_are_both_answered_as_they_were_done(tmp_path):
         {"do": f"instrument-{do}", "instrument": "TIN", "reference": f"notice {do}"}
         for do in ("suspend", "close-only")
     ]
-    clients = []
-    for request in asked:
-        clients.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-        connect(clients[-1], floor.journal_path / NAME, 1)
-        clients[-1].sendall(json.dumps(request).encode() + b"\n")
-    while len(select.select(clients, [], [], 0)[0]) < len(clients):
-        floor.step()
-    answers = [json.loads(one.recv(4_096)) for one in clients]
-    for one in clients:
-        one.close()
+    answers = asked_at_once(floor, *asked)
     assert [one.get("reference") for one in answers] == ["notice suspend", "notice close-only"]
     floor.step()
     assert effects(floor, STATE)["aux"].tolist() == [
