@@ -119,6 +119,10 @@ class OneAtATime(HttpToolsProtocol):
             self.transport.write(TOO_LATE)
             self.transport.close()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.in_head:  # what follows a body in chunks is no header (RFC 9110, 6.5.1)
+            super().on_header(name, value)
+
     def on_body(self, body: bytes) -> None:
         self.head_bytes -= len(body)
         self.body_left = max(self.body_left - len(body), 0)
