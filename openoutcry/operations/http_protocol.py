@@ -100,6 +100,9 @@ class OneAtATime(HttpToolsProtocol):
     def parse(self, piece: bytes) -> None:
         self.is_whole = False
         self.head_bytes += len(piece)
+        if self.in_head and self.head_bytes > MAX_HEAD:
+            self.send_400_response("Too much besides the body.")
+            return
         try:
             super().data_received(piece)
         except Exception as error:  # bytes that uvicorn raises about, in place of an answer

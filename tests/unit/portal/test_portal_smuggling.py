@@ -11,7 +11,7 @@ import random
 import pytest
 
 from openoutcry.operations.connection_limits import ConnectionLimits
-from openoutcry.operations.http_protocol import counted
+from openoutcry.operations.http_protocol import MAX_HEAD, counted
 
 SECOND = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"POST /first HTTP/1.1\r\nHost: a\r\n"
@@ -156,6 +156,13 @@ def test_a_length_together_with_chunks_ends_the_connection():
         assert seen == [], first
         assert b" 400 " in wire.said
         assert wire.is_closed
+
+
+def test_a_head_that_is_too_long_is_refused_also_in_one_piece():
+    for size, is_taken in ((MAX_HEAD - len(HEAD) - 7, True), (MAX_HEAD, False)):
+        seen, wire = read(HEAD + b"A: %b\r\n" % (b"a" * size) + END)
+        assert (seen == [("POST", "/first", b"")]) is is_taken
+        assert (b" 400 " in wire.said) is not is_taken
 
 
 def test_chunks_of_every_lawful_form_are_one_body():
