@@ -365,8 +365,8 @@ class Payer:
                     self.rail.send(signed)
             except NodeError as error:
                 self.store.run("update drafts set why = ? where id = ?", str(error), row["id"])
-                self.store.note("waits", f"draft {row['id']}", str(error))
-                if is_new and error.code:
+                self.store.note("waits", name := f"draft {row['id']}", str(error))
+                if is_new and error.code and name not in self._aside:
                     steps += self._again(row)
                 continue
             if not is_new:
@@ -397,6 +397,9 @@ class Payer:
         except Refused as error:
             if error.code != "not_needed":
                 self._set_aside(f"draft {row['id']}", f"{error.code}: {error}")
+            return 0
+        except CustodyError as error:  # signers are away: what they have signed is sent
+            self._note_waiting(f"draft {row['id']}", error)
             return 0
         self.store.note("bump", f"draft {row['id']}", "the node rejects it: other outputs pay")
         return 1

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from openoutcry.custody.errors import CustodyError, Refused
+from openoutcry.custody.errors import CustodyError, NodeError, Refused
 from openoutcry.custody.reconcile import Reconciler
 from openoutcry.custody.utxo import rail as rails
 from tests.support.custody.chains import NAME, need_hsm, need_node
@@ -276,6 +276,38 @@ def test_a_transaction_that_a_signer_refuses_is_no_draft_and_keeps_no_coin(desk,
     desk.mine(7)
     assert (desk.states()[reference], desk.received(to)) == ("done", COIN)
     assert all(one.is_whole for one in desk.balances())
+
+
+def test_a_rejected_draft_keeps_no_signed_one_waiting_while_signers_are_away(desk, monkeypatch):
+    for _ in range(2):
+        desk.fund(7, 3)
+    asked = []
+    for _ in range(2):
+        asked.append(desk.ask(7, COIN))
+        while desk.parts.withdrawals.go_on():
+            pass
+        desk.payer._draft()
+        desk.payer._sign()
+    first, _ = desk.drafts()
+    rail, sends = desk.parts.rails[NAME], desk.parts.rails[NAME].send
+
+    def send(signed):
+        if signed.txid == first["txid"]:
+            raise NodeError("missing inputs", -25)
+        sends(signed)
+
+    def away(chain, claims, body=None):
+        raise CustodyError("0 of 2 signatures")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rail, "send", send)
+        patch.setattr(rail, "again", lambda draft, earlier: draft)
+        patch.setattr(desk.party, "refused", away)
+        desk.payer.go_on()
+        assert [one["state"] for one in desk.drafts()] == ["signed", "broadcast"]
+        assert desk.received(asked[1][1]) == COIN
+    desk.mine(7)
+    assert {desk.states()[reference] for reference, _ in asked} == {"done"}
 
 
 def test_many_payments_that_wait_for_a_refill_keep_no_other_waiting(desk):
