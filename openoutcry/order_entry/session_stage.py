@@ -87,6 +87,7 @@ LOGOUT, LOGIN, DISCONNECTING = (
     constants.KIND_DISCONNECT,
 )
 OVERSIZE = constants.FAULT_OVERSIZE
+MASS_STATUS = constants.FIX_REFUSAL_MASS_STATUS
 
 
 # Out: events into streams.
@@ -146,6 +147,10 @@ def take_events(context: SessionsContext) -> int:
             mark_dirty(context, session)
             if session.dirty != 0:
                 note_told(context, receiver, at, metadata)
+        if metadata != 0 and metadata.refused == MASS_STATUS:
+            # It was answered by as many messages as the session has orders: others have their turn.
+            count = index + 1 - first
+            break
     for place in range(copies):
         mark_dirty(
             context,

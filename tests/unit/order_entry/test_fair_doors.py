@@ -63,6 +63,28 @@ def test_a_trade_is_visible_by_every_door_in_the_same_turn():
         assert all(now[name] > told[name] for name in told), (told, now)
 
 
+def test_a_turn_answers_one_request_for_the_state_of_all_orders():
+    """Each is answered by as many messages as the session has orders, and may cost nothing to ask
+    for."""
+    with InlineVenue(ROWS) as venue:
+        fix, stream = venue.fix("FIX"), venue.run.work.sessions.streams[2]
+        for number in range(3):
+            fix.enter("1", "ACME", 10, f"1.000{number}")
+        venue.step()
+        before = stream.count
+        requests = [
+            fix.pack("AF", fix.numbers.next_out + n, ((584, f"S{n}"), (585, "7"))) for n in range(3)
+        ]
+        fix.socket.sendall(b"".join(requests))
+        turn(venue, "sessions")
+        to_rest(venue)
+        counts = []
+        for _ in requests:
+            turn(venue, "sessions")
+            counts.append(stream.count - before)
+        assert counts == [3, 6, 9]
+
+
 def doors_of(four, five, fix, shm):
     return {"FOUR": four, "FIVE": five, "FIX": fix, "SHM": shm}
 
