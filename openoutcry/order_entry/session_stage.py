@@ -579,7 +579,7 @@ def look_at_login_socket(context: SessionsContext, session: SessionBlock) -> int
     size = sockets.recv(session.fd, session.input, session.input_capacity)
     if size < 0 and sockets.last_errno() in (sockets.EAGAIN, sockets.EINTR):
         return 0
-    if size > 0 and ShmSession(session).rings != 0:
+    if size > 0 and shm_stage.has_rung(ShmSession(session), size):
         return 1
     if size > 0:
         shm_stage.end(session, END_SOCKET_DATA)

@@ -283,6 +283,7 @@ class ShmSession(SessionBlock):
     ended: int = i64("why the last connection ended, an ``End``")
     rings: int = i64("1: either side may sleep until a byte comes by the socket of the login")
     woken: int = i64("``waits`` of the participant when it was last sent a byte")
+    rung: int = i64("bytes that came by the socket of the login")
     range_count: int = i64("ranges of participants that it may act for, 0: not a broker's session")
     ranges: int = area(16 * MAX_RANGES, "first and last number of each, two words")
 

@@ -94,7 +94,7 @@ def begin(context: SessionsContext, session: ShmSession, fds: int, wanted: int) 
     header.next_request = session.next_request
     header.next_reply = first
     header.rings = session.rings
-    session.woken = 0
+    session.woken = session.rung = 0
     header.requests_read = session.next_request - 1
     header.written = first - 1
     header.alive_ns = words.now_ns(context)
@@ -224,6 +224,15 @@ def look_at_cursor(session: ShmSession) -> int:
         return has_violated(session, CURSOR_BACK)
     session.read = read
     return 0
+
+
+@kernel
+def has_rung(session: ShmSession, size: int) -> bool:
+    """Count ``size`` bytes by the socket of the login: a session that rings sends one for a
+    request, or for none that was there when it looked.  Each costs the venue a look."""
+    session.rung += size
+    requests = session.next_request - session.first_request
+    return session.rings != 0 and session.rung <= requests + REQUEST_SLOTS
 
 
 @kernel_outlined

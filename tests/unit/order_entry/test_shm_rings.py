@@ -4,7 +4,7 @@ of the login."""
 import pytest
 
 from openoutcry.order_entry import session_words
-from openoutcry.order_entry.shm_layout import End, ShmRequests
+from openoutcry.order_entry.shm_layout import REQUEST_SLOTS, End, ShmRequests
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import Side
 from tests.support.order_entry.sessions_venue import session
@@ -74,6 +74,23 @@ def test_a_venue_may_sleep_on_sockets_while_all_its_sessions_ring(rings):
         at = venue.run._group.contexts.address_of("sessions")
         assert session_words.SessionsContext(at).unwatched == (0 if rings else 1)
         assert all(client.end == End.NONE for client in clients)
+
+
+def test_a_participant_rings_for_its_requests_and_not_without_end():
+    """Each byte wakes a venue that sleeps, and no rate of messages counts it."""
+    with InlineVenue([ringing(), ringing("OTHER", 2)]) as venue:
+        client, other = venue.shm("SLEEPER"), venue.shm("OTHER")
+        for number in range(1, 4):
+            client.enter(number, Side.BUY, "ACME", 5, 10_000)
+            client.connection.ring()
+            assert [m.id for m in client.told()] == [number]
+        left = REQUEST_SLOTS - 3  # six bytes came for three requests
+        client.connection.socket.sendall(b"r" * left)
+        assert client.end == End.NONE
+        client.connection.socket.sendall(b"r")
+        assert client.end == End.SOCKET_DATA
+        other.enter(1, Side.BUY, "ACME", 5, 10_000)
+        assert [m.id for m in other.told()] == [1]
 
 
 def test_what_a_participant_says_of_its_sleep_is_only_compared():
