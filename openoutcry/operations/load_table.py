@@ -140,8 +140,10 @@ LISTENERS = (
         "{venue.market_data_door.MAX_WAITING} without a Logon; with one "
         "{venue.market_data_door.MAX_LINES}, {venue.market_data_door.MAX_LINES_EACH} of an address",
         "Logon in {venue.market_data_door.LOGON_S} s; Logons of an address "
-        "{venue.market_data_door.LOGONS}; pieces of "
-        "{venue.market_data_door.PIECE_BYTES} bytes: {venue.market_data_door.READS}; "
+        "{venue.market_data_door.LOGONS}. Pieces of "
+        "{venue.market_data_door.PIECE_BYTES} bytes: {venue.market_data_door.READS}, as "
+        "many more for what is answered, and one for {venue.market_data_door.SYMBOLS_A_PIECE} "
+        "symbols that are named. "
         "{venue.market_data_door.MAX_ASKED} symbols of a connection",
         "{venue.market_data_door.WRITE_LIMIT_BYTES} bytes and one message, then the present book; "
         "after {venue.market_data_door.UNREAD_S} s the connection ends",

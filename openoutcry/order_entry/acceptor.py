@@ -151,6 +151,8 @@ class Acceptor:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.handshakes, self.handshakes_each = Budget(HANDSHAKES), Budgets(HANDSHAKES_EACH)
         self.unread = Turns(MAX_UNREAD, MAX_UNREAD_EACH, 2 * MAX_WAITING)
+        self.came = asyncio.Event()
+        """Of a login over shared memory."""
         self.logins = Budgets(LOGINS)
         """Of each session, by its index."""
         self.segments: dict[int, deque[tuple[int, ...]]] = {}
@@ -302,6 +304,9 @@ class Acceptor:
                 with contextlib.suppress(OSError):  # it has gone, and is counted
                     await loop.sock_sendall(client, shm_login.refusal(refused.letter))
             return
+        # Who waits for a client to read looks now, and not after the next nap.
+        self.came.set()
+        self.came.clear()
         async with self.unread.turn(f"user {peer.uid}"):
             with contextlib.ExitStack() as ours:
                 pidfd = shm_login.pidfd_of(client, peer)
@@ -328,7 +333,9 @@ class Acceptor:
             if (task := asyncio.current_task()) is not None:
                 self.waiting.leave(task)
             while is_unread(client):
-                await asyncio.sleep(UNREAD_LOOK_S)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(UNREAD_LOOK_S):
+                        await self.came.wait()
 
     def _keep_segments(self, index: int, *segments: int) -> None:
         """Keep the segments of a session's login until KEPT_SEGMENTS others have come."""

@@ -209,6 +209,12 @@ def is_answered(end):
 TAKES_OVER = [session("ONE", 1, protocol=SHM, takeover=1), session("TWO", 2, protocol=SHM)]
 
 
+@pytest.mark.promise(
+    "A session over shared memory is for processes of its user and group that know its key. "
+    "It continues by number after the death of either side, and ends by name, harming no "
+    "other, for what is written against the rules",
+    group="venue",
+)
 def test_a_client_that_keeps_the_segments_of_its_logins_keeps_the_memory_of_the_last():
     """All pages of a segment are there from its beginning, in the venue's name."""
     with InlineVenue(TAKES_OVER) as venue:
@@ -225,6 +231,12 @@ def test_a_client_that_keeps_the_segments_of_its_logins_keeps_the_memory_of_the_
         venue.shm("ONE").logout()
 
 
+@pytest.mark.promise(
+    "A session over shared memory is for processes of its user and group that know its key. "
+    "It continues by number after the death of either side, and ends by name, harming no "
+    "other, for what is written against the rules",
+    group="venue",
+)
 def test_logins_whose_answers_are_not_read_are_few_and_wait_for_one_that_is():
     """The system lets a user have only so many descriptors under way: were it too many, nobody
     could be handed over any more, whatever the protocol."""
@@ -237,6 +249,12 @@ def test_logins_whose_answers_are_not_read_are_few_and_wait_for_one_that_is():
         assert [is_answered(end) for end in unread[-3:]] == [True, False, False]
         for end in unread:
             end.close()
+
+
+def test_logins_that_are_read_at_once_keep_no_later_one_waiting():
+    with InlineVenue(TAKES_OVER) as venue:
+        clients = [venue.shm("ONE") for _ in range(2 * MAX_UNREAD_EACH)]
+        assert clients[-1].end == End.NONE
 
 
 def log_in_often(venue, times):

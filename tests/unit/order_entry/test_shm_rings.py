@@ -76,6 +76,12 @@ def test_a_venue_may_sleep_on_sockets_while_all_its_sessions_ring(rings):
         assert all(client.end == End.NONE for client in clients)
 
 
+@pytest.mark.promise(
+    "A session over shared memory is for processes of its user and group that know its key. "
+    "It continues by number after the death of either side, and ends by name, harming no "
+    "other, for what is written against the rules",
+    group="venue",
+)
 def test_a_participant_rings_for_its_requests_and_not_without_end():
     """Each byte wakes a venue that sleeps, and no rate of messages counts it."""
     with InlineVenue([ringing(), ringing("OTHER", 2)]) as venue:
