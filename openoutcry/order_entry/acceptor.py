@@ -76,9 +76,10 @@ MAX_UNREAD, MAX_UNREAD_EACH, UNREAD_LOOK_S = 128, 16, 0.005
 """Logins over shared memory whose answer the client has not taken yet, in all and of one user.  The
 system lets a user have only so many descriptors in messages that nobody has read, and without one
 more no session could be handed over."""
-KEPT_SEGMENTS = 2
-"""Logins of a session whose segments stay whole, for programs that read them to their end.  Of
-those before nothing is kept, however long a client holds them."""
+KEPT_SEGMENTS, KEPT_S = 2, 10.0
+"""Logins of a session whose segments stay whole, for programs that read them to their end, and how
+long after the end of the last one.  Of all others nothing is kept, however long a client holds
+them."""
 PAUSE_TIMES = 9
 """After a wrong password, an address waits this many times as long as the check took before its
 next turn.  So guesses from one address take a tenth of a processor's time in each of its turns."""
@@ -340,10 +341,29 @@ class Acceptor:
     def _keep_segments(self, index: int, *segments: int) -> None:
         """Keep the segments of a session's login until KEPT_SEGMENTS others have come."""
         kept = self.segments.setdefault(index, deque())
+        if not kept:
+            task = asyncio.get_running_loop().create_task(self._look_at_segments(index))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
         kept.append(tuple(map(os.dup, segments)))
-        for segment in kept.popleft() if len(kept) > KEPT_SEGMENTS else ():
-            give_back(segment)
-            os.close(segment)
+        self._give_back(kept, KEPT_SEGMENTS)
+
+    async def _look_at_segments(self, index: int) -> None:
+        """Give the segments of a session back when it has ended, and no login is under way."""
+        kept, block = self.segments[index], self.region.block(index)
+        while kept:
+            await asyncio.sleep(KEPT_S)
+            _, at_s = self.handed[index]
+            is_late = asyncio.get_running_loop().time() - at_s >= KEPT_S
+            if is_late and int(block[session.FD // 8]) < 0:
+                self._give_back(kept, 0)
+
+    def _give_back(self, kept: deque[tuple[int, ...]], left: int) -> None:
+        """Give all but the last segments back."""
+        while len(kept) > left:
+            for segment in kept.popleft():
+                give_back(segment)
+                os.close(segment)
 
     def _check_shm(
         self, request: shm_login.LoginRequest, asked: bytes, peer: shm_login.Peer

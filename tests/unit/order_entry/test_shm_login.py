@@ -12,6 +12,7 @@ from openoutcry.client.shm import ShmRefused
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import shm_login
 from openoutcry.order_entry.acceptor import (
+    KEPT_S,
     KEPT_SEGMENTS,
     LOGINS,
     MAX_UNREAD_EACH,
@@ -226,9 +227,15 @@ def test_a_client_that_keeps_the_segments_of_its_logins_keeps_the_memory_of_the_
             end.close()
         held = [[os.fstat(fd).st_blocks > 0 for fd in pair] for pair in kept]
         assert held == [[False] * 2] * 3 + [[True] * 2] * KEPT_SEGMENTS
+        one = venue.shm("ONE")
+        venue.clock.advance(2 * KEPT_S)
+        assert os.fstat(kept[-1][0]).st_blocks > 0, "while the session goes on"
+        one.logout()
+        venue.clock.advance(2 * KEPT_S)
+        venue.loop.settle()
+        assert not any(os.fstat(fd).st_blocks for pair in kept for fd in pair)
         for fd in (fd for pair in kept for fd in pair):
             os.close(fd)
-        venue.shm("ONE").logout()
 
 
 @pytest.mark.promise(
