@@ -15,7 +15,6 @@ import numpy.typing as npt
 from openoutcry.bench import sessions_live
 from openoutcry.bench.sessions_live import KEY, SILENCE_NS, SYMBOLS, client_nap_us
 from openoutcry.client.shm import ShmConnection
-from openoutcry.client.shm_segments import put_request, reply_at, request_room, state_of
 from openoutcry.host.processes import wake_in_time
 from openoutcry.order_entry import constants
 from openoutcry.order_entry.shm_layout import (
@@ -32,6 +31,7 @@ from openoutcry.order_entry.shm_layout import (
     ShmRequests,
     State,
 )
+from openoutcry.order_entry.shm_segments import put_request, reply_at, request_room, state_of
 from openoutcry.wire import OutcryError, enum_numbers
 from openoutcry.wire.enums import TimeInForce
 from openoutcry.wire.kernel import compile_kernel, kernel

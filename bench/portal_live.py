@@ -27,8 +27,7 @@ import psutil
 from openoutcry.client.fix import FixClient
 from openoutcry.journal.disk import REAL
 from openoutcry.journal.segment import write_zeros
-from openoutcry.order_entry.spec import Protocol
-from openoutcry.portal.trading.broker import read_passwords
+from openoutcry.order_entry.passwords import make_password, password_hasher
 from openoutcry.venue.desk import DeskError, ask
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.errors import OutcryError
@@ -56,6 +55,20 @@ FUNDS = {"USD": 10**15, "BTC": 10**13}
 
 class BenchError(OutcryError):
     """A measured process does not answer as it must."""
+
+
+OWN = """
+[[session]]
+name = "OWN"
+protocol = "fix-4.4"
+participant = {number}
+password = "{hash}"
+cancel_on_disconnect = "none"
+self_trade = "cancel-newest"
+[[port]]
+protocol = "fix-4.4"
+address = "127.0.0.1:{port}"
+"""
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> Any:
@@ -102,10 +115,12 @@ class Venue:
         (folder / "strict.toml").write_text(STRICT)
         self.own = FIRST + people
         """A participant that is no user's, with a session over FIX."""
-        fix = f"--first={self.own}", "--users=1", f"--fix=127.0.0.1:{free_port()}"
-        for options in ((f"--users={people}",), fix):
-            made = [*OUTCRY, "portal", "init", "venue.toml", *options]
-            subprocess.run(made, cwd=folder, check=True, stdout=self._log, stderr=self._log)
+        made = [*OUTCRY, "portal", "init", "venue.toml", f"--users={people}"]
+        subprocess.run(made, cwd=folder, check=True, stdout=self._log, stderr=self._log)
+        self.fix_port, self.password = free_port(), make_password()
+        terms = {"number": self.own, "hash": password_hasher().hash(self.password)}
+        with (folder / "venue.toml").open("a") as file:
+            file.write(OWN.format(port=self.fix_port, **terms))
 
     @contextmanager
     def serving(self) -> Iterator[None]:
@@ -177,10 +192,7 @@ class Venue:
         for asset, amount in FUNDS.items():
             self._fund(self.own, asset, amount)
         file = read_venue(self.folder / "venue.toml")
-        port = next(one for one in file.sessions.ports if one.protocol is Protocol.FIX44)
-        name = f"PORTAL{self.own}"
-        password = read_passwords(self.folder / "journal-portal" / "sessions.json")[name]
-        return FixClient("127.0.0.1", port.port, name, password, target=file.name)
+        return FixClient("127.0.0.1", self.fix_port, "OWN", self.password, target=file.name)
 
     def _code(self, mail: str) -> str:
         lines = (self.folder / "journal-portal" / "mails.jsonl").read_text().splitlines()

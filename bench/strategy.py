@@ -8,10 +8,10 @@ its place.
 """
 
 from openoutcry.bench.colocated_live import Participant
-from openoutcry.client.shm_segments import put_request, reply_at
 from openoutcry.dpdk_shim.authentication import TRAILER_BYTES
 from openoutcry.dpdk_shim.packets import check_packet
 from openoutcry.order_entry.shm_layout import ShmRequests
+from openoutcry.order_entry.shm_segments import put_request, reply_at
 from openoutcry.wire import enum_numbers, sockets
 from openoutcry.wire.big_endian import load_be16, load_be32, load_be64
 from openoutcry.wire.feed_messages import (

@@ -47,7 +47,6 @@ from openoutcry.bench.market_data_live import can_multicast
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.bench.strategy import ANSWER_ROOM, LOST, Strategy, strategy_turn
 from openoutcry.bench.wire_live import sealed_packets
-from openoutcry.client.shm_segments import put_request, request_room
 from openoutcry.dpdk_shim.authentication import TRAILER_BYTES
 from openoutcry.dpdk_shim.packets import build_packets
 from openoutcry.host.processes import fork, wake_in_time
@@ -67,6 +66,7 @@ from openoutcry.order_entry.shm_layout import (
     ShmReply,
     ShmRequest,
 )
+from openoutcry.order_entry.shm_segments import put_request, request_room
 from openoutcry.pipeline.top import RunningPipeline, attached, running_owners
 from openoutcry.runtime.histogram import summary
 from openoutcry.runtime.table import Geometry

@@ -51,11 +51,18 @@ def portal() -> None:
     "--first", default=1000, show_default=True, help="Number of the first one's participant."
 )
 @click.option(
-    "--fix",
+    "--tcp",
     "address",
     default="",
     metavar="HOST:PORT",
-    help="Use sessions over FIX at this address (default: over shared memory, on one host).",
+    help="Take the portal's orders over TCP at this address (default: over shared memory).",
+)
+@click.option(
+    "--from",
+    "network",
+    default="",
+    metavar="NETWORK",
+    help="With --tcp: address or network of the portal's host.",
 )
 @click.option(
     "--user",
@@ -63,7 +70,7 @@ def portal() -> None:
     metavar="NAME",
     help="System user of the portal's processes (default: the venue's own).",
 )
-def init(file: Path, users: int, first: int, address: str, user: str) -> None:
+def init(file: Path, users: int, first: int, address: str, network: str, user: str) -> None:
     """Add the portal's sessions to the venue file FILE.
 
     Run it before the venue's first start, or between two starts. If FILE does not exist, an example
@@ -71,9 +78,11 @@ def init(file: Path, users: int, first: int, address: str, user: str) -> None:
     from openoutcry.portal.init import prepare, write_example
     from openoutcry.venue.file import read_venue
 
+    if bool(address) != bool(network):
+        raise click.UsageError("--tcp and --from are given together")
     if not file.exists():
         click.echo(write_example(file))
-    for line in prepare(read_venue(file), first, users, address, user):
+    for line in prepare(read_venue(file), first, users, address, network, user):
         click.echo(line)
 
 

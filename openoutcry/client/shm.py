@@ -1,4 +1,5 @@
-"""A client of a session over shared memory: on the venue's host, without a system call an order.
+"""A client of a session over shared memory: on the venue's host, without a system call an order; or
+the same over TCP from another host.
 
 >>> from openoutcry.client.shm import ShmClient
 >>> with ShmClient("shm.socket", "ALICE", bytes.fromhex(KEY)) as client:
@@ -7,40 +8,45 @@
 
 Prices are ticks and quantities lots, as in the records.  An order's name is a number of up to 128
 bits, or a text of up to 36 characters.  A broker's session names the participant of each request.
-The client's process must be a user's that the venue's file names.
+The client's process must be a user's that the venue's file names, or at an address that it names.
 """
 
 import asyncio
 import contextlib
-import mmap
 import os
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from openoutcry.client.logged_in import LoggedIn
 from openoutcry.client.shm_feed import ShmFeed
-from openoutcry.client.shm_segments import (
-    begin_wait,
-    must_ring,
-    put_request,
-    request_room,
-    state_of,
-    take_replies,
-)
-from openoutcry.client.waiting import ClientError, SessionEnded, Unreachable
+from openoutcry.client.waiting import ClientError, SessionEnded, Unreachable, connected
 from openoutcry.order_entry import faults, risk_reasons, shm_login
 from openoutcry.order_entry.fix.refusals import Refusal
+from openoutcry.order_entry.shm_frames import (
+    MAX_REPLIES,
+    MAX_REQUESTS,
+    NEWS_BYTES,
+    PIECE_BYTES,
+    FrameError,
+    Frames,
+)
 from openoutcry.order_entry.shm_layout import (
+    HEADER_BYTES,
     ID_TEXT,
     ORIG_TEXT,
     REPLIES_BYTES,
+    REPLY_BYTES,
+    REPLY_SLOTS,
+    REQUEST_BYTES,
+    REQUEST_SLOTS,
     REQUESTS_BYTES,
     TEXT_BYTES,
     End,
@@ -55,6 +61,17 @@ from openoutcry.order_entry.shm_layout import (
     State,
 )
 from openoutcry.order_entry.shm_out import FIRST_COMMON, FIRST_REFUSAL
+from openoutcry.order_entry.shm_segments import (
+    BATCH,
+    HEARTBEAT_S,
+    Segments,
+    begin_wait,
+    must_ring,
+    put_request,
+    request_room,
+    state_of,
+    take_replies,
+)
 from openoutcry.wire.enums import (
     AUX_HALVES,
     EventFlag,
@@ -70,9 +87,11 @@ from openoutcry.wire.unix_socket import connect
 REPLY_DTYPE = ShmReply.dtype(symbol="S8")
 """A reply as numpy sees it; arrays of it are what :meth:`ShmClient.poll_array` returns."""
 LETTERS = {"A": "not authorised", "S": "session not available"}
-HEARTBEAT_S = 1.0
-BATCH = 256
 MIN_NAP_S, MAX_NAP_S = 0.00005, 0.001
+SILENCE_S = 15.0
+"""A venue over TCP that says nothing for longer has gone."""
+LITTLE_ROOM = 3
+"""Slots of the longest request."""
 SPINS = 50
 """Looks for a reply before the client naps."""
 WORD = (1 << 64) - 1
@@ -214,33 +233,26 @@ def _text(name: str) -> bytes:
 class ShmConnection:
     """A logged-in connection: the two segments, mapped, and the socket of the login."""
 
+    magic = shm_login.CHALLENGE_MAGIC
+    feed: ShmFeed | None = None
+
     def __init__(
-        self, end: socket.socket, name: str, key: bytes, first_reply: int = 0, day: str = ""
+        self, end: Any, name: str, key: bytes, first_reply: int = 0, day: str = ""
     ) -> None:
-        """Log in over a connected Unix socket.
+        """Log in over a connected socket.
 
         Raises :class:`ClientError`, or :class:`ShmRefused` if the venue refuses.
         """
-        self.socket = end
-        self.feed: ShmFeed | None = None
+        self.socket, self.is_closed = end, False
         try:
-            asked = end.recv(shm_login.CHALLENGE.size)
+            asked = self._read(shm_login.CHALLENGE.size)
             if not asked:
-                raise ClientError("the venue does not accept processes of this user")
-            shm_login.read_challenge(asked)
+                self._refuse_silence()
+            shm_login.read_challenge(asked, self.magic)
             nonce = secrets.token_bytes(shm_login.NONCE_BYTES)
             sent = shm_login.login(key, asked, name, nonce, first_reply, day)
             end.sendall(sent)
-            data, descriptors, _, _ = socket.recv_fds(end, shm_login.ANSWER.size, 3)
-            with contextlib.ExitStack() as held:
-                for fd in descriptors:
-                    held.callback(os.close, fd)
-                letter, self.day, feed_bytes = shm_login.read_answer(key, sent, data)
-                if letter:
-                    raise ShmRefused(letter)
-                self._map(*descriptors[:2])
-                if feed_bytes:
-                    self.feed = ShmFeed(descriptors[2])
+            self.segments = self._begin(key, asked, sent)
             end.setblocking(False)
         except (OSError, ValueError) as error:
             end.close()
@@ -248,66 +260,215 @@ class ShmConnection:
         except ClientError:
             end.close()
             raise
+        self.views, self.header = self.segments.views, self.segments.header
+        self.requests, self.replies = self.segments.requests, self.segments.replies
 
-    def _map(self, requests: int, replies: int) -> None:
-        for fd, size in ((requests, REQUESTS_BYTES), (replies, REPLIES_BYTES)):
-            if not is_sealed(fd, size):
-                raise shm_login.ShmLoginError(
-                    "the venue's segments are not sealed against a change of size"
-                )
-        self.requests_map = mmap.mmap(requests, REQUESTS_BYTES)
-        self.replies_map = mmap.mmap(replies, REPLIES_BYTES, prot=mmap.PROT_READ)
-        views = (np.frombuffer(one, np.uint8) for one in (self.requests_map, self.replies_map))
-        self.views = tuple(views)
-        self.requests, self.replies = (view.ctypes.data for view in self.views)
-        self.header = ShmReplies(self.replies)
+    def _read(self, size: int) -> bytes:
+        """Return the venue's next message, or nothing at the end."""
+        data: bytes = self.socket.recv(size)
+        return data
+
+    def _refuse_silence(self) -> NoReturn:
+        raise ClientError("the venue does not accept processes of this user")
+
+    def _begin(self, key: bytes, asked: bytes, sent: bytes) -> Segments:
+        """Read the answer to the login that was sent; returns the segments."""
+        data, descriptors, _, _ = socket.recv_fds(self.socket, shm_login.ANSWER.size, 3)
+        with contextlib.ExitStack() as held:
+            for fd in descriptors:
+                held.callback(os.close, fd)
+            feed_bytes = self._answered(key, sent, data)
+            for fd, size in zip(descriptors, (REQUESTS_BYTES, REPLIES_BYTES), strict=False):
+                if not is_sealed(fd, size):
+                    raise shm_login.ShmLoginError(
+                        "the venue's segments are not sealed against a change of size"
+                    )
+            if feed_bytes:
+                self.feed = ShmFeed(descriptors[2])
+            return Segments.mapped(*descriptors[:2])
+
+    def _answered(self, key: bytes, sent: bytes, data: bytes) -> int:
+        """Take the day from the answer to the login; returns the bytes of the feed."""
+        letter, self.day, feed_bytes = shm_login.read_answer(key, sent, data)
+        if letter:
+            raise ShmRefused(letter)
+        return feed_bytes
+
+    def look(self) -> None:
+        """Bring the segments up to date, which the venue writes itself."""
+
+    def published(self, seq: int, count: int) -> None:
+        """Show the venue the ``count`` slots of a request from number ``seq`` on, which may sleep
+        until a byte comes by the socket."""
+        if self.header.rings and must_ring(ShmReplies.of(self.replies), seq):
+            self.ring()
+
+    def ring(self) -> None:
+        """Wake the venue."""
+        with contextlib.suppress(OSError):  # full of bytes, or at its end
+            self.socket.send(b"r")
+
+    def begin_wait(self) -> None:
+        """Take the bytes that have come by the socket, and ask for one with the next reply."""
+        try:
+            while not self.is_closed:
+                self.is_closed = self.socket.recv(64) == b""
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.is_closed = True
+        begin_wait(ShmRequests.of(self.requests))
 
     def has_closed(self) -> bool:
         """The venue has closed its end of the socket: nothing more comes."""
         try:
-            return self.socket.recv(1, socket.MSG_PEEK) == b""
+            return self.is_closed or self.socket.recv(1, socket.MSG_PEEK) == b""
         except BlockingIOError:
             return False
         except OSError:
             return True
-
-    def ring(self) -> None:
-        """Wake the venue, which may sleep until a byte comes by the socket."""
-        with contextlib.suppress(OSError):  # full of bytes, or at its end
-            self.socket.send(b"r")
 
     def close(self) -> None:
         """Close the socket, by which the venue sees that the client has gone."""
         self.socket.close()
 
 
+class TcpConnection(ShmConnection):
+    """The same over TCP: the segments are this process's own, and frames carry what is new in them
+    (order_entry/shm_frames.py)."""
+
+    magic = shm_login.TCP_MAGIC
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size and (more := self.socket.recv(size - len(data))):
+            data += more
+        return data
+
+    def _refuse_silence(self) -> NoReturn:
+        raise Unreachable("the venue closed the connection before the login")
+
+    def _begin(self, key: bytes, asked: bytes, sent: bytes) -> Segments:
+        told = self._read(shm_login.ANSWER.size)
+        self._answered(key, sent, told)
+        ours, theirs = shm_login.frame_keys(key, asked, sent, told)
+        self._sent, self._taken = Frames(ours, MAX_REQUESTS), Frames(theirs, MAX_REPLIES)
+        self._unsent, self._data, self._body = bytearray(), bytearray(), b""
+        self._heard_s = time.monotonic()
+        segments = Segments(bytearray(REQUESTS_BYTES), bytearray(REPLIES_BYTES))
+        self._slots = [
+            view[HEADER_BYTES:].reshape(-1, size)
+            for view, size in zip(segments.views, (REQUEST_BYTES, REPLY_BYTES), strict=True)
+        ]
+        return segments
+
+    def published(self, seq: int, count: int) -> None:
+        slots = self._slots[0][np.arange(seq - 1, seq - 1 + count) % REQUEST_SLOTS]
+        self._unsent += self._sent.sealed(slots.tobytes())
+        self._send()
+
+    def begin_wait(self) -> None:
+        """Do nothing: each reply makes the socket readable."""
+
+    def has_closed(self) -> bool:
+        return self.is_closed
+
+    def look(self) -> None:
+        """Take frames as far as their replies have room.  Raises :class:`SessionEnded` for bytes
+        that are none of the venue's."""
+        self._send()
+        try:
+            while self._take_frame():
+                pass
+        except FrameError as error:
+            self.is_closed = True
+            raise SessionEnded(f"what came is not from the venue: {error}") from None
+
+    def _send(self) -> None:
+        """Send what the connection takes; the rest goes later."""
+        try:
+            while self._unsent:
+                del self._unsent[: self.socket.send(self._unsent)]
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            pass
+        except OSError:
+            self._unsent.clear()  # the venue has closed: what it has taken the next login says
+
+    def _take_frame(self) -> bool:
+        """Take one frame, if it has come and has room; returns whether it was."""
+        while not self._body:
+            body = self._taken.taken(self._data)
+            if body is not None:
+                self._body = body
+            elif not self._receive():
+                return False
+        news, replies = self._body[:NEWS_BYTES], self._body[NEWS_BYTES:]
+        count, rest = divmod(len(replies), REPLY_BYTES)
+        if len(news) < NEWS_BYTES or rest:
+            raise FrameError("a frame that is not made of slots")
+        header, own = self.header, ShmRequests(self.requests)
+        view = self.views[1]
+        if header.state == State.OPENING:
+            view[8:NEWS_BYTES] = np.frombuffer(news[8:], np.uint8)
+            own.replies_read = header.next_reply - 1
+            header.written = header.next_reply - 1
+        if header.written + count > own.replies_read + REPLY_SLOTS:
+            return False
+        places = np.arange(header.written, header.written + count) % REPLY_SLOTS
+        self._slots[1][places] = np.frombuffer(replies, np.uint8).reshape(-1, REPLY_BYTES)
+        header.written += count
+        view[:NEWS_BYTES] = np.frombuffer(news, np.uint8)
+        self._body = b""
+        return True
+
+    def _receive(self) -> bool:
+        """Take the bytes that have come; returns whether there were any."""
+        try:
+            data = self.socket.recv(PIECE_BYTES)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            self.is_closed |= time.monotonic() - self._heard_s > SILENCE_S
+            return False
+        except OSError:
+            data = b""
+        self._heard_s = time.monotonic()
+        self._data += data
+        self.is_closed |= not data
+        return bool(data)
+
+
 class ShmClient(LoggedIn):
-    """A session of a venue on this host.  Not for several threads at once."""
+    """A session of a venue.  Not for several threads at once."""
 
     def __init__(
         self,
-        path: str | Path,
+        at: str | Path | tuple[str, int],
         name: str,
         key: bytes,
         *,
         first_reply: int = 0,
         day: str = "",
         timeout_s: float = 30.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """``path``: of the venue's Unix socket.
+        """``at``: path of the venue's Unix socket, or host and port of another host's; ``tls``: for
+        a port with a certificate.
 
         ``first_reply``: number of the first reply wanted, 1 for all of the day, 0 for only what is
         new.  ``day``: of the stream, "" for today's.
 
         Raises :class:`ClientError`, :class:`ShmRefused` or :class:`SessionEnded`.
         """
-        end = self._dialled(path, timeout_s)
-        self.connection = ShmConnection(end, name, key, first_reply, day)
+        if isinstance(at, tuple):
+            end: Any = connected(*at, timeout_s, tls)
+            self.connection: ShmConnection = TcpConnection(end, name, key, first_reply, day)
+        else:
+            end = self._dialled(at, timeout_s)
+            self.connection = ShmConnection(end, name, key, first_reply, day)
         self._begin(time.monotonic() + timeout_s)
 
     def _dialled(self, path: str | Path, timeout_s: float) -> Any:
-        """A connected socket; room in the venue's queue of logins is waited for, ``timeout_s`` at
-        most.  Raises :class:`Unreachable`."""
+        """A connected Unix socket; room in the venue's queue of logins is waited for, ``timeout_s``
+        at most.  Raises :class:`Unreachable`."""
         end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             connect(end, Path(path), timeout_s)
@@ -322,6 +483,7 @@ class ShmClient(LoggedIn):
     def _begin(self, until_s: float) -> None:
         header, replies = self.connection.header, ShmReplies.of(self.connection.replies)
         while state_of(replies) == State.OPENING:
+            self.connection.look()
             if self.connection.has_closed() and state_of(replies) == State.OPENING:
                 raise SessionEnded("the venue closed the connection during the login")
             if time.monotonic() > until_s:
@@ -339,7 +501,6 @@ class ShmClient(LoggedIn):
         what was sent with a higher number before has had no effect."""
         self.day = self.connection.day
         self.has_ended = False
-        self._rings = bool(header.rings)
         ShmRequests(self.connection.requests).replies_read = self.next_reply - 1
         self._request = np.zeros(64, np.uint8)
         self._words = ShmRequest(self._request.ctypes.data)
@@ -449,7 +610,11 @@ class ShmClient(LoggedIn):
     @property
     def room(self) -> int:
         """Requests that may be sent now."""
-        return int(request_room(ShmReplies.of(self.connection.replies), self.next_request))
+        room = request_room(ShmReplies.of(self.connection.replies), self.next_request)
+        if room < LITTLE_ROOM:
+            self.connection.look()
+            room = request_room(ShmReplies.of(self.connection.replies), self.next_request)
+        return int(room)
 
     def _put(self, kind: Request, id: int | str = 0, orig_id: int | str = 0, **fields: int) -> int:
         self._require_open()
@@ -469,30 +634,27 @@ class ShmClient(LoggedIn):
             request.orig_id, request.orig_id_high = _words(orig_id)
         for name, value in fields.items():
             setattr(request, name, value)
-        requests = self.connection.requests
         for place, text in enumerate(texts, start=1):
             slot = np.frombuffer(text, np.uint8)
-            put_request(requests, slot.ctypes.data, self.next_request + place)
-        seq = self.put(self._request.ctypes.data) + len(texts)
-        self.next_request = seq + 1
-        return seq
+            put_request(self.connection.requests, slot.ctypes.data, self.next_request + place)
+        return self.put(self._request.ctypes.data, 1 + len(texts))
 
-    def put(self, request: int) -> int:
-        """Publish a request, by the address of its 64 bytes; there is room for it."""
+    def put(self, request: int, slots: int = 1) -> int:
+        """Publish a request, by the address of its 64 bytes; there is room for it, and its further
+        slots are there.  Returns its number."""
         seq = self.next_request
         put_request(self.connection.requests, request, seq)
-        if self._rings and must_ring(ShmReplies.of(self.connection.replies), seq):
-            self.connection.ring()
-        self.next_request = seq + 1
+        self.connection.published(seq, slots)
+        self.next_request = seq + slots
         self._sent_s = time.monotonic()
-        return seq
+        return seq + slots - 1
 
     # Replies.
 
     def begin_wait(self) -> None:
         """Ask the venue, in a session that rings, to send a byte by the socket (:meth:`fileno`)
         with its next reply.  Poll once more, and then sleep until the socket is readable."""
-        begin_wait(ShmRequests.of(self.connection.requests))
+        self.connection.begin_wait()
 
     def poll_array(self) -> Any:
         """Replies that have come, as an array (REPLY_DTYPE) that is valid until the next call.
@@ -568,7 +730,9 @@ class ShmClient(LoggedIn):
         """The venue has ended the connection; the socket, which shows its death, is checked each
         64th time, because that takes a system call."""
         self._asked += 1
-        return self._is_over() or (self._asked & 63 == 0 and self.connection.has_closed())
+        if self._is_over() or self.connection.is_closed:
+            return True
+        return self._asked & 63 == 0 and self.connection.has_closed()
 
     def _is_over(self) -> bool:
         return bool(state_of(ShmReplies.of(self.connection.replies)) == State.ENDED)
@@ -576,6 +740,7 @@ class ShmClient(LoggedIn):
     def _take(self) -> int:
         """Copy replies that have come; how many."""
         connection = self.connection
+        connection.look()
         count = int(
             take_replies(
                 connection.requests,

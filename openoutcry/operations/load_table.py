@@ -67,7 +67,7 @@ LISTENERS = (
         ATTACKED,
     ),
     Listener(
-        "sessions: OUCH, FIX, drop copy, shared memory",
+        "sessions: OUCH, FIX, drop copy, shared memory, also over TCP",
         ("order_entry/sessions.py", "order_entry/shm_login.py", "order_entry/acceptor.py"),
         "{order_entry.acceptor.MAX_WAITING} without a login, as many whose login is checked; one "
         "of a session",

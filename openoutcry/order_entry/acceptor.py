@@ -13,7 +13,8 @@ Its process also answers the questions of FIX sessions (order_entry/answer_desk.
 longer than the stage may.
 
 A session over shared memory logs in here as well (order_entry/shm_login.py); its segments are made
-for this one connection, and the stage gets their descriptors with the socket's.
+for this one connection, and the stage gets their descriptors with the socket's.  Of one that logs
+in over TCP this process is the participant (order_entry/shm_frames.py).
 """
 
 import asyncio
@@ -35,6 +36,8 @@ from openoutcry.order_entry.documents import Documents
 from openoutcry.order_entry.fix import logon as fix_logon
 from openoutcry.order_entry.passwords import dummy_hash, password_hasher
 from openoutcry.order_entry.session_region import SessionRegion
+from openoutcry.order_entry.shm_frames import ShmRelay
+from openoutcry.order_entry.shm_segments import Segments
 from openoutcry.order_entry.spec import (
     FIX_BEGIN,
     PortSpec,
@@ -205,7 +208,7 @@ class Acceptor:
                 # No descriptor is left, or the client has gone already.
                 await asyncio.sleep(0.05)
                 continue
-            if port.protocol == Protocol.SHM:
+            if port.path is not None:
                 self.admit_shm(client)
             else:
                 self.admit(client, port, peer, context)
@@ -229,7 +232,7 @@ class Acceptor:
             client.close()
             return
         sessions = [row for row in self.spec.sessions if row.protocol == Protocol.SHM]
-        if not any(shm_login.may_log_in(peer, row.uid, row.gid) for row in sessions):
+        if not any(may_log_in(peer, row) for row in sessions):
             self._count("address not allowed")
             client.close()
             return
@@ -247,6 +250,16 @@ class Acceptor:
             self._count("too many connections")
             oldest.cancel()
 
+    def _has_begun(self) -> None:
+        """The login of this task's connection has come whole."""
+        if (task := asyncio.current_task()) is not None:
+            self._turn_away(self.waiting.begun(task))
+
+    def _has_logged_in(self) -> None:
+        """This task's connection is one with a login."""
+        if (task := asyncio.current_task()) is not None:
+            self.waiting.leave(task)
+
     def _done(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         self.waiting.leave(task)
@@ -263,7 +276,9 @@ class Acceptor:
             client.setblocking(False)
             if client.family != socket.AF_UNIX:  # where nothing waits for more
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if context is None:
+            if port.protocol == Protocol.SHM:
+                await self._let_in_frames(client, address, source, context)
+            elif context is None:
                 await self._let_in_plain(client, port, address, source)
             else:
                 await self._let_in_tls(client, port, address, source, context)
@@ -289,16 +304,11 @@ class Acceptor:
         loop = asyncio.get_running_loop()
         asked = shm_login.challenge(secrets.token_bytes(shm_login.NONCE_BYTES))
         await loop.sock_sendall(client, asked)
-        until_s = loop.time() + LOGIN_S
         try:
-            data = await in_time(loop.sock_recv(client, HAND_BYTES), until_s)
-            if not data:
-                raise Refused("connection lost", "")
-            try:
-                request = shm_login.read_login(data)
-            except shm_login.ShmLoginError as error:
-                raise Refused("malformed login", "") from error
-            index, row = self._check_shm(request, asked, peer)
+            data = await in_time(loop.sock_recv(client, HAND_BYTES), loop.time() + LOGIN_S)
+            request, index, row = self._check_shm(
+                data, asked, f"user {peer.uid}", lambda row: may_log_in(peer, row)
+            )
         except Refused as refused:
             self._count(str(refused), refused.index)
             if refused.letter:
@@ -310,29 +320,21 @@ class Acceptor:
         self.came.clear()
         async with self.unread.turn(f"user {peer.uid}"):
             with contextlib.ExitStack() as ours:
-                pidfd = shm_login.pidfd_of(client, peer)
-                ours.callback(os.close, pidfd)
-                requests = make_sealed(f"{row.name}-requests", shm_layout.REQUESTS_BYTES)
-                ours.callback(os.close, requests)
-                replies = make_sealed(f"{row.name}-replies", shm_layout.REPLIES_BYTES)
-                ours.callback(os.close, replies)
-                theirs = read_only(replies)
-                ours.callback(os.close, theirs)
-                head = struct.pack("<4q", index, request.first_reply, 0, 0)
                 # What the journal notes of a login: this host's address, and the process in place
                 # of a port.
-                message = (head + packed_source(("127.0.0.1", peer.pid))).ljust(HAND_BYTES, b"\0")
-                await self._hand(message, [client.fileno(), pidfd, requests, replies])
-                given, feed_bytes = [requests, theirs], 0
+                source = packed_source(("127.0.0.1", peer.pid))
+                pidfd = shm_login.pidfd_of(client, peer)
+                segments = await self._hand_shm(index, row, request, source, client, pidfd, ours)
+                given, feed_bytes = [segments[0], read_only(segments[1])], 0
+                ours.callback(os.close, given[-1])
                 if self.feed_fd >= 0:
                     given.append(read_only(self.feed_fd))
                     ours.callback(os.close, given[-1])
                     feed_bytes = FEED_BYTES
                 told = shm_login.answer(row.key, request, self.day, feed_bytes)
                 socket.send_fds(client, [told], given)
-                self._keep_segments(index, requests, replies)
-            if (task := asyncio.current_task()) is not None:
-                self.waiting.leave(task)
+                self._keep_segments(index, *segments)
+            self._has_logged_in()
             while is_unread(client):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(UNREAD_LOOK_S):
@@ -365,17 +367,89 @@ class Acceptor:
                 give_back(segment)
                 os.close(segment)
 
+    async def _let_in_frames(
+        self, client: socket.socket, address: str, source: bytes, context: ssl.SSLContext | None
+    ) -> None:
+        """The same over TCP: this process has the segments, and relays their records."""
+        reader, writer = await self._streams(client, address, context)
+        async with _closed(writer):
+            nonce = secrets.token_bytes(shm_login.NONCE_BYTES)
+            asked = shm_login.challenge(nonce, shm_login.TCP_MAGIC)
+            writer.write(asked)
+            until_s = asyncio.get_running_loop().time() + LOGIN_S
+            try:
+                data = await in_time(_exactly(reader, shm_login.LOGIN.size), until_s)
+                self._has_begun()
+                request, index, row = self._check_shm(
+                    data,
+                    asked,
+                    f"address {owner_of(address)}",
+                    lambda row: _is_inside(address, row),
+                )
+            except Refused as refused:
+                self._count(str(refused), refused.index)
+                if refused.letter:
+                    writer.write(shm_login.refusal(refused.letter))
+                return
+            ours, theirs = socket.socketpair()
+            with ours:
+                with theirs, contextlib.ExitStack() as handed:
+                    theirs.setblocking(False)
+                    pidfd = os.pidfd_open(os.getpid())
+                    fds = await self._hand_shm(index, row, request, source, theirs, pidfd, handed)
+                    segments = Segments.mapped(*fds)
+                told = shm_login.answer(row.key, request, self.day)
+                writer.write(told)
+                self._has_logged_in()
+                queue = min(row.queue_bytes, 1 << 20)  # counts towards how far a reader may lag
+                writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_SNDBUF, queue
+                )
+                keys = shm_login.frame_keys(row.key, asked, request.data, told)
+                await ShmRelay(segments, ours, keys).run(reader, writer)
+
+    async def _hand_shm(
+        self,
+        index: int,
+        row: SessionSpec,
+        request: shm_login.LoginRequest,
+        source: bytes,
+        end: socket.socket,
+        pidfd: int,
+        ours: contextlib.ExitStack,
+    ) -> list[int]:
+        """Hand a login over shared memory to the stage: ``end`` of its socket, ``pidfd`` of its
+        process, and two new segments.  Returns their descriptors; ``ours`` closes them and the
+        pidfd."""
+        ours.callback(os.close, pidfd)
+        sizes = {"requests": shm_layout.REQUESTS_BYTES, "replies": shm_layout.REPLIES_BYTES}
+        segments = []
+        for name, size in sizes.items():
+            segments.append(make_sealed(f"{row.name}-{name}", size))
+            ours.callback(os.close, segments[-1])
+        head = struct.pack("<4q", index, request.first_reply, 0, 0)
+        message = (head + source).ljust(HAND_BYTES, b"\0")
+        await self._hand(message, [end.fileno(), pidfd, *segments])
+        return segments
+
     def _check_shm(
-        self, request: shm_login.LoginRequest, asked: bytes, peer: shm_login.Peer
-    ) -> tuple[int, SessionSpec]:
-        """Raises :class:`Refused`."""
+        self, data: bytes, asked: bytes, owner: str, may_log_in: Callable[[SessionSpec], bool]
+    ) -> tuple[shm_login.LoginRequest, int, SessionSpec]:
+        """Read and check a login with a session's key; ``may_log_in``: whether a session may from
+        where the login came.  Raises :class:`Refused`."""
+        if not data:
+            raise Refused("connection lost", "")
+        try:
+            request = shm_login.read_login(data)
+        except shm_login.ShmLoginError as error:
+            raise Refused("malformed login", "") from error
         name = request.name.casefold()
         index, row = self.names.get(name, (0, None))
         now_s = asyncio.get_running_loop().time()
         known = row is not None and row.protocol == Protocol.SHM
-        mine = row is not None and known and shm_login.may_log_in(peer, row.uid, row.gid)
+        mine = row is not None and known and may_log_in(row)
         self._forget_attempts(now_s)
-        tried = self.attempts.setdefault((name if row else "", f"user {peer.uid}"), Attempts())
+        tried = self.attempts.setdefault((name if row else "", owner), Attempts())
         # For a name that is unknown, or another user's, the answer takes as long.
         key = row.key if row is not None and mine else self.no_key
         right = shm_login.is_login_of(key, asked, request)
@@ -396,7 +470,7 @@ class Acceptor:
         if not 0 <= request.first_reply <= MAX_SEQUENCE:
             raise Refused("number too high", "S", index)
         self._require_free(index, row)
-        return index, row
+        return request, index, row
 
     def _failed(self, tried: Attempts, index: int, now_s: float) -> None:
         """Count a failed login, and lock its name for its address after too many."""
@@ -431,18 +505,7 @@ class Acceptor:
         context: ssl.SSLContext,
     ) -> None:
         """The stage gets one end of a pair; this process relays between the other and TLS."""
-        await self.handshakes_each.of(owner_of(address)).wait()
-        await self.handshakes.wait()
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader()
-        protocol = asyncio.StreamReaderProtocol(reader)
-        # From here on the transport closes it, when it has said so: closed under the transport, its
-        # number would be the next connection's while this one is still checked.
-        owned = socket.socket(fileno=client.detach())
-        transport, _ = await loop.connect_accepted_socket(
-            lambda: protocol, owned, ssl=context, ssl_handshake_timeout=LOGIN_S
-        )
-        writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+        reader, writer = await self._streams(client, address, context)
         async with _closed(writer):
             try:
                 index, reply, rest, sequence = await self._login(
@@ -459,13 +522,30 @@ class Acceptor:
                 with theirs:
                     theirs.setblocking(False)
                     await self._hand_over(index, theirs, reply, rest, sequence, source)
-                if (task := asyncio.current_task()) is not None:
-                    self.waiting.leave(task)
+                self._has_logged_in()
                 relays = [_relay(reader, mine_writer), _relay(mine_reader, writer)]
                 tasks = [asyncio.ensure_future(relay) for relay in relays]
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 for way in tasks:
                     way.cancel()
+
+    async def _streams(
+        self, client: socket.socket, address: str, context: ssl.SSLContext | None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Return the streams of a connection, which has TLS if there is a context for it."""
+        if context is not None:
+            await self.handshakes_each.of(owner_of(address)).wait()
+            await self.handshakes.wait()
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        # From here on the transport closes it, when it has said so: closed under the transport, its
+        # number would be the next connection's while this one is still checked.
+        owned = socket.socket(fileno=client.detach())
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: protocol, owned, ssl=context, ssl_handshake_timeout=LOGIN_S if context else None
+        )
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def _login(
         self, read: Callable[[], Coroutine[Any, Any, bytes]], port: PortSpec, address: str
@@ -486,8 +566,7 @@ class Acceptor:
                 raise Refused("connection lost", "")
             data += more
             size = first(data)
-        if (task := asyncio.current_task()) is not None:
-            self._turn_away(self.waiting.begun(task))
+        self._has_begun()
         if port.protocol in FIX_BEGIN:
             return await self._log_on(data, size, port, address)
         try:
@@ -679,11 +758,24 @@ def packed_source(peer: tuple[Any, ...]) -> bytes:
     return ip.packed + struct.pack("<q", peer[1])
 
 
+def may_log_in(peer: shm_login.Peer, row: SessionSpec) -> bool:
+    """Return whether a process of this host may be the session's participant."""
+    return shm_login.may_log_in(peer, row.uid, row.gid)
+
+
 def _is_inside(address: str, row: SessionSpec) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
         ip = ip.ipv4_mapped
     return any(ip in network for network in row.networks)
+
+
+async def _exactly(reader: asyncio.StreamReader, size: int) -> bytes:
+    """Return so many bytes, or nothing if the connection ends before."""
+    try:
+        return await reader.readexactly(size)
+    except asyncio.IncompleteReadError:
+        return b""
 
 
 @contextlib.asynccontextmanager

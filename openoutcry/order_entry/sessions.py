@@ -43,6 +43,7 @@ from openoutcry.order_entry.session_commands import expire_grace_now
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.sessions_state import SessionsError, State, check, sizes_of
+from openoutcry.order_entry.shm_frames import compile_relay
 from openoutcry.order_entry.spec import PortSpec, Protocol, SessionsSpec
 from openoutcry.order_entry.touch_ahead import TouchAhead
 from openoutcry.ring import ProcessIdentity, layout
@@ -129,6 +130,8 @@ class Sessions(State):
         super().__init__(spec, instruments, region, journal)
         self.resumes = self.documents.is_awaited = resumes
         compile_kernel(stage.watch, 3)
+        if any(port.protocol is Protocol.SHM and port.path is None for port in spec.ports):
+            compile_relay()
         self.instruments, self.clock = instruments, shared.clock
         self.stage_socket, self.acceptor_socket = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET

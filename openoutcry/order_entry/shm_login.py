@@ -1,4 +1,5 @@
-"""The login of a session over shared memory: three messages over a Unix socket, and two segments.
+"""The login of a session over shared memory: three messages over a Unix socket, and two segments;
+or the same messages over TCP, and frames (order_entry/shm_frames.py).
 
 ::
 
@@ -29,6 +30,10 @@ from openoutcry.order_entry.shm_layout import REPLIES_BYTES, REQUESTS_BYTES, lay
 from openoutcry.wire.layout import Layout, area, i64
 
 CHALLENGE_MAGIC = int.from_bytes(b"OUTCRYMC", "little")
+TCP_MAGIC = int.from_bytes(b"OUTCRYMT", "little")
+"""Of a challenge over TCP: a login signs it, so one of the two doors cannot be passed off as the
+other."""
+FRAMES_OF_PARTICIPANT, FRAMES_OF_VENUE = b"OUTCRYM>", b"OUTCRYM<"
 LOGIN_MAGIC = int.from_bytes(b"OUTCRYML", "little")
 ANSWER_MAGIC = int.from_bytes(b"OUTCRYMA", "little")
 NONCE_BYTES, TAG_BYTES, KEY_BYTES, NAME_BYTES, DAY_BYTES = 32, 32, 32, 32, 8
@@ -44,7 +49,7 @@ LOCK_S, LOCK_NAP_S = 2.0, 0.01
 class ShmChallenge(Layout, size_bytes=64):
     """The venue's first message."""
 
-    magic: int = i64("CHALLENGE_MAGIC")
+    magic: int = i64("CHALLENGE_MAGIC, over TCP TCP_MAGIC")
     layout: int = i64("number of the segments' layout")
     nonce: int = area(NONCE_BYTES, "drawn for this connection")
 
@@ -95,17 +100,17 @@ class LoginRequest:
     """As it came, the tag included."""
 
 
-def challenge(nonce: bytes) -> bytes:
+def challenge(nonce: bytes, magic: int = CHALLENGE_MAGIC) -> bytes:
     """The venue's first message: its layout, and the nonce that the login must sign."""
-    return CHALLENGE.pack(CHALLENGE_MAGIC, layout_number(), nonce)
+    return CHALLENGE.pack(magic, layout_number(), nonce)
 
 
-def read_challenge(data: bytes) -> None:
+def read_challenge(data: bytes, expected_magic: int = CHALLENGE_MAGIC) -> None:
     """Raises :class:`ShmLoginError` if the venue's layout is another than ours."""
     if len(data) != CHALLENGE.size:
         raise ShmLoginError("the venue sent no challenge")
     magic, layout, _ = CHALLENGE.unpack(data)
-    if magic != CHALLENGE_MAGIC:
+    if magic != expected_magic:
         raise ShmLoginError("the venue sent no challenge")
     if layout != layout_number():
         raise ShmLoginError("the venue's segments have another layout; use its own client")
@@ -177,6 +182,13 @@ def read_answer(key: bytes, sent: bytes, data: bytes) -> tuple[str, str, int]:
     if (requests, replies) != (REQUESTS_BYTES, REPLIES_BYTES):
         raise ShmLoginError("the venue's segments have another size")
     return "", day.rstrip(b"\0").decode("ascii"), feed_bytes
+
+
+def frame_keys(key: bytes, asked: bytes, sent: bytes, told: bytes) -> tuple[bytes, bytes]:
+    """Return the keys of the participant's frames and of the venue's after a login over TCP, by its
+    three messages."""
+    said = asked + sent + told
+    return _tag(key, FRAMES_OF_PARTICIPANT + said), _tag(key, FRAMES_OF_VENUE + said)
 
 
 def _tag(key: bytes, data: bytes) -> bytes:

@@ -24,7 +24,7 @@ class Protocol(IntEnum):
     FIX_DROP_COPY = 7
     """The same as reports of FIX 4.4."""
     SHM = 8
-    """Shared memory, of a process on the same host."""
+    """Shared memory, of a process on the same host; or its records over TCP."""
 
 
 DROP_COPIES = (Protocol.DROP_COPY, Protocol.FIX_DROP_COPY)
@@ -80,7 +80,7 @@ class SessionSpec:
     password_hash: str
     """argon2, in its own text form (``argon2.PasswordHasher().hash``)."""
     networks: tuple[Network, ...] = ()
-    """Whence it may log in; none: from anywhere."""
+    """Whence it may log in; none: from anywhere, and over shared memory only from this host."""
     cancel_on_disconnect: CancelOnDisconnect = CancelOnDisconnect.ALL
     grace_ms: int = 0
     """How long a lost connection may stay lost before its orders go."""
@@ -145,7 +145,7 @@ class PortSpec:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     path: Path | None = None
-    """Shared memory: of the Unix socket, in place of host and port."""
+    """Shared memory: of the Unix socket, in place of host and port of its records over TCP."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from openoutcry.journal.events import NO_LIMIT
 from openoutcry.operations.connection_limits import MAX_WITHOUT_LOGIN, ConnectionLimits, allow_files
 from openoutcry.operations.notify import MailServer
 from openoutcry.operations.web_server import PageErrors, server_of, tls_settings, web_config
-from openoutcry.order_entry.spec import Protocol
 from openoutcry.portal.accounts.accounts import ORIGIN, Accounts
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.challenges import Challenges
@@ -99,14 +98,14 @@ from openoutcry.portal.spot.sockets import (
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
 from openoutcry.portal.spot.trade import SpotOrders
 from openoutcry.portal.spot.user_data import MAX_KEYS, ListenKeys, UserData
-from openoutcry.portal.trading.broker import Broker, read_passwords, require_one_door
-from openoutcry.portal.trading.fix_broker import FixBroker
+from openoutcry.portal.trading.broker import Broker, read_passwords
 from openoutcry.portal.trading.holds import Holds
+from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.portal.trading.people import People
 from openoutcry.portal.trading.service import OrderService
-from openoutcry.portal.trading.shm_broker import ShmBroker, sessions_of
+from openoutcry.portal.trading.session_broker import SessionBroker
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.risk.region import View
@@ -207,8 +206,11 @@ class Portal:
         self.history = Child(file, place.url, "history")
         self.notifier = Child(file, place.url, "notifier", *_notifier_options(settings))
         self.books = [Desk(file, place.url, places) for places in shared.of_books]
-        own = _broker_of(file, self.folder)
-        self.broker = own
+        assets = Markets(file).assets
+        self.choices = read_portal_file(settings.file, assets) if settings.file else PortalFile()
+        keys = read_passwords(self.folder / "sessions.json")
+        own = SessionBroker(file, keys, self.choices.venue)
+        self.broker: Broker = own
         if place.count > 1:
             self.broker = PeerBroker(own, place.index, place.count, self.folder)
         self.mirror = Mirror(file, self.broker.serves)
@@ -216,8 +218,6 @@ class Portal:
         self.broker.heard = lambda participant: self._see()
         self.order_service = OrderService(self.mirror, self.broker, self._keep_looking)
         key = SecretKey(self.folder / "portal.key")
-        assets = self.mirror.markets.assets
-        self.choices = read_portal_file(settings.file, assets) if settings.file else PortalFile()
         self.accounts = self._accounts(key, settings)
         self.keys = ApiKeys(self.accounts)
         self.people = People(file, self.database, own.participants, key)
@@ -515,21 +515,6 @@ class Portal:
     def _catch_up(self, until_seq: int = NO_LIMIT) -> None:
         while self.mirror.poll(until_seq):
             pass
-
-
-def _broker_of(file: VenueFile, folder: Path) -> Broker:
-    """Return the broker over the sessions that the venue file has for the portal: over shared
-    memory, or else over FIX.  Raises :class:`OutcryError`."""
-    passwords = read_passwords(folder / "sessions.json")
-    broker: Broker
-    if sessions_of(file, passwords):
-        require_one_door(file, passwords, Protocol.SHM)
-        broker = ShmBroker(file, passwords)
-    else:
-        broker = FixBroker(file, passwords)
-    if not broker.participants:
-        raise OutcryError(f"{file.path} has no session of the portal; run `outcry portal init`")
-    return broker
 
 
 def _notifier_options(settings: Settings) -> list[str]:

@@ -125,6 +125,9 @@ class PortalFile:
     """A router's file, whose instruments have consolidated books."""
     proofs: Path | None = None
     """A folder of statements of what is owed (``outcry proof make``); None: none are shown."""
+    venue: tuple[str, int] | None = None
+    """The venue's port for the portal's sessions, as this host reaches it; None: as the venue file
+    has it."""
 
     def network(self, asset: str, name: str) -> Network | None:
         """Return a network by its name; without one the asset's first."""
@@ -290,6 +293,7 @@ QUOTES = {
 }
 ROUTES = {"file": Key(text(4_096), "")}
 PROOFS = {"folder": Key(text(4_096), "")}
+VENUE = {"address": Key(door, None)}
 ADDRESSES = {
     "allow": Key(network_list, ()),
     "deny": Key(network_list, ()),
@@ -315,6 +319,7 @@ KNOWN = (
     "synthetic",
     "routing",
     "proofs",
+    "venue",
 )
 
 
@@ -360,6 +365,7 @@ def read_portal_file(path: Path, assets: dict[str, int]) -> PortalFile:
         synthetic=read_synthetic(tables),
         routes=beside / routes if routes else None,
         proofs=beside / proofs if proofs else None,
+        venue=tables.table("venue", VENUE)["address"],
     )
     levels = [((*row[0], "number"), row[1]["number"]) for row in tables.rows("level", LEVEL)]
     tables.distinct(levels, "level")

@@ -570,15 +570,19 @@ def _check_session(
 
 
 def _check_shm(tables: Tables, path: Any, row: dict[str, Any]) -> None:
-    """A session over shared memory: a name, and nothing of a network."""
+    """A session over shared memory: its name, and what a login over TCP needs."""
     name = row["name"]
     if name is not None and not spec.FIX_NAME.fullmatch(name):
         tables.wrong(
             (*path, "name"),
             f"{name!r}: a session over shared memory has 1 to 32 letters, digits, - _ .",
         )
-    if row["networks"]:
-        tables.wrong((*path, "networks"), "a session over shared memory is on this host")
+    ports = tables.given_rows("port")
+    over_tcp = [port for _, port in ports if port.get("protocol") == "shm" and "address" in port]
+    if row["networks"] and not over_tcp:
+        tables.wrong((*path, "networks"), "no port of shm has an address for logins from there")
+    if row["networks"] and not row["rings"]:
+        tables.wrong((*path, "rings"), "a session that logs in over TCP needs rings = true")
 
 
 def _check_comp_ids(tables: Tables, path: Any, name: str | None, ours: str) -> None:
@@ -637,9 +641,9 @@ def _ports(tables: Tables, folder: Path) -> tuple[list[spec.PortSpec], PortSpec 
             if row["certificate"]:
                 tables.wrong((*path, "certificate"), "packets cannot use TLS")
             packets = row["device"] or _udp_device(row["address"])
-        elif row["protocol"] == spec.Protocol.SHM:
+        elif row["protocol"] == spec.Protocol.SHM and not row["address"]:
             if any(port.path is not None for port in ports):
-                tables.wrong((*path, "protocol"), "there is at most one port of shared memory")
+                tables.wrong((*path, "protocol"), "there is at most one path of shared memory")
             if row["certificate"]:
                 tables.wrong((*path, "certificate"), "shared memory cannot use TLS")
             at = folder.absolute() / (row["path"] or SHM_PATH)
@@ -663,8 +667,8 @@ def _check_place(tables: Tables, path: Any) -> None:
     if _given(tables, path, "path") is not None and not is_shm:
         tables.wrong((*path, "path"), "applies only to a port of shared memory")
     if is_shm:
-        if address or device:
-            tables.wrong((*path, "address" if address else "device"), "shared memory has a path")
+        if device or (address and _given(tables, path, "path") is not None):
+            tables.wrong((*path, "device" if device else "address"), "shared memory has a path")
     elif device and not takes_packets:
         tables.wrong((*path, "device"), "applies only to a port of packets")
     elif device and address:

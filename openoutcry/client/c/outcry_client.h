@@ -358,7 +358,7 @@ static_assert(offsetof(struct outcry_replies, requests_read) == 64, "replies");
 static_assert(offsetof(struct outcry_replies, written) == 128, "replies");
 
 struct outcry_challenge { /* The venue's first message. */
-    int64_t magic; /* CHALLENGE_MAGIC */
+    int64_t magic; /* CHALLENGE_MAGIC, over TCP TCP_MAGIC */
     int64_t layout; /* number of the segments' layout */
     uint8_t nonce[32]; /* drawn for this connection */
     uint8_t unused_0[16];

@@ -1,28 +1,18 @@
-"""What the portal asks of a venue in a participant's name, whatever session carries it.
+"""What the portal asks of a venue in a participant's name.
 
 The answer to a request is what the mirror shows of it: an order counts once its command is
 released. A broker only reports what never became a command.
 """
 
-import asyncio
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from openoutcry.client import ClientError
-from openoutcry.client.waiting import Unreachable
-from openoutcry.order_entry.spec import Protocol as Door
-from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.private_file import require_private
-
-REOPENS_S, RETRY_S = 15.0, 0.1
-"""How long a venue that never closes is waited for, and from one attempt to the next."""
-Client = TypeVar("Client")
 
 
 class BrokerError(OutcryError):
@@ -75,20 +65,6 @@ Refused = Callable[[int, str, Refusal], None]
 """Participant, client's name of the request, why."""
 
 
-async def logged_in(log_in: Callable[[], Client], file: VenueFile) -> Client:
-    """Return what ``log_in`` returns in a thread.  A venue that never closes opens its doors again
-    within seconds, at a reset of its sessions or a restart, and is waited for.  Raises
-    :class:`BrokerError`."""
-    until_s = time.monotonic() + (REOPENS_S if file.calendar.never_closes else 0.0)
-    while True:
-        try:
-            return await asyncio.to_thread(log_in)
-        except (ClientError, OSError) as error:
-            if not isinstance(error, Unreachable) or time.monotonic() >= until_s:
-                raise BrokerError(f"the venue takes no orders now: {error}") from None
-        await asyncio.sleep(RETRY_S)
-
-
 class Broker(Protocol):
     """Sends in the name of any participant that the portal serves."""
 
@@ -137,15 +113,3 @@ def read_passwords(path: Path) -> dict[str, str]:
     if type(document) is not dict or any(type(one) is not str for one in document.values()):
         raise OutcryError(f"{path}: a JSON object of passwords by session is expected")
     return document
-
-
-def require_one_door(file: VenueFile, keys: dict[str, str], door: Door) -> None:
-    """Raise :class:`OutcryError` if a venue file has sessions of the portal by another protocol: a
-    portal has one broker, so their participants could neither trade nor cancel."""
-    for row in file.sessions.sessions:
-        if row.name in keys and row.protocol is not door:
-            how = "with --fix" if door is Door.SHM else "without --fix"
-            raise OutcryError(
-                f"{file.path}: session {row.name} of the portal has another protocol, and its "
-                f"participant would have no broker; more sessions need `outcry portal init` {how}"
-            )

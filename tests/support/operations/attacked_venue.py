@@ -60,6 +60,9 @@ address = "127.0.0.1:{ouch}"
 [[port]]
 protocol = "shm"
 path = "shm.socket"
+[[port]]
+protocol = "shm"
+address = "127.0.0.1:{shm}"
 [[session]]
 name = "ONE"
 protocol = "ouch-4.2"
@@ -85,6 +88,14 @@ name = "LOCAL"
 protocol = "shm"
 participant = 1
 key = "{key}"
+[[session]]
+name = "FAR"
+protocol = "shm"
+participant = 1
+key = "{key}"
+networks = ["127.0.0.0/8"]
+rings = true
+second_login = "take-over"
 [market_data]
 interface = "127.0.0.1"
 heartbeat_ms = 50
@@ -96,7 +107,7 @@ depth = "239.193.9.2:{depth}"
 pages = "127.0.0.1:{pages}"
 snapshots = "127.0.0.1:{snapshots}"
 """
-PORTS = ("fix", "ouch", "feed", "stream", "depth", "pages", "snapshots")
+PORTS = ("fix", "ouch", "shm", "feed", "stream", "depth", "pages", "snapshots")
 
 
 GAVE_WAY = ("does not accept", "reset by peer", "Broken pipe", "not available")
@@ -325,6 +336,15 @@ class AttackedVenue:
 
         return str(path), b"L" * 128, ask, self.of_venue, {"kind": socket.SOCK_SEQPACKET}
 
+    def shared_memory_over_tcp(self) -> Any:
+        """The same logins over TCP."""
+        address = self.at(self.ports["shm"])
+
+        def ask() -> None:
+            ShmClient(address, "FAR", KEY, timeout_s=BOUND_S).logout()
+
+        return address, b"L" * 128, ask, self.of_venue, {}
+
     def market_pages(self) -> Any:
         """Market data for pages."""
         address, opening = self.at(self.ports["pages"]), upgrade("/")
@@ -401,7 +421,8 @@ class AttackedVenue:
 DOORS = (
     "portal_requests", "portal_ws_api", "portal_streams", "portal_own_stream", "portal_quotes",
     "portal_broker", "console", "console_socket", "screen", "screen_socket", "ouch",
-    "fix", "shared_memory", "desk", "market_pages", "feed_stream", "feed_snapshots", "metrics",
+    "fix", "shared_memory", "shared_memory_over_tcp", "desk",
+    "market_pages", "feed_stream", "feed_snapshots", "metrics",
 )  # fmt: skip
 """Methods of :class:`AttackedVenue`, each a listener."""
 

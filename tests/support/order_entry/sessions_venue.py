@@ -99,10 +99,11 @@ def serve(document):
     known = document["ports"]
     ports = [
         PortSpec(protocol, "127.0.0.1", known.get(protocol.name, 0), *tls)
-        if protocol != Protocol.SHM
-        else PortSpec(protocol, "", 0, path=Path(document["shm"]))
         for protocol in sorted({row.protocol for row in rows})
+        if protocol != Protocol.SHM or document.get("tcp")
     ]
+    if "shm" in document:
+        ports.append(PortSpec(Protocol.SHM, "", 0, path=Path(document["shm"])))
     sizes = SMALL | document.get("sizes", {})
     sessions = SessionsSpec(tuple(rows), tuple(ports), day=DAY, day_begin_ns=1, **sizes)
     journal = Path(document["journal"]) if document.get("journal") else None
@@ -150,7 +151,7 @@ def serve(document):
 
 class Venue:
     """The process, from its first port to its end; ``shm``: path of the Unix socket, where a
-    session is over shared memory."""
+    session is over shared memory; ``tcp``: True, where one is over TCP."""
 
     def __init__(self, sessions, journal=None, **more):
         self.document = {"sessions": sessions, "journal": journal and str(journal), **more}
@@ -164,7 +165,8 @@ class Venue:
 
     def start(self):
         command = [sys.executable, __file__, json.dumps(self.document)]
-        wanted = {row.get("protocol", Protocol.OUCH42) for row in self.document["sessions"]}
+        wanted = len({row.get("protocol", Protocol.OUCH42) for row in self.document["sessions"]})
+        wanted += "shm" in self.document and bool(self.document.get("tcp"))
         self.process = warm_outcry.Process(
             command, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -177,8 +179,8 @@ class Venue:
                 self.ports[address[1]] = int(address[2])
                 open_ports.add(address[1])
             elif self.notes[-1].startswith("SHM at "):
-                open_ports.add("SHM")
-            if len(open_ports) == len(wanted):
+                open_ports.add("shm")
+            if len(open_ports) == wanted:
                 self.port = self.ports.get("OUCH42", 0)
                 return
         raise AssertionError(f"the venue ended with {self.process.wait()}: {self.notes}")

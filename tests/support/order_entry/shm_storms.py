@@ -61,9 +61,12 @@ def row(name: str, number: int, **more: Any) -> dict[str, Any]:
     return {"name": name, "participant": number, "protocol": SHM, **more}
 
 
-def trader(path: str, tmp_path: Path, name: str, orders: int, deaths: list[int]) -> Any:
+At = str | tuple[str, int]
+
+
+def trader(at: At, tmp_path: Path, name: str, orders: int, deaths: list[int]) -> Any:
     asked = {
-        "path": path,
+        "at": at,
         "name": name,
         "key": KEY.hex(),
         "orders": orders,
@@ -81,7 +84,7 @@ def new_orders(journal: Path, participant: int) -> Any:
     return orders[(orders["kind"] == CommandKind.NEW) & (orders["participant"] == participant)]
 
 
-def check(process: Any, path: str, tmp_path: Path, name: str, orders: int, deaths: int) -> int:
+def check(process: Any, at: At, tmp_path: Path, name: str, orders: int, deaths: int) -> int:
     """Every order was accepted once, is in the journal once, and its replies come again the same
     from the first one on, all of this participant's; how many replies."""
     said, _ = process.communicate(timeout=10 * BOUND_S + deaths)
@@ -90,7 +93,7 @@ def check(process: Any, path: str, tmp_path: Path, name: str, orders: int, death
     assert report["died"] == deaths
     assert report["accepted"] == list(range(1, orders + 1))
     assert len(new_orders(tmp_path / "journal", number)) == orders
-    with ShmClient(path, name, KEY, first_reply=1) as client:
+    with ShmClient(at, name, KEY, first_reply=1) as client:
         told, again = (tmp_path / f"{name}.told").read_bytes(), b""
         while len(again) < len(told):
             again += client.poll_array().tobytes()
@@ -123,11 +126,18 @@ def is_gone(group: int) -> bool:
 
 
 def kills(
-    tmp_path: Path, participants: int, stages: int, venues: int = 0, seed: int = 0
+    tmp_path: Path,
+    participants: int,
+    stages: int,
+    venues: int = 0,
+    seed: int = 0,
+    over_tcp: bool = False,
 ) -> dict[str, int]:
     """Kill a participant in mid-write, the sessions' process under two of them, and the whole venue
     so often."""
-    path, draw = str(tmp_path / "shm.socket"), Random(seed)
+    draw = Random(seed)
+    more: dict[str, Any] = {"tcp": True} if over_tcp else {"shm": str(tmp_path / "shm.socket")}
+    terms = {"networks": ("127.0.0.0/8",), "rings": True} if over_tcp else {}
     own = list(
         itertools.accumulate(draw.randrange(1, 2 * ORDERS_A_KILL) for _ in range(participants))
     )
@@ -141,16 +151,17 @@ def kills(
         for n, place in zip(range(stages + venues), places, strict=False)
     ]
     with Venue(
-        [row(f"S{n}", n, cancel_on_disconnect=0) for n in (1, 2)],
+        [row(f"S{n}", n, cancel_on_disconnect=0, **terms) for n in (1, 2)],
         tmp_path / "journal",
         durability="durable",
         housekeeping_cores=0,
         deaths=deaths,
         sizes=SIZES,
-        shm=path,
+        **more,
     ) as venue:
-        one = trader(path, tmp_path, "S1", orders, own)
-        two = trader(path, tmp_path, "S2", orders, [])
+        at: At = more.get("shm") or ("127.0.0.1", venue.ports["SHM"])
+        one = trader(at, tmp_path, "S1", orders, own)
+        two = trader(at, tmp_path, "S2", orders, [])
         looks = 0
         while one.poll() is None or two.poll() is None:
             assert not [*holders(one.pid, "S2"), *holders(two.pid, "S1")], (
@@ -163,12 +174,15 @@ def kills(
                 venue.process.stdout.close()
                 venue.document["deaths"] = deaths = deaths[deaths_before(deaths) :]
                 venue.start()
-        replies = check(one, path, tmp_path, "S1", orders, participants)
-        replies += check(two, path, tmp_path, "S2", orders, 0)
+        replies = check(one, at, tmp_path, "S1", orders, participants)
+        replies += check(two, at, tmp_path, "S2", orders, 0)
         group = venue.process.pid
+        # The acceptor keeps descriptors of a session's last segments.
         wait_until(
-            lambda: not [*holders(group, "S1"), *holders(group, "S2")],
-            "ended sessions' memory goes",
+            lambda: all(
+                text.startswith("/memfd:") for name in ("S1", "S2") for text in holders(group, name)
+            ),
+            "ended sessions' memory is mapped no more",
         )
         report: dict[str, Any] = venue.stop()
     assert len(report["restarts"]) == len(deaths)

@@ -1,5 +1,5 @@
-"""A participant over shared memory that is killed in mid-write, again and again, and that always
-continues by number: ``python -m tests.support.order_entry.shm_trader JSON``.
+"""A participant over shared memory, or over TCP, that is killed in mid-write, again and again, and
+that always continues by number: ``python -m tests.support.order_entry.shm_trader JSON``.
 
 Each life is a forked process that knows nothing of those before but what the venue says and the
 file of replies that they have read.  It prints what has become of all its orders.
@@ -11,13 +11,14 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from openoutcry.client import ClientError
-from openoutcry.client.shm import REPLY_DTYPE, ShmClient
+from openoutcry.client.shm import REPLY_DTYPE, ShmClient, TcpConnection
 from openoutcry.order_entry.shm_layout import Reply, Request, ShmRequest
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 from tests.support.order_entry.shm_attacker import slot_of
@@ -34,7 +35,8 @@ class Life:
 
     def __init__(self, asked: dict[str, Any], die_at: int, way: int) -> None:
         """``die_at``: number of the request at which it dies, 0: it lives."""
-        self.path, self.name = asked["path"], asked["name"]
+        at, self.name = asked["at"], asked["name"]
+        self.at = tuple(at) if isinstance(at, list) else at
         self.key = bytes.fromhex(asked["key"])
         self.orders, self.told_path = asked["orders"], Path(asked["told"])
         self.die_at, self.way = die_at, way
@@ -45,7 +47,7 @@ class Life:
         until_s = time.monotonic() + BOUND_S
         while True:
             try:
-                return ShmClient(self.path, self.name, self.key, first_reply=1)
+                return ShmClient(self.at, self.name, self.key, first_reply=1)
             except ClientError:
                 # The venue is down, or does not know yet that the life before has ended.
                 if time.monotonic() > until_s:
@@ -115,6 +117,10 @@ class Life:
             slot.price_ticks, slot.qty_lots = 10_000, 1
         if self.way > 1:
             slot.seq = client.next_request
+            client.connection.published(client.next_request, 1)
+        elif isinstance(client.connection, TcpConnection):
+            with suppress(OSError):  # the venue may have died before it
+                client.connection.socket.send(b"\x40\0\0\0" + bytes(40))
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -19,22 +19,22 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 from urllib.parse import urlencode
 
 import httpx
 import numpy as np
 
 from openoutcry.client.portal import solved
+from openoutcry.host.processes import named_children
 from openoutcry.order_entry.shm_layout import HEADER_BYTES, Request, ShmRequest
-from openoutcry.portal import init
+from openoutcry.portal.init import prepare
 from openoutcry.venue.desk import ask
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.errors import OutcryError
 from tests.support import plain_http
 from tests.support.pipeline import warm_outcry
 from tests.support.portal import served_portal
-from tests.support.portal.people import CHEAP, PASSWORD, last_code
+from tests.support.portal.people import PASSWORD, last_code
 from tests.support.processes import OUTCRY, free_port
 from tests.support.venue.served_venue import ServedVenue
 from tests.support.waiting import BOUND_S, LOOK_S, wait_until
@@ -183,10 +183,10 @@ class PortalVenue:
         *options: str,
         more: str = "",
         text: str = "",
-        fix: str = "",
+        is_far: bool = False,
     ) -> None:
-        """``text``: the venue's file, and ``more`` of it; ``fix``: address of the venue's port for
-        the portal's sessions, "": over shared memory."""
+        """``text``: the venue's file, and ``more`` of it; ``is_far``: the portal's orders come over
+        TCP, as from another host."""
         below = re.search(r"/pytest-of-[^/]+/pytest-\d+/(?:popen-gw\d+/)?(.*)", str(folder))
         if below and len(below[1]) > MAX_BELOW and "--database" not in options:
             raise ValueError(f"{below[1]}: use tmp_path_factory.mktemp('v'), {MAX_BELOW} at most")
@@ -194,10 +194,9 @@ class PortalVenue:
         self.people: list[Person] = []
         self.port = free_port()
         self.venue = ServedVenue(folder, NOW, "", (text or venue_text()) + more)
-        # As `outcry portal init`, whose hashes for FIX take 0.2 s of a processor for each user, and
-        # as much at each login.
-        with patch.object(init, "password_hasher", lambda: CHEAP):
-            init.prepare(read_venue(folder / "venue.toml"), FIRST, users, fix)
+        self.is_far = is_far
+        where = (f"127.0.0.1:{free_port()}", "127.0.0.0/8") if is_far else ()
+        prepare(read_venue(folder / "venue.toml"), FIRST, users, *where)
         (folder / "portal.toml").write_text(CHOICES)
         self.portal: subprocess.Popen[str] | None = None
 
@@ -271,24 +270,36 @@ class PortalVenue:
         return outcome
 
     def sessions_process(self) -> int:
-        """Pid of the venue's process that has the portal's connections."""
+        """Pid of the venue's process that has the portal's sessions."""
+        acceptor = self.acceptor()
 
         def found() -> list[int]:
-            return [pid for pid in self.venue.children() if PORTAL_MEMORY in maps_of(pid)]
+            others = [pid for pid in self.venue.children() if pid != acceptor]
+            return [pid for pid in others if PORTAL_MEMORY in maps_of(pid)]
 
         return int(wait_until(found, "the portal is logged in")[0])
 
+    def acceptor(self) -> int:
+        """Pid of the venue's process that lets sessions in."""
+
+        def found() -> list[int]:
+            assert self.venue.process is not None
+            rows = named_children(self.venue.process.pid)
+            return [pid for name, pid in rows if "acceptor" in name]
+
+        return int(wait_until(found, "the venue lets sessions in")[0])
+
     def last_requests(self) -> dict[str, int]:
-        """Numbers of the last requests of orders in the memory that the portal writes, by session;
-        nothing if it has none."""
+        """Numbers of the last requests of orders in the memory that the portal writes, or over TCP
+        the venue's acceptor for it, by session; nothing if it has none."""
         assert self.portal is not None
-        found = {}
-        for line in maps_of(self.portal.pid).splitlines():
+        found, writer = {}, self.acceptor() if self.is_far else self.portal.pid
+        for line in maps_of(writer).splitlines():
             place, *_, path = line.split(maxsplit=5)
             if PORTAL_MEMORY not in path or "-requests" not in path:
                 continue
             begin, end = (int(number, 16) for number in place.split("-"))
-            with Path(f"/proc/{self.portal.pid}/mem").open("rb", buffering=0) as memory:
+            with Path(f"/proc/{writer}/mem").open("rb", buffering=0) as memory:
                 data = os.pread(memory.fileno(), end - begin, begin)
             slots = np.frombuffer(data[HEADER_BYTES:], ShmRequest.dtype())
             ours = np.isin(slots["kind"], [Request.ENTER, Request.REPLACE, Request.CANCEL])

@@ -288,7 +288,7 @@ class ShmParty(Party):
         """What a method of the client would send."""
         sent: list[bytes] = []
         number = self.client.next_request
-        self.client.put = lambda at: sent.append(string_at(at, REQUEST_BYTES)) or 0  # type: ignore
+        self.client.put = lambda at, slots: sent.append(string_at(at, REQUEST_BYTES)) or 0  # type: ignore
         try:
             getattr(self.client, method)(*arguments, **fields)
         finally:

@@ -1,5 +1,5 @@
 """The venue dies while an order of the portal waits in its memory: the client is told that nothing
-was sent where that is known, and the order's name is free."""
+was sent where that is known, and the order's name is free; over shared memory and over TCP."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ UNSENT = {"code": -1001, "msg": "Internal error; the venue did not take the requ
 UNKNOWN = -1007
 
 
-@pytest.fixture(scope="module")
-def portal(tmp_path_factory):
-    with PortalVenue(tmp_path_factory.mktemp("broker"), 8) as venue:
+@pytest.fixture(scope="module", params=[False, True], ids=["memory", "tcp"])
+def portal(tmp_path_factory, request):
+    with PortalVenue(tmp_path_factory.mktemp("broker"), 8, is_far=request.param) as venue:
         yield venue
 
 
@@ -77,7 +77,8 @@ def test_the_venue_dies_with_an_order_that_it_has_not_taken(portal):
     person = portal.person(USD=10**6 * USD)
     with portal.client(person) as client, ThreadPoolExecutor(1) as pool:
         assert client.order("BUY", "0.1", "100", newClientOrderId="first").status_code == 200
-        stopped(portal.venue.children())
+        # The one that lets sessions in goes on: over TCP it puts the order into the memory.
+        stopped([pid for pid in portal.venue.children() if pid != portal.acceptor()])
         asked = waiting_order(portal, pool, client, "lost")
         portal.venue.kill()
         portal.venue.start()
@@ -93,3 +94,27 @@ def test_the_venue_dies_with_an_order_that_it_has_not_taken(portal):
         placed = wait_until(is_there, "the venue takes orders")
         assert placed != again or answer.json()["code"] == UNKNOWN
         assert (entered(client, "first"), entered(client, "lost")) == (["NEW"], ["NEW"])
+
+
+def test_the_portal_and_the_venues_acceptor_are_killed_in_turns(portal):
+    """Orders are there once, whichever answer their client had, and their session cancels them."""
+    person = portal.person(USD=10**6 * USD)
+    with portal.client(person) as client:
+        for turn in range(4):
+            if turn % 2:
+                portal.stop_portal(signal.SIGKILL)
+                portal.start_portal()
+            else:
+                os.kill(portal.acceptor(), signal.SIGKILL)
+            name = f"turn-{turn}"
+
+            def is_there(name=name):
+                said = client.order("BUY", "0.1", "100", newClientOrderId=name).json()
+                return said.get("status") == "NEW" or said["code"] == -2010
+
+            wait_until(is_there, "the venue takes orders")
+            assert entered(client, name) == ["NEW"]
+        open_ones = client.get("/api/v3/openOrders", symbol="BTCUSD").json()
+        assert sorted(row["clientOrderId"] for row in open_ones) == [f"turn-{n}" for n in range(4)]
+        gone = client.request("DELETE", "/api/v3/openOrders", symbol="BTCUSD").json()
+        assert {row["status"] for row in gone} == {"CANCELED"}

@@ -48,8 +48,11 @@ while True:
     "other, for what is written against the rules",
     group="venue",
 )
-def test_participants_and_the_sessions_process_are_killed_and_no_order_is_lost_or_doubled(tmp_path):
-    kills(tmp_path, participants=5, stages=2, venues=1)
+@pytest.mark.parametrize("over_tcp", [False, True])
+def test_participants_and_the_sessions_process_are_killed_and_no_order_is_lost_or_doubled(
+    tmp_path, over_tcp
+):
+    kills(tmp_path, participants=5, stages=2, venues=1, over_tcp=over_tcp)
 
 
 def test_hostile_writes_of_a_process_leave_the_others_session_as_it_is(tmp_path):

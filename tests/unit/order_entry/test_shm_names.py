@@ -7,7 +7,6 @@ import pytest
 from openoutcry.client import SessionEnded
 from openoutcry.client.drop_copy import read_copy
 from openoutcry.client.shm import RequestsFull, reason_name
-from openoutcry.client.shm_segments import put_request
 from openoutcry.journal import JournalReader
 from openoutcry.order_entry.command_metadata import BLOCK_KEY, unpack
 from openoutcry.order_entry.sessions_checkpoint import make_sessions_checkpoint
@@ -20,6 +19,7 @@ from openoutcry.order_entry.shm_layout import (
     ShmRequestName,
     name_text,
 )
+from openoutcry.order_entry.shm_segments import put_request
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from openoutcry.portal.trading.mirror import names_of_few
 from openoutcry.surveillance.audit.rows import Sources, session_metadata_of

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from openoutcry.client.fix import FixClient, FixNumbers, write_message
 from openoutcry.client.shm import ShmClient
 from openoutcry.matcher import Engine
 from openoutcry.order_entry import command_metadata, shm_in
@@ -23,11 +22,10 @@ from openoutcry.order_entry.shm_layout import (
 )
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.native.orders import NativeOrders, NewOrderBody
-from openoutcry.portal.trading.fix_broker import FixBroker, _Connection
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.orders import ParticipantOrders
 from openoutcry.portal.trading.service import OrderService
-from openoutcry.portal.trading.shm_broker import ShmBroker
+from openoutcry.portal.trading.session_broker import SessionBroker
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import (
     CommandKind,
@@ -41,7 +39,6 @@ from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.order_types import BUDGETS, PEGS, STOPS, TRAILING, TRAILING_BPS, UNPRICED
 from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
-from tests.support.order_entry.fix_codec import Codec
 
 T = OrderType
 CENTRE, WIDTH, MAX_LOTS, MOST_BPS = 5_000, 300, 4_000, 2_000
@@ -62,40 +59,15 @@ TYPE = {kind: kind.name.lower() for kind in OrderType} | {
 FIELDS = "price_ticks", "qty_lots", "aux", "side", "order_type", "time_in_force"
 
 
-class Line(FixClient):
-    """A client whose messages go nowhere: it keeps the last."""
-
-    def __init__(self):
-        self.numbers = FixNumbers()
-
-    def _send(self, kind, fields, now=""):
-        head = ((35, kind), (49, "FIRM"), (56, "VENUE"), (34, "1"), (52, self._utc_text()))
-        self.message = write_message((*head, *fields))
-
-
-class OverFix:
-    """A broker over FIX, and what the venue's session reads of its messages."""
-
-    def __init__(self, instruments):
-        self.broker = object.__new__(FixBroker)
-        decimals = SimpleNamespace(price_decimals={"GOLD": 2})
-        self.broker.file = SimpleNamespace(sessions=decimals)
-        self.line, self.codec = Line(), Codec()
-
-    async def sent(self, order):
-        self.broker._connections = {1: _Connection(self.line, asyncio.Event())}
-        await self.broker.enter(1, order)
-        return self.codec.decode(self.line.message)
-
-
 class Slots(ShmClient):
     """A client whose requests go nowhere: its memory has the last."""
 
-    room, has_ended, _rings = 1024, False, False
+    room, has_ended = 1024, False
 
     def __init__(self):
         self.memory = np.zeros(REQUESTS_BYTES, np.uint8)
-        self.connection = SimpleNamespace(requests=self.memory.ctypes.data)
+        terms = {"published": lambda seq, count: None}
+        self.connection = SimpleNamespace(requests=self.memory.ctypes.data, **terms)
         self._request = np.zeros(REQUEST_BYTES, np.uint8)
         self._words = ShmRequest(self._request.ctypes.data)
 
@@ -103,8 +75,8 @@ class Slots(ShmClient):
         self.next_request = 1
 
 
-class OverMemory:
-    """A broker over shared memory, and what the venue's session reads of its requests."""
+class Sent:
+    """The broker, and what the venue's session reads of its requests."""
 
     def __init__(self, instruments):
         self.symbols = session_block.Symbols(instruments)
@@ -112,7 +84,7 @@ class OverMemory:
         words = self.symbols.words() | {RANGE_COUNT: 1, RANGES: 1, RANGES + 8: 1}
         for offset, value in words.items():
             self.block[offset // 8] = value
-        self.client, self.broker = Slots(), object.__new__(ShmBroker)
+        self.client, self.broker = Slots(), object.__new__(SessionBroker)
         self.broker.file = SimpleNamespace(sessions=SimpleNamespace(symbols=()))
         session = SimpleNamespace(client=self.client, asked={})
         self.broker.sessions, self.broker._of = [session], {1: 0}
@@ -134,7 +106,7 @@ class OverMemory:
 class Portal:
     """What an order passes from a request to the venue's session."""
 
-    def __init__(self, instruments, door):
+    def __init__(self, instruments):
         row = instruments[0]
         code = bytes(row["symbol"])
         self.market = Market(0, "GOLD", code, "GOLD", "G", "USD", 3, 4, 2, 10, 1, row)
@@ -149,13 +121,13 @@ class Portal:
             is_trading=lambda index: False,
             state_of=lambda index: InstrumentState.TRADING,
         )
-        self.door = door(instruments)
-        self.orders = NativeOrders(OrderService(mirror, self.door.broker, lambda: None))
+        self.sent = Sent(instruments)
+        self.orders = NativeOrders(OrderService(mirror, self.sent.broker, lambda: None))
 
     async def record(self, body):
         """The core's record of the order.  Raises what the API refuses it with."""
         _, order = self.orders.read(1, body, "key")
-        record, metadata = await self.door.sent(order)
+        record, metadata = await self.sent.sent(order)
         assert metadata["refused"] == 0, order
         return record
 
@@ -226,14 +198,13 @@ async def records(portal, orders):
     return found
 
 
-@pytest.mark.parametrize("door", [OverFix, OverMemory])
 @pytest.mark.parametrize("seed", range(8))
-def test_a_native_order_causes_the_events_of_the_cores_own(seed, door):
+def test_a_native_order_causes_the_events_of_the_cores_own(seed):
     """What the API refuses the core rejects, too."""
     table = {"symbol": "GOLD", "price_step_ticks": 5, "max_qty_lots": MAX_LOTS}
     table |= {"min_price_ticks": 5, "max_price_ticks": 50_000}
     instruments = make_instruments([table])
-    portal, ours = Portal(instruments, door), commands(seed, instruments)
+    portal, ours = Portal(instruments), commands(seed, instruments)
     expected, sent = ReferenceEngine(instruments, 400).process(ours), ours.copy()
     rejected = set(expected["cause_seq"][expected["kind"] == EventKind.REJECTED].tolist())
     places = np.flatnonzero(ours["kind"] == CommandKind.NEW)

@@ -1,8 +1,6 @@
 """Texts of WebSockets through the portal's server, and what wakes the portal."""
 
 import asyncio
-import os
-import socket
 import time
 from types import SimpleNamespace
 
@@ -14,7 +12,6 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
-from openoutcry.client.waiting import SessionEnded
 from openoutcry.operations.connection_limits import ConnectionLimits
 from openoutcry.operations.http_protocol import in_one_write
 from openoutcry.order_entry.command_metadata import (
@@ -29,7 +26,6 @@ from openoutcry.portal.spot.feeds import Queue, Subscriber
 from openoutcry.portal.spot.sockets import Connections, sockets_of
 from openoutcry.portal.trading import peer_broker
 from openoutcry.portal.trading.broker import NewOrder, Refusal
-from openoutcry.portal.trading.fix_broker import FixBroker, _Connection
 from openoutcry.portal.trading.mirror import Mirror, names_of, names_of_few
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.wire import ORDER_DTYPE
@@ -208,58 +204,6 @@ def test_a_queue_gives_what_came_in_order_also_to_a_reader_that_waits():
         assert queue.get_nowait() == 4
 
     asyncio.run(run())
-
-
-def test_what_a_session_says_wakes_the_portal_also_through_a_broker_of_several(tmp_path):
-    own = FixBroker.__new__(FixBroker)
-    peer, heard = PeerBroker(own, 0, 2, tmp_path), []
-    peer.heard = heard.append
-    read = []
-    came = []
-    client = SimpleNamespace(
-        receive=lambda: came.append(len(heard)),
-        arrived=lambda: iter(read.append(len(heard)) or ()),
-    )
-    connection = _Connection(client, asyncio.Event())
-
-    async def run():
-        for _ in range(2):
-            own._readable(1000, connection)
-        assert (heard, read) == ([1000, 1000], []), "an answer comes first"
-        await until(lambda: read)
-        own._readable(1000, connection)
-        connection.ended.set()
-        await asyncio.sleep(0)
-
-    asyncio.run(run())
-    assert read == [2], "once, and never at its end"
-    assert came == [0, 1, 2], "or else the event loop calls again at once"
-    os.close(peer._folder)
-
-
-def test_what_a_session_says_last_is_read_before_it_ends():
-    own, order = FixBroker.__new__(FixBroker), []
-    own.heard, own._connections = order.append, {}
-    own._take = lambda participant, message: order.append(message)
-
-    def ends():
-        raise SessionEnded("the venue closed the connection")
-
-    near, far = socket.socketpair()
-    with near, far:
-        client = SimpleNamespace(
-            receive=ends, arrived=lambda: iter(["last"]), socket=near, close=near.close
-        )
-        connection = own._connections[1000] = _Connection(client, asyncio.Event())
-
-        async def run():
-            asyncio.get_running_loop().add_reader(near, own._readable, 1000, connection)
-            far.send(b"x")
-            await until(connection.ended.is_set)
-            own._readable(1000, connection)
-
-        asyncio.run(run())
-        assert (order, own._connections, near.fileno()) == ([1000, "last", 1000], {}, -1)
 
 
 def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):

@@ -12,15 +12,15 @@ import pytest
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main
-from openoutcry.portal.folder import folder_of
-from openoutcry.portal.init import prepare, write_example
+from openoutcry.portal.folder import folder_of, make_folder
+from openoutcry.portal.init import _write_keys, prepare, write_example
 from openoutcry.portal.trading.broker import read_passwords
-from openoutcry.portal.trading.fix_broker import FixBroker
-from openoutcry.portal.trading.shm_broker import ShmBroker
+from openoutcry.portal.trading.session_broker import SessionBroker
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.errors import OutcryError
+from tests.support.order_entry.sessions_venue import HASH
 
 
 def test_init_writes_an_example_that_opens_as_it_is(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_each_participant_has_one_session_and_neighbours_have_several(
         prepare(read_venue(path), 1000, users + more)
     file = read_venue(path)
     keys = read_passwords(folder_of(file) / "sessions.json")
-    broker = ShmBroker(file, keys)
+    broker = SessionBroker(file, keys)
     wanted = {*range(1000, 1000 + users + 5)} - {1001}
     assert broker.participants == sorted(wanted)
     counts = Counter(
@@ -131,35 +131,88 @@ def test_the_portal_may_have_an_account_of_its_own(tmp_path: Path) -> None:
     assert {row.uid for row in read_venue(path).sessions.sessions} == {os.getuid()}
 
 
-def test_sessions_over_fix_are_for_a_portal_elsewhere(tmp_path: Path) -> None:
+def keys_of(path: Path) -> dict[str, str]:
+    return read_passwords(folder_of(read_venue(path)) / "sessions.json")
+
+
+def test_sessions_over_tcp_are_for_a_portal_elsewhere(tmp_path: Path) -> None:
     path = tmp_path / "spot.toml"
-    where = ["--fix", "127.0.0.1:9003"]
+    where = ["--tcp", "192.0.2.1:9003", "--from", "192.0.2.7"]
     done = CliRunner().invoke(main, ["portal", "init", str(path), "--users", "2", *where])
     assert done.exit_code == 0, done.output
-    assert done.output.endswith(f"{path}: a port for fix-4.4 at 127.0.0.1:9003\n")
-    file = read_venue(path)
-    assert [one.name for one in file.sessions.sessions] == ["PORTAL1000", "PORTAL1001"]
-    keys = read_passwords(folder_of(file) / "sessions.json")
-    assert FixBroker(file, keys).participants == [1000, 1001]
+    assert done.output.endswith(f"{path}: a port for shm at 192.0.2.1:9003\n")
+    file, keys = read_venue(path), keys_of(path)
+    assert {str(*row.networks) for row in file.sessions.sessions} == {"192.0.2.7/32"}
+    broker = SessionBroker(file, keys)
+    assert (broker.participants, broker.at) == ([1000, 1001], ("192.0.2.1", 9003))
+    assert SessionBroker(file, keys, ("203.0.113.1", 1)).at == ("203.0.113.1", 1)
 
 
-@pytest.mark.parametrize("was_fix", [True, False])
-def test_sessions_of_the_other_protocol_are_refused_beside_those_that_there_are(
-    tmp_path: Path, was_fix: bool
-) -> None:
-    """A portal has one broker: participants of the others could not cancel their orders."""
+def test_a_portal_on_the_same_host_keeps_to_shared_memory(tmp_path: Path) -> None:
+    """Sessions that were there before may not log in over TCP, where its settings name a port."""
     path = tmp_path / "spot.toml"
     write_example(path)
-    over = ["127.0.0.1:9003", ""][:: 1 if was_fix else -1]
-    prepare(read_venue(path), 1000, 2, over[0])
+    prepare(read_venue(path), 1000, 1)
+    here = read_venue(path).journal.parent / "shm.socket"
+    with pytest.raises(OutcryError, match=r"needs a \[\[port\]\] of shm with an address"):
+        SessionBroker(read_venue(path), keys_of(path), ("192.0.2.1", 9003))
+    prepare(read_venue(path), 1001, 1, "0.0.0.0:9003", "192.0.2.0/24")
+    file, keys = read_venue(path), keys_of(path)
+    assert (SessionBroker(file, keys).at, len(keys)) == (here, 2)
+    with pytest.raises(OutcryError, match=r"session PORTAL-1 .* may not log in over TCP: it needs"):
+        SessionBroker(file, keys, ("192.0.2.1", 9003))
+
+
+@pytest.mark.parametrize(
+    "terms", [("1.2.3.4", "1.2.3.4"), ("1.2.3.4:70000", "1.2.3.4"), ("1.2.3.4:1", "1.2.3.4/x")]
+)
+def test_a_port_or_network_that_is_none_is_named(tmp_path: Path, terms: tuple[str, str]) -> None:
+    path = tmp_path / "spot.toml"
+    write_example(path)
     before = path.read_text()
-    name = "PORTAL1000" if was_fix else "PORTAL-1"
-    with pytest.raises(OutcryError, match=f"session {name} of the portal has another protocol"):
-        prepare(read_venue(path), 1002, 2, over[1])
+    with pytest.raises(OutcryError, match=r"the portal's port or network: '1.2.3.4"):
+        prepare(read_venue(path), 1000, 1, *terms)
     assert path.read_text() == before
-    keys = read_passwords(folder_of(read_venue(path)) / "sessions.json")
-    assert len(keys) == 2
-    prepare(read_venue(path), 1002, 2, over[0])
+    alone = CliRunner().invoke(main, ["portal", "init", str(path), "--tcp", "1.2.3.4:1"])
+    assert (alone.exit_code, "--tcp and --from are given together" in alone.output) == (2, True)
+
+
+OLDER = """
+[[session]]
+name = "PORTAL{number}"
+protocol = "fix-4.4"
+participant = {number}
+password = "{hash}"
+cancel_on_disconnect = "none"
+"""
+
+
+def test_the_participants_of_an_older_portal_get_sessions_and_it_loses_those_over_fix(
+    tmp_path: Path,
+) -> None:
+    """Their rows stay in the file, as the journal knows sessions by their places."""
+    path = tmp_path / "spot.toml"
+    write_example(path)
+    rows = "".join(OLDER.format(number=number, hash=HASH) for number in range(1000, 1004))
+    port = '\n[[port]]\nprotocol = "fix-4.4"\naddress = "127.0.0.1:9003"\n'
+    path.write_text(path.read_text() + rows + port)
+    folder = folder_of(read_venue(path))
+    make_folder(folder)
+    _write_keys(folder / "sessions.json", {f"PORTAL{number}": "x" for number in range(1000, 1003)})
+    with pytest.raises(OutcryError, match=r"session PORTAL1000 .* over FIX.*`outcry portal init`"):
+        SessionBroker(read_venue(path), keys_of(path))
+    (*_, said) = prepare(read_venue(path), 1000, 2)
+    assert said.startswith(f"{path}: the portal no longer uses PORTAL1000, PORTAL1001, which stay")
+    with pytest.raises(OutcryError, match=r"session PORTAL1002 .* over FIX"):
+        SessionBroker(read_venue(path), keys_of(path))
+    prepare(read_venue(path), 1000, 5)
+    file = read_venue(path)
+    assert [row.name for row in file.sessions.sessions[:5]] == [
+        *(f"PORTAL{number}" for number in range(1000, 1004)),
+        "PORTAL-1",
+    ]
+    # The keys of 1003 are nobody's: it is a member's own session.
+    assert SessionBroker(file, keys_of(path)).participants == [1000, 1001, 1002, 1004]
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:

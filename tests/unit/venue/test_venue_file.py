@@ -785,9 +785,10 @@ def test_sessions_over_shared_memory_have_a_key_a_user_and_a_path(tmp_path: Path
         ('acts_for = "1000-1999, 2500"', 'acts_for = "all"', "acts_for", "is not ranges"),
         ('acts_for = "1000-1999, 2500"', 'acts_for = "0-9"', "acts_for", "from 1 to 65535"),
         ("user = 4242", 'user = "no-such-user"', "user", "is not a user of this system"),
-        ("user = 4242", 'networks = ["10.0.0.0/8"]', "networks", "is on this host"),
+        ("user = 4242", 'networks = ["10.0.0.0/8"]', "networks", "no port of shm has an address"),
         ("user = 4242", f'password = "{HASH}"', "password", "has a key"),
-        ('path = "s"', 'address = "127.0.0.1:9"', "address", "has a path"),
+        ('path = "s"', 'path = "s"\naddress = "127.0.0.1:9"', "address", "has a path"),
+        ('path = "s"', 'device = "udp:127.0.0.1:9"', "device", "has a path"),
         ('path = "s"', f'path = "{"long" * 40}"', "path", "more than 107 bytes"),
         ('name = "LOCAL"', 'name = "a b"', "name", "letters, digits"),
     ],
@@ -802,6 +803,27 @@ def test_mistakes_of_sessions_over_shared_memory(
     found = [(where, what) for _, where, what in mistakes(path) if where.endswith(f".{key}")]
     assert len(found) == 1, mistakes(path)
     assert words in found[0][1]
+
+
+def test_a_session_over_shared_memory_may_log_in_over_tcp_from_what_it_names(
+    tmp_path: Path,
+) -> None:
+    more = SHM.format(key="ab" * 32, path="s") + '[[port]]\nprotocol = "shm"\naddress = "[::1]:9"\n'
+    path, text = written(tmp_path, more=more.replace("user = 4242", 'networks = ["192.0.2.0/24"]'))
+    path.chmod(0o600)
+    assert [(where, what) for _, where, what in mistakes(path)] == [
+        ("session[1].rings", "a session that logs in over TCP needs rings = true")
+    ]
+    path.write_text(text.replace("user_group = 77", "rings = true"))
+    sessions = read_venue(path).sessions
+    assert [(port.path, port.host, port.port) for port in sessions.ports] == [
+        (tmp_path / "s", "", 0),
+        (None, "::1", 9),
+    ]
+    assert [[str(one) for one in row.networks] for row in sessions.sessions] == [
+        ["192.0.2.0/24"],
+        [],
+    ]
 
 
 def test_only_a_session_over_shared_memory_acts_for_others(tmp_path: Path) -> None:

@@ -1,16 +1,23 @@
-"""The participant's side of a session over shared memory: kernels over its two segments.
+"""The participant's side of a session over shared memory: its two segments, and kernels over them.
 
 A participant's kernel may call these.  ``requests`` and ``replies`` are the addresses of the
 segments; ``seq`` is the number of the next request or reply, which the caller counts.
 """
 
+import mmap
+from typing import Any
+
+import numpy as np
+
 from openoutcry.order_entry import constants
 from openoutcry.order_entry.shm_layout import (
     HEADER_BYTES,
+    REPLIES_BYTES,
     REPLY_BYTES,
     REPLY_SLOTS,
     REQUEST_BYTES,
     REQUEST_SLOTS,
+    REQUESTS_BYTES,
     ShmReplies,
     ShmReply,
     ShmRequest,
@@ -20,6 +27,35 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.memory import copy56, copy64, full_fence
 
 NAMES = constants.SHM_REPLY_NAMES
+BATCH = 256
+"""Replies that are taken at once."""
+HEARTBEAT_S = 1.0
+"""Seconds without a word after which either side shows the other that it lives."""
+
+
+class Segments:
+    """The two segments as a process that is the participant has them."""
+
+    def __init__(self, requests: Any, replies: Any) -> None:
+        """Of two buffers."""
+        self._buffers = requests, replies
+        self.views = tuple(np.frombuffer(one, np.uint8) for one in (requests, replies))
+        self.requests, self.replies = (view.ctypes.data for view in self.views)
+        self.header = ShmReplies(self.replies)
+
+    @classmethod
+    def mapped(cls, requests: int, replies: int) -> "Segments":
+        """Return those of two descriptors; the replies can only be read."""
+        return cls(
+            mmap.mmap(requests, REQUESTS_BYTES),
+            mmap.mmap(replies, REPLIES_BYTES, prot=mmap.PROT_READ),
+        )
+
+    def unmap(self) -> None:
+        """Give back mapped segments, of which nobody has a view any more."""
+        self.views, self.requests, self.replies = (), 0, 0
+        for one in self._buffers:
+            one.close()
 
 
 @kernel

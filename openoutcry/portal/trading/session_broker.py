@@ -1,5 +1,5 @@
-"""A broker over shared memory: the portal's sessions of the venue file, each of which acts for the
-participants of its ranges.
+"""The broker: the portal's sessions of the venue file, each of which acts for the participants of
+its ranges, over shared memory or over TCP from another host.
 
 Names of orders are texts of 36 characters, which the venue keeps in its journal, once for each
 participant.  Requests have numbers: after a connection has ended, the next one says up to which of
@@ -9,24 +9,20 @@ them the venue has taken, so the others are known to have had no effect.
 import asyncio
 import contextlib
 import logging
+import ssl
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from openoutcry.client import ClientError
 from openoutcry.client.shm import REPLY_DTYPE, TEXTS, RequestsFull, ShmClient, ShmRefused
+from openoutcry.client.waiting import Unreachable
 from openoutcry.order_entry.faults import Refusal as CommonRefusal
 from openoutcry.order_entry.fix.refusals import text_of_reply
 from openoutcry.order_entry.shm_layout import End, Reply
 from openoutcry.order_entry.spec import Protocol, SessionSpec
-from openoutcry.portal.trading.broker import (
-    RETRY_S,
-    BrokerError,
-    NewOrder,
-    Refusal,
-    Refused,
-    logged_in,
-)
+from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refusal, Refused
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import OrderType, Reason, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
@@ -37,6 +33,9 @@ LOOK_S = 1.0
 LOGIN_S, ROOM_S, ASKED_S = 5.0, 1.0, 10.0
 """How long a login may take, how long room for a request is waited for, and how long a venue that
 has gone is asked what became of requests."""
+REOPENS_S, RETRY_S = 15.0, 0.1
+"""How long a venue that never closes is waited for, and from one attempt to the next."""
+ANY_ADDRESS = ("0.0.0.0", "::")
 DUPLICATES = CommonRefusal.DUPLICATE_TOKEN, Reason.DUPLICATE_ID
 KIND, REASON, PARTICIPANT, PRICE, QTY, LEAVES, MATCH, REQUEST = (
     (REPLY_DTYPE.names or ()).index(name)
@@ -66,15 +65,22 @@ class _Session:
         """When the last connection ended, ``time.monotonic()``."""
 
 
-class ShmBroker:
+class SessionBroker:
     """Sessions of a venue file whose keys the portal has."""
 
-    def __init__(self, file: VenueFile, keys: dict[str, str]) -> None:
-        paths = [port.path for port in file.sessions.ports if port.path is not None]
-        if not paths:
-            raise OutcryError(f"{file.path}: the portal needs a [[port]] with shm")
-        self.file, self.path = file, paths[0]
-        self.sessions = [_Session(row) for row in sessions_of(file, keys)]
+    def __init__(
+        self, file: VenueFile, keys: dict[str, str], address: tuple[str, int] | None = None
+    ) -> None:
+        """``address``: of the venue's port from this host; None: what the venue file has, shared
+        memory first.  Raises :class:`OutcryError`."""
+        self.file, rows = file, sessions_of(file, keys)
+        self.at, self.tls = venue_port(file, address)
+        if isinstance(self.at, tuple) and (kept := [row.name for row in rows if not row.networks]):
+            raise OutcryError(
+                f"{file.path}: session {kept[0]} of the portal may not log in over TCP: it needs "
+                "networks with the portal's address"
+            )
+        self.sessions = [_Session(row) for row in rows]
         self._of = {
             participant: number
             for number, session in enumerate(self.sessions)
@@ -190,12 +196,28 @@ class ShmBroker:
             return client
 
     async def _log_in(self, session: _Session) -> ShmClient:
-        return await logged_in(lambda: self._logged_in(session), self.file)
+        """Log in.  A venue that never closes opens its ports again within seconds, at a reset of
+        its sessions or a restart, and is waited for.  Raises :class:`BrokerError`."""
+        until_s = time.monotonic() + (REOPENS_S if self.file.calendar.never_closes else 0.0)
+        while True:
+            try:
+                return await asyncio.to_thread(self._logged_in, session)
+            except (ClientError, OSError) as error:
+                if not isinstance(error, Unreachable) or time.monotonic() >= until_s:
+                    raise BrokerError(f"the venue takes no orders now: {error}") from None
+            await asyncio.sleep(RETRY_S)
 
     def _logged_in(self, session: _Session) -> ShmClient:
         def log_in(first_reply: int, day: str) -> ShmClient:
-            at = self.path, session.row.name, session.row.key
-            return ShmClient(*at, first_reply=first_reply, day=day, timeout_s=LOGIN_S)
+            return ShmClient(
+                self.at,
+                session.row.name,
+                session.row.key,
+                first_reply=first_reply,
+                day=day,
+                timeout_s=LOGIN_S,
+                tls=self.tls,
+            )
 
         if time.monotonic() - session.ended_s > ASKED_S:
             session.asked.clear()  # no client waits for an answer any more
@@ -216,20 +238,10 @@ class ShmBroker:
             self.refused(participant, name, UNSENT)
 
     def _readable(self, session: _Session, client: ShmClient) -> None:
-        """The venue has sent a byte, so there are replies, or it has closed the connection."""
-        has_closed = False
-        try:
-            while not has_closed:
-                has_closed = client.connection.socket.recv(64) == b""
-        except BlockingIOError:
-            pass
-        except OSError:
-            has_closed = True
+        """The venue has sent something, so there are replies, or it has closed the connection."""
         try:
             client.begin_wait()
             self._take(session, client)
-            if has_closed:
-                raise ClientError("the venue closed the connection")
         except ClientError as error:
             self._end(session, client, error)
 
@@ -300,12 +312,40 @@ class ShmBroker:
 
 
 def sessions_of(file: VenueFile, keys: dict[str, str]) -> list[SessionSpec]:
-    """Return the sessions over shared memory that a venue file has for the portal."""
-    return [
-        row
-        for row in file.sessions.sessions
-        if row.protocol is Protocol.SHM and row.acts_for and row.name in keys
-    ]
+    """Return the sessions that a venue file has for the portal.  Raises :class:`OutcryError` if
+    there are some of an older portal, or none."""
+    rows = [row for row in file.sessions.sessions if row.name in keys]
+    for row in rows:
+        if row.protocol is not Protocol.SHM:
+            raise OutcryError(
+                f"{file.path}: session {row.name} of the portal is over FIX, which a portal no "
+                "longer uses: run `outcry portal init` once more for its participants"
+            )
+    if not rows:
+        raise OutcryError(f"{file.path} has no session of the portal; run `outcry portal init`")
+    return rows
+
+
+def venue_port(
+    file: VenueFile, address: tuple[str, int] | None
+) -> tuple[Path | tuple[str, int], ssl.SSLContext | None]:
+    """Return where the venue takes the portal's sessions, and its TLS.  Raises
+    :class:`OutcryError`."""
+    ports = [port for port in file.sessions.ports if port.protocol is Protocol.SHM]
+    paths = [port.path for port in ports if port.path is not None]
+    if paths and address is None:
+        return paths[0], None
+    over_tcp = [port for port in ports if port.path is None]
+    if not over_tcp:
+        what = "a [[port]] of shm" if address is None else "a [[port]] of shm with an address"
+        raise OutcryError(f"{file.path}: the portal needs {what}")
+    port, context = over_tcp[0], None
+    if port.tls_cert is not None:  # the port's own certificate, and no other
+        context = ssl.create_default_context(cafile=str(port.tls_cert))
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    host = "localhost" if port.host in ANY_ADDRESS else port.host
+    return address or (host, port.port), context
 
 
 def aux_of(order: NewOrder) -> int:

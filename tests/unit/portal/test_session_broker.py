@@ -1,4 +1,4 @@
-"""The portal's broker over shared memory, at a venue in one thread: what it refuses is said as over
+"""The portal's broker, at a venue in one thread: what it refuses is said as over
 FIX, and what became of a request is known after each death."""
 
 import asyncio
@@ -13,13 +13,13 @@ from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.fix.refusals import text_of_reply
 from openoutcry.order_entry.shm_layout import End
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover
-from openoutcry.portal.trading import shm_broker
+from openoutcry.portal.trading import session_broker
 from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refusal
 from openoutcry.portal.trading.orders import ParticipantOrders
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.portal.trading.reject import Code, Reject
 from openoutcry.portal.trading.service import OrderService
-from openoutcry.portal.trading.shm_broker import ShmBroker, _Session
+from openoutcry.portal.trading.session_broker import SessionBroker, _Session
 from openoutcry.wire.enums import CommandKind, OrderType, Reason, Side, TimeInForce
 from openoutcry.wire.words import CHECKS, names_in
 from tests.support.order_entry.sessions_venue import session
@@ -46,7 +46,7 @@ def order(name, side=Side.BUY, lots=5, price=10_000, **more):
     return NewOrder(name, "ACME", side, kind, TimeInForce.GTC, lots, price, **more)
 
 
-class Inline(ShmBroker):
+class Inline(SessionBroker):
     """A broker that logs in to a venue of the same thread."""
 
     def __init__(self, venue):
@@ -54,7 +54,7 @@ class Inline(ShmBroker):
         self.file = SimpleNamespace(
             calendar=SimpleNamespace(never_closes=False), sessions=SimpleNamespace(symbols=())
         )
-        self.path = "inline"
+        self.at, self.tls = "inline", None
         self.sessions = [_Session(row) for row in specs if row.acts_for]
         self._of = {TEN: 0} | dict.fromkeys(range(ELEVEN, 20), 1)
         self._tasks, self._is_closed, self.busy = set(), False, 0
@@ -70,11 +70,11 @@ class Inline(ShmBroker):
             self.busy -= 1
 
     def _logged_in(self, session):
-        def log_in(path, name, key, *, first_reply, day, timeout_s):
+        def log_in(path, name, key, *, first_reply, day, timeout_s, tls):
             with LOCK:
                 return self.venue.shm(name, first_reply=first_reply, day=day)
 
-        with patch.object(shm_broker, "ShmClient", log_in):
+        with patch.object(session_broker, "ShmClient", log_in):
             return super()._logged_in(session)
 
     async def all(self):
@@ -275,7 +275,7 @@ def test_a_venue_that_has_forgotten_the_replies_is_asked_for_a_while_and_then_lo
             with pytest.raises(BrokerError, match="number"):
                 await broker.enter(TEN, order("b"))
             return
-        session.ended_s -= shm_broker.ASKED_S
+        session.ended_s -= session_broker.ASKED_S
         await broker.enter(TEN, order("b"))
         await broker.all()
         assert (broker.told, session.asked) == ([], {})
@@ -302,6 +302,25 @@ def test_a_session_that_another_process_took_over_is_not_taken_back_without_need
         assert block[session_block.OPEN_ORDERS // 8] == 1
         for task in other._tasks:
             task.cancel()
+
+    run(test, tmp_path)
+
+
+def test_what_a_session_says_last_is_heard_before_it_ends(tmp_path):
+    async def test(venue, broker):
+        await broker.enter(TEN, order("a"))
+        await broker.all()
+        broker.woken.clear()
+        session, client = broker.sessions[0], broker.sessions[0].client
+        asyncio.get_running_loop().remove_reader(client.fileno())  # it has no core for a while
+        await broker.enter(TEN, order("a"))
+        venue.step()
+        block = venue.run.work.sessions.region.block(1)
+        block[session_block.SWITCH // 8] = session_block.SWITCH_OFF
+        venue.clock.advance(0.01)
+        broker._readable(session, client)
+        assert (broker.woken, session.client) == ([TEN], None)
+        assert [(name, one.is_duplicate) for _, name, one in broker.told] == [("a", True)]
 
     run(test, tmp_path)
 
