@@ -123,12 +123,16 @@ class AcceptorLoop(asyncio.SelectorEventLoop):
         return future
 
     def settle(self) -> None:
-        """Everything that is due, without waiting."""
-        quiet = 0
-        while quiet < 2:
-            self.call_soon(self.stop)
-            self.run_forever()
-            quiet = 0 if self._ready else quiet + 1
+        """Everything that is due, without waiting; also of a test that has a loop of its own."""
+        quiet, outer = 0, asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            while quiet < 2:
+                self.call_soon(self.stop)
+                self.run_forever()
+                quiet = 0 if self._ready else quiet + 1
+        finally:
+            asyncio._set_running_loop(outer)
 
 
 class InlineVenue:
