@@ -66,6 +66,8 @@ WEIGHTS = {
     "GET /v1/portfolio": 4,
     "POST /v1/portfolio/rebalance": 4,
     "GET /v1/proofs": 3,
+    "GET /v1/status": 3,
+    "GET /v1/status.rss": 4,
     "POST /v1/quotes/requests": 4,
     "POST /v1/quotes/requests/{number}/quotes": 4,
 }
