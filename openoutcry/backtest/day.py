@@ -32,7 +32,7 @@ from openoutcry.backtest.journal_day import begin_of, carried_out
 from openoutcry.backtest.layout import OWN_ID
 from openoutcry.backtest.scratch import committed
 from openoutcry.flow import GeneratedFlow, ItchSource, LobsterSource
-from openoutcry.flow.by_order import DbnSource, NpzSource
+from openoutcry.flow.by_order import ByOrderSource
 from openoutcry.flow.levels import LevelsSource
 from openoutcry.flow.tardis import TardisSource
 from openoutcry.journal.events import oldest_point
@@ -125,10 +125,10 @@ def open_recording(text: str, base: Path = Path()) -> Recording:
         itch = ItchSource(base / path, [symbol], recorded=True)
         return Recording(text, {"symbol": symbol.encode()}, itch.chunks(), True)
     if kind == "dbn" and at:
-        dbn = DbnSource(base / path, symbol)
+        dbn = ByOrderSource(base / path, symbol, "dbn")
         return Recording(text, {"symbol": dbn.symbol}, dbn.chunks(), True)
     if kind == "npz":
-        npz = NpzSource(base / rest, "NPZ")
+        npz = ByOrderSource(base / rest, "NPZ", "npz")
         return Recording(text, {"symbol": npz.symbol}, npz.chunks(), True)
     if kind == "tardis" and at:
         tardis = _tardis(text, base)

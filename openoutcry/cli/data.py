@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openoutcry.cli.options import PathArgument, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option
 from openoutcry.report.plain import drawn_on
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ SHOWN = 32
 @click.group()
 def data() -> None:
     """Convert recorded market data between formats; say what it holds.
-
     \b
     outcry data info day.dbn.zst
     outcry data convert day.dbn.zst day.parquet
@@ -156,6 +155,99 @@ def convert(
 
     done = convert(file, out, to_name, symbol, allowed, how_of(from_name, midnight, name))
     report(done, as_json)
+
+
+@data.command()
+@click.argument("journal", type=PathArgument)
+@click.argument("out", type=PathArgument)
+@to_option
+@symbol_option
+@loss_option
+@click.option(
+    "--decimals",
+    type=Whole(0, 4),
+    default=4,
+    show_default=True,
+    help="Decimals of a tick, for every instrument.",
+)
+@click.option(
+    "--venue", type=PathArgument, help="Take each instrument's decimals from this venue file."
+)
+@click.option(
+    "--session",
+    type=Whole(min=1),
+    help="Write only this session of the journal, from 1 (default: all, in turn).",
+)
+@click.option(
+    "--latency",
+    metavar="LATENCY",
+    help="Draw the receiver's times from the feed latency of this model, in ns: "
+    "constant:FEED:ORDER, drawn:P50:P99 or measured:FILE:NAME [the exchange's times].",
+)
+@click.option("--seed", type=Whole(0), default=1, show_default=True, help="Seed of --latency.")
+@as_json_option
+def export(
+    journal: Path,
+    out: Path,
+    to_name: str,
+    symbol: str | None,
+    allowed: tuple[str, ...],
+    decimals: int,
+    venue: Path | None,
+    session: int | None,
+    latency: str | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Write the public feed of a journal in the format of others.
+
+    \b
+    outcry data export JOURNAL day.dbn --allow-loss all
+    outcry data export JOURNAL levels.csv --to tardis-levels --symbol GOLD --allow-loss all
+
+    It never shows hidden quantity, participants and stop orders. Losses are as in `convert`.
+    """
+    from openoutcry.cli.feed import places_of
+    from openoutcry.market_data.tape import AT_ONCE, Arrival
+    from openoutcry.market_data.tape import export as write
+
+    arrival = AT_ONCE
+    if latency is not None:
+        from openoutcry.backtest.latency import parse_latency
+
+        arrival = Arrival(parse_latency(latency).feed, seed)
+    places = places_of(journal, decimals, venue)
+    report(write(journal, out, to_name, symbol, allowed, places, session, arrival), as_json)
+
+
+@data.command("import")
+@click.argument("file", type=PathArgument)
+@click.argument("out", type=PathArgument)
+@click.option("--symbol", default="", help="Instrument to take [the only one].")
+@as_json_option
+def import_(file: Path, out: Path, symbol: str, as_json: bool) -> None:
+    """Write a recording order by order as commands for a run.
+
+    \b
+    outcry data import day.dbn.zst orders.bin --symbol AAPL
+    outcry run --records orders.bin
+
+    An execution becomes an order on the other side, so that the book must find the resting order by
+    itself. Times are not kept: the run stamps each command as it comes.
+    """
+    from openoutcry.flow.by_order import ByOrderSource
+    from openoutcry.flow.record_file import write_records
+
+    source = ByOrderSource(file, symbol, progress=_progress())
+    done: dict[str, Any] = {"path": str(out), "symbol": source.symbol.decode(), "commands": 0}
+    done["commands"] = write_records(out, source.chunks())
+    done["records"] = dict(source.account)
+    if as_json:
+        click.echo(json.dumps(done))
+        return
+    click.echo(f"{out}: {done['commands']:,} commands of {done['symbol']}")
+    for what, count in source.account.items():
+        click.echo(f"{count:>12,}  {what}")
 
 
 def report(done: dict[str, Any], as_json: bool) -> None:

@@ -24,7 +24,6 @@ def feed() -> None:
     \b
     outcry feed write JOURNAL day.itch
     outcry feed write JOURNAL day.pcapng --format pcapng
-    outcry feed write JOURNAL day.dbn --format dbn
     outcry feed listen -a 239.193.0.1:26400 -b 239.193.0.2:26400 --ask 10.0.0.1:26401
     """
 
@@ -37,14 +36,9 @@ def feed() -> None:
     "form",
     default="itch",
     show_default=True,
-    type=click.Choice(
-        ["itch", "pcap", "pcapng", "dbn", "npz", "tardis", "tardis-trades", "parquet"]
-    ),
-    help="itch: ITCH 5.0 with lengths. pcap, pcapng: MoldUDP64. dbn: Databento's MBO. npz: "
-    "hftbacktest's events of one instrument. tardis, tardis-trades: Tardis.dev's "
-    "incremental_book_L2 and trades of one instrument. parquet: trades.",
+    type=click.Choice(["itch", "pcap", "pcapng"]),
+    help="itch: ITCH 5.0 with lengths. pcap, pcapng: MoldUDP64.",
 )
-@click.option("--symbol", help="Instrument to write to npz, tardis or tardis-trades.")
 @click.option(
     "--decimals",
     type=Whole(0, 4),
@@ -63,49 +57,27 @@ def feed() -> None:
 @click.option(
     "--mtu", type=int, default=1500, show_default=True, help="Largest frame in a capture, bytes."
 )
-@click.option(
-    "--latency",
-    metavar="LATENCY",
-    help="For dbn, npz and tardis: draw local times from the feed latency of this model, in ns: "
-    "constant:FEED:ORDER, drawn:P50:P99 or measured:FILE:NAME [the exchange's times].",
-)
-@click.option("--seed", type=Whole(0), default=1, show_default=True, help="Seed of --latency.")
 @as_json_option
 def write(
     journal: Path,
     out: Path,
     form: str,
-    symbol: str | None,
     decimals: int,
     venue: Path | None,
     session: int | None,
     mtu: int,
-    latency: str | None,
-    seed: int,
     as_json: bool,
 ) -> None:
     """Write the public feed of a journal, byte for byte as published.
 
-    Sequence numbers start at 1 with each session, which is a trading day. The feed never shows
+    `outcry data export` writes it in the formats of others. Sequence numbers start at 1 with each
+    session, which is a trading day. The feed never shows
     hidden quantity, participants and stop orders.
     """
-    from openoutcry.market_data.exports import AT_ONCE, Arrival
-    from openoutcry.market_data.files import WITH_ARRIVAL, instruments_of, write_feed
+    from openoutcry.market_data.files import write_feed
 
-    arrival = AT_ONCE
-    if latency is not None:
-        from openoutcry.backtest.latency import parse_latency
-
-        if form not in WITH_ARRIVAL:
-            raise click.UsageError(f"--latency needs --format {', '.join(WITH_ARRIVAL)}")
-        arrival = Arrival(parse_latency(latency).feed, seed)
-    if venue is not None:
-        from openoutcry.venue.file import read_venue
-
-        places = dict(read_venue(venue).sessions.price_decimals)
-    else:
-        places = dict.fromkeys(instruments_of(journal), decimals)
-    summary = write_feed(journal, out, form, places, mtu, symbol, session, arrival)
+    places = places_of(journal, decimals, venue)
+    summary = write_feed(journal, out, form, places, mtu, session)
     if as_json:
         click.echo(json.dumps(summary))
     else:
@@ -113,6 +85,17 @@ def write(
             f"{out}: {summary['messages']:,} messages, {summary['bytes']:,} bytes, "
             f"session {summary['session']}"
         )
+
+
+def places_of(journal: Path, decimals: int, venue: Path | None) -> dict[str, int]:
+    """Return the decimals of each instrument's tick."""
+    from openoutcry.market_data.files import instruments_of
+
+    if venue is not None:
+        from openoutcry.venue.file import read_venue
+
+        return dict(read_venue(venue).sessions.price_decimals)
+    return dict.fromkeys(instruments_of(journal), decimals)
 
 
 class AddressType(click.ParamType):  # type: ignore[type-arg]

@@ -173,7 +173,7 @@ def repair(directory: Path, copy: Path | None, as_json: bool) -> None:
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["parquet", "csv", "pcap", "lobster"]),
+    type=click.Choice(["parquet", "csv", "pcap"]),
     required=True,
     help="Format of the file.",
 )
@@ -185,23 +185,14 @@ def repair(directory: Path, copy: Path | None, as_json: bool) -> None:
     show_default=True,
     help="What to export to Parquet and CSV.",
 )
-@click.option("--symbol", help="Instrument to export to LOBSTER.")
 @as_json_option
-def export(
-    directory: Path, form: str, out: Path, what: str, symbol: str | None, as_json: bool
-) -> None:
-    """Export orders or events as Parquet, CSV, capture or LOBSTER."""
+def export(directory: Path, form: str, out: Path, what: str, as_json: bool) -> None:
+    """Export orders or events as Parquet, CSV or capture."""
     from openoutcry.journal.export import export as write
-    from openoutcry.market_data.lobster import write_lobster
 
     if what == "events" and form not in ("parquet", "csv"):
         raise click.UsageError("--what needs --format parquet or csv")
-    if symbol and form != "lobster":
-        raise click.UsageError("--symbol needs --format lobster")
-    if form == "lobster":
-        document = write_lobster(directory, out, symbol)
-    else:
-        document = write(directory, form, out, what)
+    document = write(directory, form, out, what)
     if as_json:
         click.echo(json.dumps(document))
     else:

@@ -30,6 +30,7 @@ from openoutcry.flow import (
     GeneratedFlow,
     ItchSource,
     LobsterSource,
+    RecordFile,
 )
 from openoutcry.gateway_fpga.settings_file import read_settings
 from openoutcry.journal import Journal, JournalReader
@@ -81,6 +82,9 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
             "--symbols", metavar="LIST", help="Symbols of the ITCH file, comma-separated [all]."
         ),
         click.option("--bitstamp", type=PathArgument, help="Bitstamp order events, CSV or CSV.xz."),
+        click.option(
+            "--records", type=PathArgument, help="File of order records (`outcry data import`)."
+        ),
         click.option(
             "--udp", type=Endpoint(), help="Listen for order packets (see `outcry send`)."
         ),
@@ -279,6 +283,7 @@ def _check_together(args: SimpleNamespace) -> None:
         lobster=args.lobster,
         itch=args.itch,
         bitstamp=args.bitstamp,
+        records=args.records,
         udp=args.udp,
         port=args.ports or None,
     )
@@ -332,6 +337,8 @@ def _choose_source(options: Options, args: SimpleNamespace) -> None:
         options.source, options.source_kind = ItchSource(args.itch, symbols), "itch"
     elif args.bitstamp:
         options.source, options.source_kind = BitstampSource(args.bitstamp), "bitstamp"
+    elif args.records:
+        options.source, options.source_kind = RecordFile(args.records), "records"
     else:
         options.orders = args.orders or DEFAULT_ORDERS
         options.source = GeneratedFlow(args.flow or "normal", options.orders, args.seed)

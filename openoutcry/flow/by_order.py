@@ -1,4 +1,4 @@
-"""Recordings order by order as others keep them: Databento's DBN, hftbacktest's arrays.
+"""Recordings order by order in the formats of others (``openoutcry.tape``), as commands.
 
 | record | becomes |
 |---|---|
@@ -14,7 +14,7 @@ order that rests across another one begins a pause (PHASE), which ends when no t
 an execution in it is a REDUCE.
 """  # noqa: E501
 
-from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from math import gcd
 from pathlib import Path
@@ -31,13 +31,13 @@ from openoutcry.flow.commands import (
 )
 from openoutcry.flow.in_turn import RecordedBook
 from openoutcry.flow.source import Array
-from openoutcry.tape.dbn import DbnTape
-from openoutcry.tape.files import checked_file
-from openoutcry.tape.npz import NpzTape
-from openoutcry.tape.records import BY_ORDER, CLEAR, LEVEL, TRADE
+from openoutcry.tape.convert import Reading, open_tape
+from openoutcry.tape.files import Progress
+from openoutcry.tape.records import ACTIONS, BY_ORDER, CLEAR, LEVEL, NOTHING, TRADE
 from openoutcry.wire.enum_numbers import PHASE_CONTINUOUS, PHASE_PRE_OPEN
 from openoutcry.wire.enums import CommandKind, Side, TimeInForce
 from openoutcry.wire.errors import FlowError
+from openoutcry.wire.records import make_instruments
 
 DECIMALS, MOST_DECIMALS = 4, 9
 """A tick is 10**-4 of a price, or less where the prices are finer."""
@@ -57,16 +57,40 @@ class Change(NamedTuple):
     order_id: int
 
 
-class ByOrderSource(ABC):
-    """A file of one of the formats.  Raises :class:`FlowError` naming the record."""
+class ByOrderSource:
+    """One instrument of a file order by order, of any format of ``openoutcry.tape``.
 
-    is_packed = False
-    """The format is itself an archive."""
+    ``family`` is that of its format, otherwise found by the content.  A file that names no
+    instrument has any ``symbol``; without one, the file has one instrument.  Raises
+    :class:`FlowError` naming the record.
+    """
 
-    def __init__(self, path: Path, symbol: str) -> None:
-        self.path = checked_file(path, raw=self.is_packed)
-        self.symbol = symbol.encode("ascii", "replace")[:8]
-        self._name = symbol
+    def __init__(
+        self,
+        path: Path,
+        symbol: str = "",
+        family: str = "",
+        progress: Progress | None = None,
+    ) -> None:
+        self.path, self._how = path, Reading(family, progress=progress)
+        self.account: dict[str, int] = {}
+        self.count_hint: int | None = None
+        header = open_tape(path, self._how).header
+        if header.about != BY_ORDER or "event" not in header.kinds:
+            raise FlowError(f"{path} is of the format {header.format}: not a book order by order")
+        names = list(dict.fromkeys(one.name for one in header.symbols.values()))
+        if not symbol and len(names) != 1:
+            raise FlowError(f"{path} has several instruments, choose one: {', '.join(names[:8])}")
+        if symbol and symbol not in names and names != [""]:
+            raise FlowError(f"{path} has no {symbol}: it has {', '.join(names[:8])}")
+        wanted = symbol if symbol in names else names[0]
+        self._wanted = {key for key, one in header.symbols.items() if one.name == wanted}
+        self._one = header.symbols[min(self._wanted)]
+        if self._one.price_decimals > MOST_DECIMALS:
+            raise FlowError(f"{path}: prices have more than {MOST_DECIMALS} decimals")
+        self.symbol = (symbol or wanted or "TAPE").encode("ascii", "replace")[:8]
+        self.name = f"{header.format} {path.name}"
+        self.instruments = make_instruments([self.symbol])
         units = 0
         for change in self._changes():
             if change.action in "AM":
@@ -79,9 +103,29 @@ class ByOrderSource(ABC):
         """Yield the commands."""
         return in_chunks(self._commands())
 
-    @abstractmethod
     def _changes(self) -> Iterator[Change]:
         """The records of the instrument."""
+        number, counts = 0, Counter[str]()
+        self.account = counts
+        unit, lot = 10 ** (MOST_DECIMALS - self._one.price_decimals), 10**self._one.qty_decimals
+        for kind, records in open_tape(self.path, self._how).chunks():
+            if kind != "event":
+                number += len(records)
+                continue
+            columns = [records[name].tolist() for name in FIELDS]
+            for instrument, ts_ns, letter, side, price, qty, order_id in zip(*columns, strict=True):
+                number += 1
+                if instrument not in self._wanted:
+                    continue
+                where = f"{self.path}: record {number}"
+                if letter == LEVEL or (letter not in (TRADE, CLEAR, NOTHING) and not order_id):
+                    raise FlowError(f"{where} is not of a book order by order")
+                lots, rest = divmod(qty, lot)
+                if rest:
+                    raise FlowError(f"{where}: {qty / lot} is no whole number of lots")
+                counts[ACTIONS[letter]] += 1
+                action = letter.decode()
+                yield Change(number, ts_ns, action, side.decode(), price * unit, lots, order_id)
 
     def _commands(self) -> Iterator[Command]:
         book, last_ns, is_paused = RecordedBook(), 0, False
@@ -159,55 +203,3 @@ class ByOrderSource(ABC):
         if change.side not in SIDES:
             raise FlowError(f"{self.path}: record {change.number} has no side")
         return SIDES[change.side]
-
-
-class DbnSource(ByOrderSource):
-    """One symbol of a DBN file, schema MBO, plain or packed with zstd."""
-
-    def _changes(self) -> Iterator[Change]:
-        tape, number = DbnTape(self.path), 0
-        if tape.schema.name != "mbo":
-            raise FlowError(f"{self.path} is of the schema {tape.schema.name}, not of mbo")
-        symbols = tape.header.symbols
-        wanted = {key for key, one in symbols.items() if one.name == self._name}
-        if not wanted:
-            names = ", ".join(dict.fromkeys(one.name for one in symbols.values()))
-            raise FlowError(f"{self.path} has no {self._name}: it has {names}")
-        for _, records in tape.chunks():
-            columns = [records[name].tolist() for name in FIELDS]
-            for instrument, ts_ns, action, side, price, lots, order_id in zip(
-                *columns, strict=True
-            ):
-                number += 1
-                if instrument in wanted:
-                    yield Change(
-                        number, ts_ns, action.decode(), side.decode(), price, lots, order_id
-                    )
-
-
-class NpzSource(ByOrderSource):
-    """A file of hftbacktest's events, order by order: ``data`` of an .npz."""
-
-    is_packed = True
-
-    def _changes(self) -> Iterator[Change]:
-        tape = NpzTape(self.path)
-        if tape.header.about != BY_ORDER:
-            raise FlowError(f"{self.path}: it has no event of a book order by order")
-        one, number = tape.header.symbols[1], 0
-        unit, lot = 10 ** (MOST_DECIMALS - one.price_decimals), 10**one.qty_decimals
-        for _, records in tape.chunks():
-            columns = [records[name].tolist() for name in FIELDS]
-            for _, ts_ns, action, side, price, qty, order_id in zip(*columns, strict=True):
-                number += 1
-                if action == LEVEL or (action not in (TRADE, CLEAR) and not order_id):
-                    where = f"{self.path}: record {number}"
-                    raise FlowError(f"{where} is not of a book order by order")
-                lots, rest = divmod(qty, lot)
-                if rest:
-                    raise FlowError(
-                        f"{self.path}: record {number}: {qty / lot} is no whole number of lots"
-                    )
-                yield Change(
-                    number, ts_ns, action.decode(), side.decode(), price * unit, lots, order_id
-                )

@@ -1,5 +1,4 @@
-"""The feed of a journal as files: ITCH with length framing, captures of its packets, and what
-others keep (``exports.py``)."""
+"""The feed of a journal as files: ITCH with length framing, and captures of its packets."""
 
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +10,7 @@ import numpy as np
 
 from openoutcry.journal import JournalReader
 from openoutcry.journal.events import Batch, events_of, starting_point
-from openoutcry.market_data import exports, mold
+from openoutcry.market_data import mold
 from openoutcry.market_data.feed import Feed
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import FeedError
@@ -21,10 +20,6 @@ from openoutcry.wire.symbols import symbols_of
 
 GROUP, PORT = "239.193.0.1", 26_400
 """Where a capture's packets go to, if nothing else is said."""
-OF_ONE = ("npz", "tardis", "tardis-trades")
-"""Formats of one instrument."""
-WITH_ARRIVAL = ("dbn", *OF_ONE)
-"""Formats with the time at a receiver."""
 _PCAP = struct.Struct("<IHHiIII")
 _PACKET = struct.Struct("<IIII")
 PCAP_NS_MAGIC, LINKTYPE_ETHERNET = 0xA1B23C4D, 1
@@ -136,19 +131,15 @@ def write_feed(
     form: str = "itch",
     decimals: Mapping[str, int] | None = None,
     mtu: int = mold.MTU,
-    symbol: str | None = None,
     session: int | None = None,
-    arrival: exports.Arrival = exports.AT_ONCE,
 ) -> dict[str, Any]:
     """Write a journal's feed to ``out``; returns ``messages``, ``bytes``, ``session`` (its name)
     and ``sessions`` (how many the journal has).
 
     Write one ``session``, numbered from 1, or all of them in turn (None).  The ``form`` ``itch`` is
     each message after its length (u16, big-endian).  Choose ``pcap`` or ``pcapng`` for the packets
-    of MoldUDP64, ``dbn`` for Databento's market by order, ``npz`` for hftbacktest's events of
-    ``symbol``, ``tardis`` and ``tardis-trades`` for Tardis.dev's levels and trades of ``symbol``,
-    and ``parquet`` for the trades.  In :data:`WITH_ARRIVAL`, ``arrival`` gives when a receiver has
-    a message.  The file is written whole or not at all: next to its place, then renamed.
+    of MoldUDP64.  The file is written whole or not at all: next to its place, then renamed.  The
+    formats of others are written by ``market_data/tape.py``.
 
     Raises :class:`FeedError` or :class:`JournalError`.
     """
@@ -156,28 +147,12 @@ def write_feed(
         raise FeedError(f"{out} exists and is not a regular file")
     if not out.absolute().parent.is_dir():
         raise FeedError(f"{out}: there is no folder {out.absolute().parent}")
-    source = JournalFeed(directory, decimals, session, form in WITH_ARRIVAL)
-    room, symbols = mold.payload_bytes(mtu), instruments_of(directory)
-    if (symbol is None) == (form in OF_ONE):
-        forms = ", ".join(OF_ONE)
-        raise FeedError(f"{forms} have one instrument: name it with --symbol (for these only)")
-    if symbol is not None and symbol not in symbols:
-        raise FeedError(f"{symbol} is not among the journal's instruments")
-    name = symbol or ""
-    locate = symbols.index(name) + 1 if name else 0
+    source = JournalFeed(directory, decimals, session)
+    room = mold.payload_bytes(mtu)
     writers: dict[str, Callable[[Path], None]] = {
         "itch": lambda part: _itch(source, part),
         "pcap": lambda part: _pcap(source, part, room),
         "pcapng": lambda part: _pcapng(source, part, room),
-        "dbn": lambda part: exports.write_dbn(source.parts(), symbols, part, arrival),
-        "npz": lambda part: exports.write_npz(source.parts(), locate, part, arrival),
-        "tardis": lambda part: exports.write_tardis_levels(
-            source.parts(), locate, name, part, arrival
-        ),
-        "tardis-trades": lambda part: exports.write_tardis_trades(
-            source.parts(), locate, name, part, arrival
-        ),
-        "parquet": lambda part: exports.write_trades(source.parts(), symbols, part),
     }
     try:
         with replacing(out) as part:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from openoutcry.market_data.book import ITCH_DECIMALS
-from openoutcry.market_data.exports import DAY_NS, write_dbn
+from openoutcry.market_data.tape import FeedTape
 from openoutcry.routing.instruments import RoutingError
 from openoutcry.routing.recording import COLUMNS
+from openoutcry.tape.convert import ALL, write_tape
+from openoutcry.tape.fit import DAY_NS
+from openoutcry.tape.records import Symbol
 from openoutcry.wire.atomic_file import replacing
-from openoutcry.wire.errors import FeedError
+from openoutcry.wire.errors import FeedError, FlowError
 from openoutcry.wire.extras import need
 from openoutcry.wire.feed_messages import FRAME_BYTES, ITCH50
 from openoutcry.wire.symbols import CODE_BYTES, code_of
@@ -59,6 +62,12 @@ class Levels:
     def names(self) -> list[str]:
         """Name of each locate: the instrument's symbol, and where it is traded."""
         return [f"{self.symbol}@{name}" if name else self.symbol for name in self.decimals]
+
+    @property
+    def symbols(self) -> dict[int, Symbol]:
+        """Name and decimals of each locate."""
+        pairs = zip(self.names, self.decimals.values(), strict=True)
+        return {at: Symbol(name, places) for at, (name, places) in enumerate(pairs, start=1)}
 
     def parts(self) -> Iterator[Part]:
         """Yield the messages of each look: first the directory, with the first one."""
@@ -133,12 +142,12 @@ def write_levels(source: Path, out: Path, form: str) -> None:
     try:
         with replacing(out) as part:
             if form == "dbn":
-                write_dbn(levels.parts(), levels.names, part)
+                write_tape(FeedTape(levels.parts(), levels.symbols), part, "dbn-mbo", None, [ALL])
             else:
                 with part.open("wb") as file:
                     for one in levels.parts():
                         file.write(one.messages)
-    except (FeedError, ValueError) as error:
+    except (FeedError, FlowError, ValueError) as error:
         # A price or a quantity that 32 bits do not carry.
         raise RoutingError(f"{out}: {error}") from None
     except OSError as error:

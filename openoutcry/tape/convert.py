@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,10 +15,11 @@ from openoutcry.tape.files import Progress, checked_file, unpacked
 from openoutcry.tape.fit import Fit, Losses
 from openoutcry.tape.formats import FORMATS, ROWS, Format
 from openoutcry.tape.itch import MESSAGE_TYPES, ItchTape, ItchWriter
+from openoutcry.tape.levels import LevelsOf
 from openoutcry.tape.lobster import LobsterTape, LobsterWriter
 from openoutcry.tape.npz import NpzTape, NpzWriter
 from openoutcry.tape.parquet import ParquetTape, ParquetWriter
-from openoutcry.tape.records import BY_ORDER, Array, Header, Tape
+from openoutcry.tape.records import BY_ORDER, LEVEL, Array, Header, Tape
 from openoutcry.tape.tardis import BEGIN as TARDIS_BEGIN
 from openoutcry.tape.tardis import TardisTape, TardisWriter
 from openoutcry.wire.atomic_file import replacing
@@ -149,8 +150,8 @@ def says(row: Format, header: Header) -> bool:
     if kind == "event":
         if header.about in row.about:
             return True
-        # Of orders the trades can be said alone.
-        return header.about == BY_ORDER and b"T" in row.actions
+        # Of orders the trades can be said alone, and the levels that they make.
+        return header.about == BY_ORDER
     return row.levels in (None, header.levels)
 
 
@@ -190,6 +191,11 @@ def write_tape(
         names = ", ".join(one.name for one in list(chosen.symbols.values())[:8])
         raise FlowError(f"{row.name} holds one instrument: name it (--symbol) of {names}")
     losses = Losses()
+    levels = None
+    if chosen.about == BY_ORDER and BY_ORDER not in row.about and LEVEL in row.actions:
+        levels = LevelsOf(tape)
+        tape = levels
+        chosen = replace(chosen, kinds=levels.header.kinds, about=levels.header.about)
     fit = Fit(row, chosen, losses)
     count = 0
     try:
@@ -205,6 +211,8 @@ def write_tape(
                 writer.abort()
                 raise
             writer.close()
+            if levels is not None:
+                losses.add("orders", levels.orders, "orders are said as the levels they make")
             for name, lost in tape.unread.items():
                 losses.add(name, lost, f"{tape.header.format} says it, and no record does")
             refused = sorted(set(losses.counts) - set(allowed)) if ALL not in allowed else []
@@ -250,7 +258,7 @@ def _chosen(header: Header, symbol: str | None) -> Header:
 
 def _of(tape: Tape, chosen: Header) -> Iterator[tuple[str, Array]]:
     """The records of the chosen instruments."""
-    if chosen is tape.header:
+    if len(chosen.symbols) == len(tape.header.symbols):
         yield from tape.chunks()
         return
     numbers = list(chosen.symbols)

@@ -398,7 +398,8 @@ class ItchTape:
             by_locate = {
                 at: Symbol(symbol.decode(), DECIMALS) for symbol, at in self._numbers.items()
             }
-        self.header = Header("itch", ("event", "definition", "status"), symbols=by_locate)
+        self.header = Header("itch", ("event", "definition", "status"))
+        self.header.symbols = dict(sorted(by_locate.items()))
 
     def chunks(self) -> Iterator[tuple[str, Array]]:
         """Yield the records."""

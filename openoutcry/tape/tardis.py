@@ -110,7 +110,7 @@ class TardisTape:
         name = (
             "tardis-snapshot" if levels else f"tardis-{'trades' if about == TRADES else 'levels'}"
         )
-        self.header = Header(f"tardis-{name}", (kind,), about, symbols, levels, {ORIGIN: exchange})
+        self.header = Header(name, (kind,), about, symbols, levels, {ORIGIN: exchange})
 
     def _scan(self) -> tuple[str, dict[int, Symbol]]:
         """The exchange, and the symbols with their decimals."""

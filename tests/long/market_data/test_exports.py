@@ -6,8 +6,8 @@ import subprocess
 import pytest
 
 from openoutcry.bench.peers.feed_peers import environment
-from openoutcry.market_data.files import write_feed
 from tests.support.market_data import exports as shared
+from tests.support.market_data.exports import exported
 from tests.support.waiting import BOUND_S
 
 day = shared.day
@@ -39,7 +39,7 @@ def test_hftbacktest_replays_the_events(day, tmp_path):
     if not python.exists():
         pytest.skip(f"no {python}: outcry bench market-data --setup")
     home, book, symbols = day
-    write_feed(home, tmp_path / "x.npz", "npz", symbol=symbols[0])
+    exported(home, tmp_path / "x.npz", "npz-orders", symbol=symbols[0])
     done = subprocess.run(
         [str(python), "-c", READER, str(tmp_path / "x.npz")],
         capture_output=True,

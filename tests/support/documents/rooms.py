@@ -37,7 +37,7 @@ MAY_IMPORT = {
     "journal": {"wire", "ring", "ptp", "host", "matcher", "risk"},
     "runtime": {"wire", "ring", "dpdk_shim", "matcher", "gateway_fpga", "journal"},
     "order_entry": {"wire", "ring", "host", "journal", "runtime"},
-    "market_data": {"wire", "ring", "host", "journal", "runtime"},
+    "market_data": {"wire", "ring", "tape", "host", "journal", "runtime"},
     "replica": {"wire", "ring", "host", "matcher", "journal", "runtime"},
     "client": {"wire", "order_entry"},
     "pipeline": {
@@ -86,7 +86,7 @@ MAY_IMPORT = {
         "venue",
     },
     "custody": {"wire", "order_entry", "client", "surveillance", "venue"},
-    "routing": {"wire", "report", "order_entry", "market_data", "client", "venue"},
+    "routing": {"wire", "tape", "report", "order_entry", "market_data", "client", "venue"},
     "portal": {
         "wire",
         "derivatives",

@@ -5,6 +5,7 @@ import pytest
 
 from openoutcry.flow.mixed import MixedFlow
 from openoutcry.market_data.files import write_feed
+from openoutcry.market_data.tape import export
 from tests.support.market_data.feed_journal import book_of, make_journal
 from tests.support.market_data.feed_support import PlainBook, unframed
 
@@ -25,3 +26,8 @@ def day(tmp_path_factory):
         book.apply(message)
     assert book_of(home / "j")[1] == len(orders)
     return home / "j", book, [bytes(s).decode() for s in source.instruments["symbol"]]
+
+
+def exported(home, path, to_name="", symbol=None, **more):
+    """Export a journal whatever is lost."""
+    return export(home, path, to_name, symbol, ["all"], **more)

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from openoutcry.market_data.bars import make_bars
-from openoutcry.market_data.exports import Arrival
-from openoutcry.market_data.files import write_feed
-from openoutcry.market_data.lobster import write_lobster
-from openoutcry.wire.errors import FeedError
+from openoutcry.market_data.tape import Arrival
+from openoutcry.wire.errors import FlowError
 from tests.support.market_data import exports as shared
+from tests.support.market_data.exports import exported
 
 day = shared.day
 
@@ -16,7 +15,7 @@ day = shared.day
 def test_databentos_own_decoder_rebuilds_the_book(day, tmp_path):
     dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed")
     home, book, symbols = day
-    write_feed(home, tmp_path / "day.dbn", "dbn")
+    exported(home, tmp_path / "day.dbn", "dbn-mbo")
     decoder = dbn.DBNDecoder()
     decoder.write((tmp_path / "day.dbn").read_bytes())
     metadata, *records = decoder.decode()
@@ -48,7 +47,7 @@ def test_databentos_own_decoder_sees_events_that_end_with_a_whole_book(day, tmp_
     dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed")
     home, _, _ = day
     table = np.array([20_000, 30_000, 90_000], np.int64)
-    write_feed(home, tmp_path / "day.dbn", "dbn", arrival=Arrival(table, 5))
+    exported(home, tmp_path / "day.dbn", "dbn-mbo", arrival=Arrival(table, 5))
     decoder = dbn.DBNDecoder()
     decoder.write((tmp_path / "day.dbn").read_bytes())
     _, *records = decoder.decode()
@@ -71,9 +70,9 @@ def test_a_lobster_file_has_the_book_and_what_traded(day, tmp_path):
     home, book, symbols = day
     traded, kinds = {}, set()
     for locate, symbol in enumerate(symbols, start=1):
-        done = write_lobster(home, tmp_path / "x.csv", symbol)
+        done = exported(home, tmp_path / "x.csv", "lobster", symbol)
         rows = [line.split(",") for line in (tmp_path / "x.csv").read_text().splitlines()]
-        assert done["rows"] == len(rows)
+        assert done["format"] == "lobster"
         orders = {}
         for _, kind, number, size, price, direction in rows:
             kind, number, size = int(kind), int(number), int(size)
@@ -94,6 +93,6 @@ def test_a_lobster_file_has_the_book_and_what_traded(day, tmp_path):
         if bar.symbol in expected:
             expected[bar.symbol] += bar.volume_lots
     assert traded == expected
-    assert kinds == {1, 2, 3, 4, 5, 6}
-    with pytest.raises(FeedError, match="hold one instrument: give --symbol"):
-        write_lobster(home, tmp_path / "x.csv", None)
+    assert kinds == {1, 2, 3, 4, 5, 6, 7}
+    with pytest.raises(FlowError, match="holds one instrument: name it"):
+        exported(home, tmp_path / "x.csv", "lobster", None)

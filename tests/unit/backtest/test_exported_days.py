@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from openoutcry.backtest.day import open_recording, prepare_day
-from openoutcry.market_data.exports import DAY_NS
 from openoutcry.market_data.files import write_feed
-from openoutcry.market_data.lobster import write_lobster
 from openoutcry.matcher import Engine
+from openoutcry.tape.fit import DAY_NS
 from openoutcry.wire.enums import EventFlag, EventKind
 from tests.support.market_data import exports as shared
+from tests.support.market_data.exports import exported
 
 day = shared.day
 FORMS = ["dbn", "npz", "lobster"]
@@ -18,10 +18,11 @@ FORMS = ["dbn", "npz", "lobster"]
 def day_of(home, folder, form, symbol):
     """The day of an export."""
     path = folder / f"{symbol}.{form}"
-    if form == "lobster":
-        write_lobster(home, path, symbol)
+    if form == "itch":
+        write_feed(home, path)
     else:
-        write_feed(home, path, form, symbol=symbol if form == "npz" else None)
+        names = {"dbn": "dbn-mbo", "npz": "npz-orders"}
+        exported(home, path, names.get(form, form), None if form == "dbn" else symbol)
     text = f"{form}:{path}" if form in ("npz", "lobster") else f"{form}:{path}@{symbol}"
     return prepare_day(open_recording(text), folder / f"{symbol}-{form}")
 

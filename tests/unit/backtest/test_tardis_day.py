@@ -14,12 +14,14 @@ from openoutcry.backtest.inputs import hashes_of
 from openoutcry.backtest.latency import parse_latency
 from openoutcry.backtest.run import DayRun
 from openoutcry.backtest.strategy import Strategy
-from openoutcry.market_data.exports import DAY_NS, Arrival
 from openoutcry.market_data.files import write_feed
+from openoutcry.market_data.tape import Arrival
 from openoutcry.matcher import Engine
+from openoutcry.tape.fit import DAY_NS
 from openoutcry.wire.enums import EventFlag, EventKind, Side
-from openoutcry.wire.errors import BacktestError, FeedError, FlowError
+from openoutcry.wire.errors import BacktestError, FlowError
 from tests.support.market_data import exports as shared
+from tests.support.market_data.exports import exported
 
 day = shared.day
 
@@ -211,8 +213,8 @@ def test_each_export_is_the_day_that_itch_is(day, tmp_path):
     home, _, symbols = day
     for symbol in symbols[:3]:
         write_feed(home, tmp_path / "d.itch", "itch")
-        write_feed(home, tmp_path / "l.csv", "tardis", symbol=symbol)
-        write_feed(home, tmp_path / "t.csv", "tardis-trades", symbol=symbol)
+        exported(home, tmp_path / "l.csv", "tardis-levels", symbol=symbol)
+        exported(home, tmp_path / "t.csv", "tardis-trades", symbol=symbol)
         pair = f"tardis:{tmp_path}/l.csv:{tmp_path}/t.csv@{symbol}:0.0001:1"
         found = outcome(prepare_day(open_recording(pair), tmp_path / f"{symbol}-tardis"))
         itch = f"itch:{tmp_path}/d.itch@{symbol}"
@@ -225,16 +227,14 @@ def test_an_export_has_the_columns_of_tardis(day, tmp_path):
     home, _, symbols = day
     late = Arrival(np.array([7_000]))
     rows = {}
-    for form, text in (("tardis", LEVELS), ("tardis-trades", TRADES)):
-        write_feed(home, tmp_path / form, form, symbol=symbols[0], arrival=late)
+    for form, text in (("tardis-levels", LEVELS), ("tardis-trades", TRADES)):
+        exported(home, tmp_path / form, form, symbol=symbols[0], arrival=late)
         head, *lines = (tmp_path / form).read_text().splitlines()
         assert head == text.splitlines()[0]
         rows[form] = [line.split(",") for line in lines]
         assert all(int(row[3]) - int(row[2]) == 7 for row in rows[form])
-    times = {row[2] for row in rows["tardis"] if row[4] == "true"}
-    assert times == {rows["tardis"][0][2]}
-    with pytest.raises(FeedError, match="--symbol"):
-        write_feed(home, tmp_path / "x", "tardis")
+    times = {row[2] for row in rows["tardis-levels"] if row[4] == "true"}
+    assert times == {rows["tardis-levels"][0][2]}
 
 
 def outcome(prepared):

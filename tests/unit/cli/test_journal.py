@@ -198,8 +198,8 @@ def test_tables_at_80_columns_cut_nothing(
 
 
 def test_exports(finished_run: dict[str, Any], tmp_path: Path) -> None:
-    """Parquet and CSV hold every order and event, the capture every record, the LOBSTER file every
-    trade."""
+    """Parquet and CSV hold every order and event, the capture every record, the LOBSTER file of
+    `outcry data export` every trade."""
     journal = finished_run["journal"]["path"]
     orders, events = tmp_path / "o.parquet", tmp_path / "e.csv"
     outcry("export", journal, "--format", "parquet", "--out", str(orders))
@@ -220,7 +220,9 @@ def test_exports(finished_run: dict[str, Any], tmp_path: Path) -> None:
     chunks = [chunk.tobytes() for _, chunk in JournalReader(journal).chunks()]
     assert b"".join(records) == b"".join(chunks)
     messages = tmp_path / "m.csv"
-    outcry("export", journal, "--format", "lobster", "--out", str(messages))
+    words = ["data", "export", journal, str(messages), "--to", "lobster", "--allow-loss", "all"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
     kinds = [line.split(",")[1] for line in messages.read_text().splitlines()]
     assert kinds.count("4") == finished_run["trades"]
     assert kinds.count("1") >= kinds.count("3") > 0
@@ -234,16 +236,9 @@ def test_an_export_that_cannot_be(finished_run: dict[str, Any], tmp_path: Path) 
         "export", journal, "--format", "csv", "--out", str(tmp_path / "no" / "x"), status=1
     )
     assert "there is no folder" in output
-    output = outcry(
-        "export",
-        journal,
-        "--format",
-        "lobster",
-        "--symbol",
-        "NOPE",
-        "--out",
-        str(tmp_path / "x"),
-        status=1,
-    )
+    out = str(tmp_path / "x.csv")
+    done = CliRunner().invoke(main, ["data", "export", journal, out, "--symbol", "NOPE"])
+    assert done.exit_code == 1
+    output = done.output
     assert "NOPE is not among the journal's instruments" in output
     assert list(tmp_path.iterdir()) == []

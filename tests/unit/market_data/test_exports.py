@@ -6,15 +6,14 @@ import pytest
 
 from openoutcry.flow import GeneratedFlow, LobsterSource
 from openoutcry.market_data.bars import make_bars
-from openoutcry.market_data.exports import Arrival, by_event, market_by_order
-from openoutcry.market_data.files import JournalFeed, write_feed
-from openoutcry.market_data.lobster import write_lobster
+from openoutcry.market_data.tape import Arrival, journal_tape
 from openoutcry.matcher import Engine
+from openoutcry.tape.records import LAST
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
-from openoutcry.wire.errors import FeedError
+from openoutcry.wire.errors import FeedError, FlowError
 from openoutcry.wire.records import ORDER_DTYPE, make_instruments
 from tests.support.market_data import exports as shared
-from tests.support.market_data.exports import NOON_NS
+from tests.support.market_data.exports import NOON_NS, exported
 from tests.support.market_data.feed_journal import make_journal
 
 day = shared.day
@@ -22,12 +21,13 @@ day = shared.day
 
 def test_the_trades_table_has_what_the_bars_have(day, tmp_path):
     home, _, symbols = day
-    write_feed(home, tmp_path / "trades.parquet", "parquet")
-    rows = pyarrow.parquet.read_table(tmp_path / "trades.parquet").to_pylist()
+    exported(home, tmp_path / "trades.parquet", "parquet")
+    table = pyarrow.parquet.read_table(tmp_path / "trades.parquet")
+    rows = [row for row in table.to_pylist() if row["action"] == "T"]
     turnover = {}
     for row in rows:
         assert row["symbol"] in symbols
-        turnover[row["symbol"]] = turnover.get(row["symbol"], 0) + row["price"] * row["shares"]
+        turnover[row["symbol"]] = turnover.get(row["symbol"], 0) + row["price"] * row["qty"]
     expected = {}
     for bar in make_bars(home, 86_400):
         expected[bar.symbol] = expected.get(bar.symbol, 0) + bar.turnover
@@ -48,21 +48,22 @@ def test_a_command_after_the_time_of_the_one_before_it_is_of_the_same_moment(tmp
     orders["qty_lots"], orders["price_ticks"] = [5, 2, 2, 1], [100, 100, 90, 100]
     orders["rx_ts_ns"] = begin_ns + np.array([0, 5_000, 2_000, 1_000])
     home = make_journal(tmp_path / "j", make_instruments(["GOLD"]), orders, 100, 1)
-    write_feed(home, tmp_path / "x.npz", "npz", symbol="GOLD")
+    exported(home, tmp_path / "x.npz", "npz-orders", symbol="GOLD")
     with np.load(tmp_path / "x.npz") as archive:
         times = archive["data"]["exch_ts"] - begin_ns
     assert sorted(set(times.tolist())) == [0, 5_000]
     assert (np.diff(times) >= 0).all()
-    write_feed(home, tmp_path / "x.parquet", "parquet")
+    exported(home, tmp_path / "x.parquet", "parquet")
     table = pyarrow.parquet.read_table(tmp_path / "x.parquet")
-    assert [ts_ns - begin_ns for ts_ns in table["ts_ns"].to_pylist()] == [5_000, 5_000]
+    times = [row["ts_ns"] - begin_ns for row in table.to_pylist() if row["action"] == "T"]
+    assert times == [5_000, 5_000]
 
 
 def test_the_events_for_hftbacktest_are_the_book(day, tmp_path):
     """By our own reading of its format; the library's is the test below."""
     home, book, symbols = day
     for locate, symbol in enumerate(symbols[:3], start=1):
-        write_feed(home, tmp_path / "x.npz", "npz", symbol=symbol)
+        exported(home, tmp_path / "x.npz", "npz-orders", symbol=symbol)
         with np.load(tmp_path / "x.npz") as archive:
             data = archive["data"]
         orders = {}
@@ -77,10 +78,10 @@ def test_the_events_for_hftbacktest_are_the_book(day, tmp_path):
                 orders[number][3] = int(row["qty"])
         assert orders == {k: v for k, v in book.orders.items() if v[0] == locate}
         assert (np.diff(data["exch_ts"]) >= 0).all()
-    with pytest.raises(FeedError, match="--symbol"):
-        write_feed(home, tmp_path / "x.npz", "npz")
+    with pytest.raises(FlowError, match="--symbol"):
+        exported(home, tmp_path / "x.npz", "npz-orders")
     with pytest.raises(FeedError, match="NONE is not among"):
-        write_feed(home, tmp_path / "x.npz", "npz", symbol="NONE")
+        exported(home, tmp_path / "x.npz", "npz-orders", symbol="NONE")
 
 
 def test_our_own_reading_of_a_lobster_file_comes_to_the_same_book(tmp_path):
@@ -88,7 +89,7 @@ def test_our_own_reading_of_a_lobster_file_comes_to_the_same_book(tmp_path):
     source = GeneratedFlow("normal", 4_000, 3)
     orders = np.concatenate(list(source.chunks()))
     home = make_journal(tmp_path / "j", source.instruments, orders, 1 << 12)
-    write_lobster(home, tmp_path / "x.csv", None)
+    exported(home, tmp_path / "x.csv", "lobster", None)
     expected, lots = played(source.instruments, source.chunks())
     again = LobsterSource(tmp_path / "x.csv")
     assert played(again.instruments, again.chunks()) == (expected, lots)
@@ -129,19 +130,12 @@ def swept(tmp_path):
 
 def test_an_event_ends_with_its_command_and_not_with_a_message(tmp_path):
     home, _ = swept(tmp_path)
-    steps = list(by_event(market_by_order(JournalFeed(home, causes=True).parts())))
-    ends = [(step.event, step.locate, step.action) for step, last in steps if last]
-    assert ends == [
-        (1, 1, "A"),
-        (2, 1, "A"),
-        (3, 1, "A"),
-        (4, 1, "A"),
-        (5, 2, "A"),
-        (6, 1, "A"),
-        (7, 1, "A"),
-    ]
+    rows = [row for kind, part in journal_tape(home).chunks() if kind == "event" for row in part]
+    ends = [(row["instrument"], row["action"]) for row in rows if row["flags"] & LAST]
+    assert ends == [(1, b"A")] * 4 + [(2, b"A")] + [(1, b"A")] * 2
     # The sweep: three executions of T, F and C each, and what rests of it.
-    assert [step.action for step, _ in steps if step.event == 4] == [*"TFC" * 3, "A"]
+    sweep = [row["action"].decode() for row in rows if row["ts_ns"] == NOON_NS + 30]
+    assert sweep[:10] == [*"TFC" * 3, "A"]
 
 
 def test_local_times_are_drawn_by_event_from_a_table(tmp_path):
@@ -149,22 +143,23 @@ def test_local_times_are_drawn_by_event_from_a_table(tmp_path):
     table = np.array([5, 7, 1_000], np.int64)
     runs = []
     for seed in (3, 3, 4):
-        steps = market_by_order(JournalFeed(home, causes=True).parts())
-        runs.append(
-            [(step.event, step.ts_ns, at) for step, at in Arrival(table, seed).times(steps)]
-        )
+        tape = journal_tape(home, arrival=Arrival(table, seed))
+        rows = np.concatenate([part for kind, part in tape.chunks() if kind == "event"])
+        runs.append(rows[["sequence", "ts_ns", "rx_ts_ns", "flags", "instrument"]].tolist())
     assert runs[0] == runs[1] != runs[2]
-    times = [at for _, _, at in runs[0]]
+    times = [at for _, _, at, _, _ in runs[0]]
     assert times == sorted(times)
-    by = {}
-    for event, sent_ns, at in runs[0]:
-        by.setdefault(event, set()).add(at)
+    open_events = {}
+    for _, sent_ns, at, flags, instrument in runs[0]:
         assert at >= sent_ns + 5
-    assert all(len(one) == 1 for one in by.values())
-    write_feed(home, tmp_path / "x.npz", "npz", symbol="GOLD", arrival=Arrival(table, 3))
+        assert open_events.setdefault(instrument, at) == at
+        if flags & LAST:
+            del open_events[instrument]
+    assert not open_events
+    exported(home, tmp_path / "x.npz", "npz-orders", symbol="GOLD", arrival=Arrival(table, 3))
     data = np.load(tmp_path / "x.npz")["data"]
     assert set(data["local_ts"]) <= set(times)
     assert (data["local_ts"] - data["exch_ts"] >= 5).all()
-    write_feed(home, tmp_path / "y.npz", "npz", symbol="GOLD")
+    exported(home, tmp_path / "y.npz", "npz-orders", symbol="GOLD")
     data = np.load(tmp_path / "y.npz")["data"]
     assert (data["local_ts"] == data["exch_ts"]).all()

@@ -66,8 +66,11 @@ def random_file(kind, seed, count=1_000):
 def test_there_and_back_through_parquet_is_the_same_file(kind, seed, tmp_path):
     text = random_file(kind, seed, 1_000 if kind != "snapshots" else 300)
     (tmp_path / "a.csv").write_text(text)
-    assert convert(tmp_path / "a.csv", tmp_path / "a.parquet")["losses"] == []
-    assert convert(tmp_path / "a.parquet", tmp_path / "b.csv")["losses"] == []
+    done = convert(tmp_path / "a.csv", tmp_path / "a.parquet")
+    back = convert(tmp_path / "a.parquet", tmp_path / "b.csv")
+    assert done["losses"] == back["losses"] == []
+    name = "snapshot" if kind == "snapshots" else kind
+    assert done["from"] == back["format"] == f"tardis-{name}"
     assert (tmp_path / "b.csv").read_text() == text
 
 
