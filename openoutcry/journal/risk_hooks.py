@@ -61,8 +61,8 @@ def _apply_limits(region: Region, ask: Any, rows: Iterable[Mapping[str, Any]]) -
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
     """Read from ``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
-    ``multipliers``, ``leveraged``, ``protection``, ``delayed``, ``requests`` and ``announced``, as
-    ``make_region`` takes them.  Also ``partitions`` of the instruments (1), each with a part of
+    ``multipliers``, ``leveraged``, ``protection``, ``delayed``, ``requests``, ``announced`` and
+    ``own_limits``, as ``make_region`` takes them.  Also ``partitions`` of the instruments (1), each with a part of
     every limit, and ``assets``, ``spot`` and ``movements``, as :func:`wallets_of` reads them, and
     ``contracts``, as :func:`contracts_of` does.  The rows of
     ``limits`` are ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
@@ -82,6 +82,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         **wallets_of(settings),
         **contracts_of(settings),
         announced=settings.get("announced", ()),
+        own_limits=int(settings.get("own_limits", 0)),
     )
     count = int(settings.get("partitions", 1))
     region = partitioned.divide(region, instruments, count)

@@ -18,6 +18,7 @@ MODULES = (
     "openoutcry.risk.contract_layout",
     "openoutcry.risk.layout",
     "openoutcry.risk.movements",
+    "openoutcry.risk.own_limits",
     "openoutcry.risk.portfolio_layout",
     "openoutcry.risk.protection_layout",
     "openoutcry.risk.requests",

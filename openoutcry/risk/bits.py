@@ -12,6 +12,7 @@ RISK_KIND = enum_numbers.COMMAND_KIND_RISK
     symbol       the instrument, where the setting applies to one
     aux          the new value
     price_ticks  a second value: RATE's burst, BANDS' lower band
+    time_in_force  1: the limit or KILL is the owner's, and not the operator's (``own_limits.py``)
     order_id     the operator that sends the command; the event repeats it
 """
 RISK_REASON = enum_numbers.REASON_RISK

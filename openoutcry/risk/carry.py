@@ -86,7 +86,9 @@ def carry_region(before: Region, fresh: Region, symbols: Iterable[str]) -> None:
     if old.portfolio is not None and new.portfolio is not None:
         _carry_portfolio(old.portfolio, new.portfolio)
     if old.requests is not None and new.requests is not None:
-        _whole(old, new, lay.REQUESTS_AT, len(before))
+        _whole(old, new, lay.REQUESTS_AT, len(before) - old.word(lay.REQUESTS_AT))
+    if old.own is not None and new.own is not None:
+        _whole(old, new, lay.OWN_AT, old.own.size_bytes)
     if old.wallets is not None and new.wallets is not None:
         _carry_wallets(before, fresh, old.wallets, new.wallets)
         renew(RiskState.of(fresh.ctypes.data), -1, -1)
@@ -127,6 +129,7 @@ def _check(old: View, new: View, symbols: list[str]) -> None:
         ("scenario margin", old.portfolio, new.portfolio),
         ("market protection", old.protection, new.protection),
         ("requests of operators", old.requests, new.requests),
+        ("limits that owners set", old.own, new.own),
     ):
         if had is not None and has is None:
             raise RiskError(f"the journal has {what}, and the new file has none")
@@ -144,6 +147,8 @@ def _check(old: View, new: View, symbols: list[str]) -> None:
     requests = [0 if view.requests is None else len(view.requests.rows) for view in (old, new)]
     if requests[0] != requests[1]:
         raise RiskError("the journal remembers another number of operators' requests")
+    if old.own is not None and new.own is not None and len(old.own.rows) != len(new.own.rows):
+        raise RiskError("the journal has room for another number of owners' limits")
 
 
 def _check_instruments(old: View, new: View, symbols: list[str]) -> None:
@@ -261,10 +266,10 @@ def _carry_work(was: Words, now: Words) -> None:
         now[second // 8 : (second + size) // 8] = was[first // 8 : (first + size) // 8]
 
 
-def _whole(old: View, new: View, word: int, end: int) -> None:
-    """Copy the last block of a state, which both have alike."""
+def _whole(old: View, new: View, word: int, size: int) -> None:
+    """Copy a block of this size, which both states have alike."""
     first, second = old.word(word), new.word(word)
-    new.region[second : second + end - first] = old.region[first:end]
+    new.region[second : second + size] = old.region[first : first + size]
 
 
 def _carry_wallets(before: Region, fresh: Region, old: Wallets, new: Wallets) -> None:

@@ -69,6 +69,7 @@ class RiskState(Layout, size_bytes=384):
     contracts_at: int = i64("offset of the block of ``contract_layout``, or 0")
     portfolio_at: int = i64("offset of the block of ``portfolio_layout``, or 0")
     called: int = i64("1: a participant with open orders has had a margin call (``money.call``)")
+    own_at: int = i64("offset of the block of ``own_limits``, or 0")
     shared_publication: int = i64("``publication`` as other processes read it", at=216, atomic=True)
 
 
@@ -110,6 +111,7 @@ WALLETS_AT = RiskState.offset("wallets_at")
 CONTRACTS_AT = RiskState.offset("contracts_at")
 PORTFOLIO_AT = RiskState.offset("portfolio_at")
 CALLED = RiskState.offset("called")
+OWN_AT = RiskState.offset("own_at")
 
 PART_IDS = VENUE_ORDER_IDS
 
@@ -194,8 +196,11 @@ KILLED_BY_OPERATOR, KILLED_BY_LOSS, KILLED_BY_ARITHMETIC, CANCEL_WANTED, NAMES_S
     16,
 )
 KILLED_BY_MARGIN = 32
-KILLED_FLAGS = KILLED_BY_OPERATOR | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC | KILLED_BY_MARGIN
 SUSPENDED_FLAG, CLOSED_FLAG = 64, 128
+KILLED_BY_OWNER = 256
+ENABLED_FLAGS = KILLED_BY_OPERATOR | KILLED_BY_LOSS | KILLED_BY_ARITHMETIC | KILLED_BY_MARGIN
+"""Those that the operator ends: the owner's kill only the owner ends."""
+KILLED_FLAGS = ENABLED_FLAGS | KILLED_BY_OWNER
 BARRED_FLAGS = SUSPENDED_FLAG | CLOSED_FLAG
 """CANCEL_WANTED: killed by the core itself, and its orders may be open: the operator's lane sends
 its DISCONNECT, which clears it."""

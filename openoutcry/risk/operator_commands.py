@@ -15,6 +15,14 @@ from openoutcry.risk.liquidation import set_part
 from openoutcry.risk.margin_commands import apply_margin
 from openoutcry.risk.money import judge_margin, judge_profit, margined_lots, mark_position
 from openoutcry.risk.movements import apply_movement, has_open_movement
+from openoutcry.risk.own_limits import (
+    OWNERS,
+    OwnLimit,
+    keep_both,
+    limit_at,
+    stricter,
+    stricter_second,
+)
 from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.risk.protection_rules import has_bands, set_protection
 from openoutcry.risk.requests import apply_request
@@ -109,6 +117,13 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
             return False
         if setting == constants.SET_SHORT_SALE and is_spot(state, instrument):
             return False
+        kept = keep_both(
+            state, participant, instrument, setting, value, second, order.time_in_force
+        )
+        if kept < 0:
+            return False
+        if kept > 0:
+            value = stricter(OwnLimit(kept), setting)
         return set_cell(totals.cell_of(state, participant, instrument), setting, value)
     if setting == constants.SET_POSITION:
         return instrument >= 0 and set_position(
@@ -132,8 +147,20 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         row = totals.participant_row(state, participant)
         if setting == constants.SET_DEPOSIT and not may_leave_fund(state, participant, value):
             return False
-        if not set_participant(state, row, setting, value, second, order + SEQ):
-            return False
+        if setting == constants.SET_KILL and order.time_in_force == OWNERS:
+            if state.own_at == 0 or not kill_by_owner(row, value, order + SEQ):
+                return False
+        else:
+            kept = keep_both(
+                state, participant, instrument, setting, value, second, order.time_in_force
+            )
+            if kept < 0:
+                return False
+            if kept > 0:
+                both = OwnLimit(kept)
+                value, second = stricter(both, setting), stricter_second(both, setting)
+            if not set_participant(state, row, setting, value, second, order + SEQ):
+                return False
         if setting != constants.SET_DEPOSIT or value < 0:  # money paid in calls nobody
             judge_margin(state, row, order + SEQ)
         return True
@@ -354,7 +381,7 @@ def set_participant(
             row.kills += 1
             row.killed_seq = load_i64(seq_at)
         else:
-            flags &= ~(lay.KILLED_FLAGS | lay.CANCEL_WANTED)
+            flags &= ~(lay.ENABLED_FLAGS | lay.CANCEL_WANTED)
         row.flags = flags
         return True
     if setting == constants.SET_RATE:
@@ -370,22 +397,19 @@ def set_participant(
         return True
     if not is_amount(value) and (value != NO_LIMIT or setting == constants.SET_DUPLICATE_WINDOW):
         return False
-    at = lay.CREDIT
-    if setting == constants.SET_EXPOSURE_BUY:
-        at = lay.BUY_EXPOSURE_LIMIT
-    elif setting == constants.SET_EXPOSURE_SELL:
-        at = lay.SELL_EXPOSURE_LIMIT
-    elif setting == constants.SET_GROSS_POSITION:
-        at = lay.GROSS_LIMIT
-    elif setting == constants.SET_OPEN_ORDERS:
-        at = lay.OPEN_LIMIT
-    elif setting == constants.SET_DUPLICATE_WINDOW:
-        at = lay.DUPLICATE_NS
-    elif setting == constants.SET_LOSS:
-        at = lay.LOSS_LIMIT
-    elif setting == constants.SET_DRAWDOWN:
-        at = lay.DRAWDOWN_LIMIT
-    store_i64(row + at, value)
+    store_i64(row + limit_at(setting), value)
+    return True
+
+
+@kernel
+def kill_by_owner(row: RiskParticipant, value: int, seq_at: int) -> bool:
+    """Kill a participant by its owner's switch, or end that; False if the value is not valid."""
+    if value != 0 and value != 1:
+        return False
+    if value == 1:
+        row.kills += 1
+        row.killed_seq = load_i64(seq_at)
+    row.flags = row.flags & ~lay.KILLED_BY_OWNER | lay.KILLED_BY_OWNER * value
     return True
 
 

@@ -39,7 +39,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
     """A new state, as ``make_region`` made it, in that many partitions; of one, itself.
 
     Raises :class:`RiskError` for what cannot be divided: spot accounting, market
-    protection, a speed bump, contracts, leveraged instruments.
+    protection, a speed bump, contracts, limits that owners set, leveraged instruments.
     """
     numbers = partition_numbers(instruments, partitions)
     if partitions == 1:
@@ -51,6 +51,7 @@ def divide(region: Region, instruments: npt.NDArray[Any], partitions: int) -> Re
         "market protection": view.protection is not None,
         "a speed bump": view.bump is not None,
         "a contract": view.contracts is not None,
+        "limits that owners set": view.own is not None,
         "a leveraged instrument": bool(view.instruments[:, lay.LEVERAGED // 8].any()),
     }
     for what, is_there in reasons.items():

@@ -24,6 +24,7 @@ from openoutcry.derivatives.margin_layout import (
 )
 from openoutcry.risk import contract_layout, portfolio_layout, speed_bump, spot_layout
 from openoutcry.risk import movements as money_movements
+from openoutcry.risk import own_limits as owners_limits
 from openoutcry.risk import requests as operator_requests
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, RISK_KIND, Setting
 from openoutcry.risk.contract_layout import STAGED, WITH_MARK
@@ -75,6 +76,7 @@ def make_region(
     margin: Mapping[str, Sequence[Sequence[int]]] | None = None,
     unlisted: Iterable[int] = (),
     announced: Iterable[int] = (),
+    own_limits: int = 0,
 ) -> Region:
     """A state without limits, for participants 0 to ``participants - 1``.
 
@@ -100,6 +102,8 @@ def make_region(
     Contracts in ``unlisted`` (by index) trade from their CONTRACT_LIST on, other instruments in
     ``announced`` from their INSTRUMENT_STATE on.  Of the perpetuals in ``funded`` the premium is
     averaged from one funding to the next.
+
+    There is room for ``own_limits`` limits that the owners of accounts set themselves.
     """
     count, spot, room, wallet_bytes = len(instruments), spot or {}, asset_capacity, 0
     if movements and not (spot and requests):
@@ -121,6 +125,10 @@ def make_region(
     if protection:
         sizes[lay.PROTECTION_AT] = block_bytes(count)
     sizes |= {lay.BUMP_AT: _bump_bytes(delayed, participants)} if delayed else {}
+    if own_limits:
+        if not 1 <= own_limits <= owners_limits.MAX_OWN:
+            raise RiskError(f"{own_limits} own limits: from 1 to {owners_limits.MAX_OWN:,}")
+        sizes[lay.OWN_AT] = owners_limits.block_bytes(own_limits)
     if requests:
         # The last block: ``partitioned.divide`` takes it from here to the end.
         sizes[lay.REQUESTS_AT] = _request_bytes(requests)
@@ -141,6 +149,8 @@ def make_region(
         enter_protection(words, offsets[lay.PROTECTION_AT], instruments)
     if delayed:
         speed_bump.enter_block(words, offsets[lay.BUMP_AT], delayed, participants)
+    if own_limits:
+        owners_limits.enter_block(words, offsets[lay.OWN_AT], own_limits)
     if requests:
         operator_requests.enter_block(words, offsets[lay.REQUESTS_AT], requests)
     view = View(words.view(np.uint8))
@@ -780,6 +790,9 @@ class View:
         """The speed bump's words (``speed_bump.py``), up to the region's end."""
         at = self.word(lay.REQUESTS_AT)
         self.requests = operator_requests.RequestsView(words, at) if at else None
+        at = self.word(lay.OWN_AT)
+        self.own = owners_limits.OwnView(words, at) if at else None
+        """Limits that owners of accounts have set themselves; None: there is no room for any."""
         count = self.word(lay.PARTITIONS)
         self.partitions = [View(region[lay.HEADER_BYTES * n :]) for n in range(1, count + 1)]
         """The partitions of a partitioned state (``partitions.py``); this view then shows their
@@ -940,7 +953,7 @@ class View:
     def digest(self) -> str:
         """Hash, 32 hexadecimal digits, of the whole state, however its tables came to be."""
         places = lay.SYMBOL_MASK, lay.ORDER_MASK, lay.ORDER_AT, lay.PROTECTION_AT, lay.BUMP_AT
-        skip = [word // 8 for word in (*places, lay.REQUESTS_AT)]
+        skip = [word // 8 for word in (*places, lay.REQUESTS_AT, lay.OWN_AT)]
         digest = hashlib.blake2b(np.delete(self.header, skip).tobytes(), digest_size=16)
         for table in (self.participants, self.groups, self.instruments, self.cells):
             digest.update(table.tobytes())
@@ -967,6 +980,9 @@ class View:
             digest.update(self.requests.header.tobytes())
             digest.update(self.requests.used.tobytes())
             digest.update(self.requests.legs.tobytes())
+        if self.own is not None:
+            digest.update(self.own.header.tobytes())
+            digest.update(self.own.used.tobytes())
         return digest.hexdigest()
 
 

@@ -100,6 +100,20 @@ def setting_in_force(
     return int(rows[who, PARTICIPANT_WORDS[what] // 8]), second
 
 
+def operators_setting(
+    view: View, what: Setting, who: int = 0, instrument: int = -1
+) -> tuple[int, int]:
+    """Like :func:`setting_in_force`, but what the operator has set, where the participant's owner
+    has set a limit or has killed it, too."""
+    if what is Setting.KILL:
+        setting_in_force(view, what, who)
+        return int(view.of(who, lay.FLAGS) & lay.ENABLED_FLAGS != 0), 0
+    found = None if view.own is None else view.own.find(who, what, instrument)
+    if found is None:
+        return setting_in_force(view, what, who, instrument)
+    return found[2], found[3] if what is Setting.RATE else 0
+
+
 def protection_stands(view: View, what: Setting, who: int, instrument: int) -> tuple[int, int]:
     """Like :func:`setting_in_force`, for the protection; ``who``: the breaker's level."""
     protection = view.protection

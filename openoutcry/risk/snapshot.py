@@ -20,7 +20,7 @@ from openoutcry.wire.errors import OutcryError
 PATIENCE_S, PAUSE_S = 1.0, 20e-6
 """How long a still moment is looked for, and between two looks."""
 AGAIN = "the venue is busy: ask again"
-LEFT_OUT = (lay.PROTECTION_AT, lay.BUMP_AT, lay.REQUESTS_AT, lay.PARTITIONS)
+LEFT_OUT = (lay.PROTECTION_AT, lay.BUMP_AT, lay.REQUESTS_AT, lay.OWN_AT, lay.PARTITIONS)
 """Blocks and partitions that a copy does not have."""
 
 

@@ -71,6 +71,16 @@ PARTICIPANT_LIMITS = {
     Setting.LOSS: "loss_limit",
     Setting.DRAWDOWN: "drawdown_limit",
 }
+OWN_OF_PARTICIPANTS = (
+    Setting.EXPOSURE_BUY,
+    Setting.EXPOSURE_SELL,
+    Setting.GROSS_POSITION,
+    Setting.OPEN_ORDERS,
+    Setting.RATE,
+    Setting.LOSS,
+    Setting.DRAWDOWN,
+)
+OF_OWNERS = (*OWN_OF_PARTICIPANTS, *CELL_LIMITS, Setting.RESTRICTED, Setting.SHORT_SALE)
 INSTRUMENT_VALUES = {
     Setting.DISTANCE: "distance",
     Setting.ADV: "adv",
@@ -164,6 +174,19 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
     if what in GROUP_SETTINGS:
         _group(risk, who, what, value)
         return True
+    second = int(c["price_ticks"])
+    if what in OF_OWNERS:
+        place = (
+            who,
+            int(what),
+            -1 if what in OWN_OF_PARTICIPANTS or instrument is None else instrument,
+        )
+        if what is Setting.RATE and not 1 <= second <= LARGEST:
+            return False
+        if not _remember(risk, c, what, place, (value, second)):
+            return False
+        if place in risk.both:
+            value, second = _stricter(what, **risk.both[place])
     if what in CELL_SETTINGS:
         assert instrument is not None
         _cell(risk, who, instrument, what, value)
@@ -171,12 +194,63 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
     if what == Setting.STATUS:
         return _status(risk, who, value, int(c["price_ticks"]))
     if what in PARTICIPANT_SETTINGS:
-        done = _participant(risk, who, what, value, int(c["price_ticks"]))
+        if what is Setting.KILL and c["time_in_force"] == 1:
+            done = risk.own_room > 0
+            if done:
+                _kill_by_owner(risk.participants[who], value, risk.seq)
+        else:
+            done = _participant(risk, who, what, value, second)
         if done and (what != Setting.DEPOSIT or value < 0):
             risk.judge_margin(who)
         return done
     assert instrument is not None
     return _instrument(risk, instrument, what, value, int(c["price_ticks"]))
+
+
+def _in_force(risk: "Reference", what: Setting, who: int, instrument: int) -> tuple[int, int]:
+    owner = risk.participants[who]
+    if what in (Setting.EXPOSURE_BUY, Setting.EXPOSURE_SELL):
+        return owner.exposure_limit[Side.BUY if what is Setting.EXPOSURE_BUY else Side.SELL], 0
+    if what is Setting.RATE:
+        return owner.rate_ns, owner.burst
+    if what in PARTICIPANT_LIMITS:
+        return int(getattr(owner, PARTICIPANT_LIMITS[what])), 0
+    cell = risk.cells[who][instrument]
+    if what in CELL_LIMITS:
+        return int(getattr(cell, CELL_LIMITS[what])), 0
+    return int(cell.restricted if what is Setting.RESTRICTED else cell.no_short), 0
+
+
+def _remember(
+    risk: "Reference", c: Any, what: Setting, place: tuple[int, int, int], asked: tuple[int, int]
+) -> bool:
+    """Keep an owner's limit next to the operator's; False: there is no room."""
+    if c["time_in_force"] != 1:
+        if place in risk.both:
+            risk.both[place]["operator"] = asked
+        return True
+    if place not in risk.both:
+        if len(risk.both) >= risk.own_room:
+            return False
+        risk.both[place] = {"operator": _in_force(risk, what, place[0], place[2])}
+    risk.both[place]["owner"] = asked
+    return True
+
+
+def _stricter(what: Setting, owner: tuple[int, int], operator: tuple[int, int]) -> tuple[int, int]:
+    if what is Setting.RATE:
+        limiting = [one for one in (owner, operator) if one[0]] or [operator]
+        return max(ns for ns, _ in limiting), min(burst for _, burst in limiting)
+    values = owner[0], operator[0]
+    return max(values) if what in SWITCHES else min(values), 0
+
+
+def _kill_by_owner(owner: "Participant", value: int, seq: int) -> None:
+    if value:
+        owner.killed.add("owner")
+        owner.kills, owner.killed_seq = owner.kills + 1, seq
+    else:
+        owner.killed.discard("owner")
 
 
 def _for_ledger(c: Any, what: Setting, known: bool, who: int, value: int) -> bool:
@@ -383,7 +457,7 @@ def _kill(owner: "Participant", value: int, seq: int) -> None:
         owner.kills += 1
         owner.killed_seq = seq
     else:
-        owner.killed.clear()
+        owner.killed &= {"owner"}
         owner.cancel_wanted = False
 
 

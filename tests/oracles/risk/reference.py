@@ -126,6 +126,7 @@ class Reference:
         margin: Mapping[str, Sequence[Sequence[int]]] | None = None,
         unlisted: Iterable[int] = (),
         announced: Iterable[int] = (),
+        own_limits: int = 0,
     ) -> None:
         factors = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
@@ -181,6 +182,10 @@ class Reference:
         self.portfolio = PlainPortfolio(self, contracts or {}, margin) if margin else None
         for index in (*unlisted, *announced):
             self.instruments[index].unlisted = True
+        self.own_room = own_limits
+        self.both: dict[tuple[int, int, int], dict[str, tuple[int, int]]] = {}
+        """Where an owner has set a limit: the owner's and the operator's, by participant, setting
+        and instrument (-1: all together)."""
 
     # What the open orders come to
 

@@ -270,6 +270,23 @@ def same_movements(plain, movements):
     assert [movements.word(name) for name in names] == counts
 
 
+def same_own(plain, own):
+    """Each limit that an owner has set, next to the operator's, in the order of the first time."""
+    rate = int(Setting.RATE)
+    rows = []
+    for who, what, instrument in plain.both:
+        both = plain.both[who, what, instrument]
+        seconds = [second if what == rate else None for _, second in both.values()]
+        rows.append([(who, what, instrument), both["owner"][0], both["operator"][0], *seconds])
+    found = []
+    for place, value, second, others, others_second in own.used[:, :5].tolist():
+        what = place & 0xFF
+        seconds = (others_second, second) if what == rate else (None, None)
+        key = place >> 32, what, (place >> 8 & 0xFFFFFF) - 1
+        found.append([key, value, others, *seconds])
+    assert found == rows
+
+
 def never(price):
     return protection_layout.NEVER if price is None else price
 
@@ -281,6 +298,7 @@ def participant_words(plain, who):
         "loss": lay.KILLED_BY_LOSS,
         "arithmetic": lay.KILLED_BY_ARITHMETIC,
         "margin": lay.KILLED_BY_MARGIN,
+        "owner": lay.KILLED_BY_OWNER,
     }
     flags = sum(names[why] for why in p.killed)
     flags |= {2: lay.SUSPENDED_FLAG, 3: lay.CLOSED_FLAG}.get(p.status, 0)

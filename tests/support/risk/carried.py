@@ -54,6 +54,7 @@ def plain_flow(seed: int) -> Flow:
     given: dict[str, Any] = {"leveraged": (4,), "multipliers": [1, 1, 5, 1, 2, 1, 1, 1]}
     given |= {"protection": True} if seed % 2 else {}
     given |= {"delayed": 64} if seed % 3 == 2 else {}
+    given |= {"own_limits": 64} if seed % 4 == 1 else {}
     flow = Flow(PLAIN_ROWS, given | {"requests": 16})
     commands = mixed_commands(COUNT, seed)
     if seed % 2:

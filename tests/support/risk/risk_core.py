@@ -23,10 +23,12 @@ from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import NEW_DAY, CommandKind, EventKind, OrderType, Side, TimeInForce
 from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.record_blocks import EventRecord
+from tests.oracles.risk.operator_commands import OF_OWNERS
 from tests.oracles.risk.reference import Reference
 from tests.oracles.risk.words import (
     same_bump,
     same_contracts,
+    same_own,
     same_portfolio,
     same_protection,
     same_wallets,
@@ -253,6 +255,8 @@ class Pair:
             same_portfolio(self.reference.portfolio, view.portfolio)
         if view.bump is not None:
             same_bump(self.reference.bump, view)
+        if view.own is not None:
+            same_own(self.reference, view.own)
 
 
 def bits(verdict):
@@ -270,6 +274,7 @@ DRAWN = [
     if s < Setting.REQUEST and s not in (*OF_THE_BUMP, *CORPORATE_SETTINGS, *OF_WALLETS)
     for _ in range(2 if s in RARE else 4)
 ]
+OWN = {*OF_OWNERS, Setting.KILL}
 PROTECTING = [int(s) for s in Setting if Setting.LULD <= s < Setting.LEDGER_TIER]
 
 
@@ -279,8 +284,17 @@ class Operator:
     def __init__(self, seed, pair, symbols, protecting=0.0, corporate=0.0):
         self.rng, self.pair, self.symbols = np.random.default_rng([seed, 18]), pair, symbols
         self.protecting, self.corporate = protecting, corporate
+        self.owners = np.random.default_rng([seed, 81])
 
     def draw(self):
+        """A command of the operator's or, where owners may limit themselves, of an owner's."""
+        record = self._drawn()
+        is_limit = record["kind"][0] == RISK_KIND and record["order_type"][0] in OWN
+        if self.pair.reference.own_room and is_limit and self.owners.random() < 0.5:
+            record["time_in_force"] = 1
+        return record
+
+    def _drawn(self):
         rng = self.rng
         if self.pair.reference.bump is not None and rng.random() < 0.3:
             if rng.random() < 0.4:
