@@ -62,9 +62,9 @@ def _apply_limits(region: Region, ask: Any, rows: Iterable[Mapping[str, Any]]) -
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
     """Read from ``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
     ``multipliers``, ``leveraged``, ``protection``, ``delayed``, ``requests``, ``announced`` and
-    ``own_limits``, as ``make_region`` takes them.  Also ``partitions`` of the instruments (1), each with a part of
-    every limit, and ``assets``, ``spot`` and ``movements``, as :func:`wallets_of` reads them, and
-    ``contracts``, as :func:`contracts_of` does.  The rows of
+    ``own_limits``, as ``make_region`` takes them.  Also ``partitions`` of the instruments (1), each
+    with a part of every limit, and ``assets``, ``spot`` and ``movements``, as :func:`wallets_of`
+    reads them, and ``contracts``, as :func:`contracts_of` does.  The rows of
     ``limits`` are ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
 
     Raises :class:`RiskError` naming the row that makes no sense.

@@ -21,6 +21,7 @@ from openoutcry.risk.bits import (
 from openoutcry.risk.contract_layout import STAGED
 from openoutcry.risk.instrument_state import WITH_PRICE
 from openoutcry.risk.joined import view_of
+from openoutcry.risk.own_limits import OWNERS
 from openoutcry.risk.region import View
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.instruments_desk import words
@@ -265,7 +266,9 @@ def _row(
         did = f"emergency close: step {value} of {len(STEPS)}: {STEPS[value - 1]}"
     elif not value:
         did = "requested to be opened" if what is Setting.MARKET_KILL else "may trade again"
-    return _entry(command, shown, did, operator_name(spec.operators, operator))
+    by_owner = what is Setting.KILL and command["time_in_force"] == OWNERS
+    name = "its owner" if by_owner else operator_name(spec.operators, operator)
+    return _entry(command, shown, did, name)
 
 
 def _entry(command: Any, what: str, did: str, operator: str = "") -> dict[str, Any]:

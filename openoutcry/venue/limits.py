@@ -18,7 +18,7 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import NO_LIMIT, ParticipantStatus, Setting
 from openoutcry.risk.protection_rules import LEVEL_WORDS, ROW_WORDS
 from openoutcry.risk.region import View, Wallets, make_region, setting
-from openoutcry.risk.settings import setting_in_force
+from openoutcry.risk.settings import operators_setting, setting_in_force
 from openoutcry.venue.fee_tables import deposit
 from openoutcry.venue.protection_tables import unprotected
 from openoutcry.venue.risk_tables import (
@@ -37,6 +37,8 @@ MIN_ROWS = 256
 GROUPS = 64
 REQUESTS = 1 << 16
 """How many of the operators' requests are remembered: the newest."""
+OWN_LIMITS = 1 << 16
+"""Limits that owners of accounts have ever set, one in each place."""
 MOVEMENTS = 1 << 16
 """Deposits and withdrawals with a life cycle that are open or remembered."""
 
@@ -65,6 +67,7 @@ def hook_settings(
     optional |= {"partitions": partitions} if partitions > 1 else {}
     optional |= spot_settings(spec) | contract_settings(spec)
     optional |= {"announced": list(spec.announced)} if spec.announced else {}
+    optional |= {"own_limits": OWN_LIMITS} if partitions == 1 else {}
     if asset_capacity > len(optional.get("assets", ())) and spec.money.spot:
         optional["asset_capacity"] = asset_capacity
     return {
@@ -321,7 +324,7 @@ class FileLimits:
         self, what: Setting, value: tuple[int, int], who: int = 0, symbol: str = ""
     ) -> list[npt.NDArray[Any]]:
         index = self.symbols.index(symbol) if symbol else -1
-        if setting_in_force(self.view, what, who, index) == value:
+        if operators_setting(self.view, what, who, index) == value:
             return []
         return [setting(what, value[0], who, code_of(symbol), value[1])]
 
@@ -424,5 +427,6 @@ def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
             **wallets_of(hooks),
             **contracts_of(hooks),
             announced=hooks.get("announced", ()),
+            own_limits=int(hooks.get("own_limits", 0)),
         )
     )

@@ -13,6 +13,7 @@ from openoutcry.risk.settings import setting_in_force
 from openoutcry.venue.amounts import LIMITS
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.limits import FileLimits
+from openoutcry.venue.own_limits_desk import own_rows
 from openoutcry.venue.risk_tables import (
     OF_CELLS,
     OF_INSTRUMENTS,
@@ -31,6 +32,7 @@ KILLED_BY = {
     lay.KILLED_BY_LOSS: "its losses",
     lay.KILLED_BY_ARITHMETIC: "a figure beyond 2**62",
     lay.KILLED_BY_MARGIN: "its maintenance margin",
+    lay.KILLED_BY_OWNER: "its owner",
 }
 POSITION = {"position": Limit(Setting.POSITION, int, 0)}
 WALLET = ("available", "reserved", "credit", "shortfall")
@@ -95,6 +97,7 @@ def limits_in_force(
             if instrument in (None, symbol):
                 of = f"participant {who} {symbol}"
                 rows += _rows(view, money, OF_CELLS | POSITION, of, who, index)
+        rows += own_rows(view, who, limits.symbols) if instrument is None else []
     return rows
 
 

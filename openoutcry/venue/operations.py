@@ -14,7 +14,7 @@ import numpy.typing as npt
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.region import setting
-from openoutcry.risk.settings import setting_in_force
+from openoutcry.risk.settings import operators_setting, setting_in_force
 from openoutcry.venue.amounts import LIMITS, amounts_in, asset_of, in_units
 from openoutcry.venue.contract_desk import CONTRACT_REQUESTS, ContractDesk
 from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
@@ -28,6 +28,7 @@ from openoutcry.venue.money_desk import MONEY_REQUESTS, MoneyDesk
 from openoutcry.venue.movement_desk import LISTING, MOVEMENT_REQUESTS, MovementDesk
 from openoutcry.venue.off_book_desk import OFF_BOOK, OffBookDesk
 from openoutcry.venue.operators import OPERATOR, SUPERVISOR, OperatorError, Operators
+from openoutcry.venue.own_limits_desk import OWN_LIMIT, OWN_LIMITS, OwnLimitsDesk
 from openoutcry.venue.participants_desk import PARTICIPANT_REQUESTS, ParticipantsDesk
 from openoutcry.venue.requests import BY, EFFECTIVE, NOTHING, PROVEN, Requests
 from openoutcry.venue.risk_tables import (
@@ -49,7 +50,7 @@ from openoutcry.wire.symbols import code_of
 
 REFUSES = "the core rejected it"
 INDEX_REPORT = "index-report"
-ASKED_ONLY = ("log-in", "log-out", LISTING, INDEX_REPORT)
+ASKED_ONLY = ("log-in", "log-out", LISTING, OWN_LIMITS, INDEX_REPORT)
 """Requests that become no command, so they are not written down and any operator may make them."""
 ANY_OPERATOR = ("withdrawal-request", "withdrawal-cancel", "deposit-seen")
 """Steps of movements that take no supervisor: they let nothing out and make nothing available."""
@@ -151,6 +152,8 @@ class Operations:
         self.doors = SessionsDesk(switch, self.people)
         self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
         self.negotiated = OffBookDesk(limits.symbols, limits.view)
+        people, every_s = self.people.require_open, limits.spec.time_every_s
+        self.own = OwnLimitsDesk(limits.symbols, limits.view, every_s, people, disconnect)
         self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
         self.requests = Requests(limits.view)
 
@@ -177,6 +180,10 @@ class Operations:
             "rehearse": self._rehearse,
             "carry": self._carry,
             LISTING: self._listing,
+            OWN_LIMIT: lambda asked: self.own.work_of(
+                asked, self._participant(asked.get("participant"))
+            ),
+            OWN_LIMITS: lambda asked: self.own.listed(self._participant(asked.get("participant"))),
             "log-in": self._log_in,
             "log-out": self._log_out,
             INDEX_REPORT: self._index_report,
@@ -396,7 +403,7 @@ class Operations:
             )
         if what is Setting.MAINTENANCE and value:
             self._judged(who)
-        before = setting_in_force(self.view, what, who, index)
+        before = operators_setting(self.view, what, who, index)
         place = f"{name} of {_whose(request)}"
         is_money, money = name in LIMITS, asset_of(request, "value", self.spec.money)
 
@@ -407,7 +414,7 @@ class Operations:
         new, old = said(value), said(before[0])
 
         def refused() -> str:
-            current = setting_in_force(self.view, what, who, index)[0]
+            current = operators_setting(self.view, what, who, index)[0]
             return "" if current == value else f"{place}: the core rejected {new}"
 
         by, key = request[BY], (what, who, symbol, value, second)
@@ -504,7 +511,7 @@ class Operations:
     def _participants(self, request: dict[str, Any], name: Any, on: bool) -> Work:
         who = self._participant(name)
         records = [setting(Setting.KILL, int(on), who, operator=request[BY])]
-        state = partial(setting_in_force, self.view, Setting.KILL, who)
+        state = partial(operators_setting, self.view, Setting.KILL, who)
         return self._switched(request, f"participant {who}", records, [who], on, state)
 
     def _groups(self, request: dict[str, Any], name: Any, on: bool) -> Work:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from click.testing import CliRunner, Result
@@ -20,6 +20,7 @@ from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.pipeline.progress import Watcher
 from openoutcry.risk.region import View
 from openoutcry.runtime.table import Ring
+from openoutcry.venue.desk import ask
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.serve import IdleSource, Venue
 from tests.support.backtest.venue_days import require_days
@@ -31,6 +32,7 @@ from tests.support.venue.venue_floor import MORE, Records, with_operators
 LANE = Ring("test_lane", "order", inline=1024, memory=1024, durable=1024, lane=3)
 TICK_S = 0.01
 PATIENCE_S = 1.0
+Asked = TypeVar("Asked")
 
 
 class InlineFloor(Records, InlineVenue):
@@ -140,10 +142,18 @@ class InlineFloor(Records, InlineVenue):
         """A command about this venue, in a second thread that waits for the desk.  Time passes only
         for what the desk has begun and cannot finish without.  What participants sent before is
         done before: otherwise the command overtakes it when its thread is quick."""
-        self.step()
         words = ("venue", *words, "--venue", str(self.file))
+        return self._beside(lambda: CliRunner().invoke(main, words, input=password + "\n"))
+
+    def request(self, **request: Any) -> dict[str, Any]:
+        """The desk's answer to a request of another program."""
+        return self._beside(lambda: ask(self.file.parent / "journal", request))
+
+    def _beside(self, asks: Callable[[], Asked]) -> Asked:
+        """The result of what asks the desk in a second thread."""
+        self.step()
         with ThreadPoolExecutor(1) as pool:
-            asked = pool.submit(CliRunner().invoke, main, words, input=password + "\n")
+            asked = pool.submit(asks)
             while not asked.done():
                 self.step()
                 desk = self._desk.desk
