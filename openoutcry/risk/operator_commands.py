@@ -148,7 +148,7 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         if setting == constants.SET_DEPOSIT and not may_leave_fund(state, participant, value):
             return False
         if setting == constants.SET_KILL and order.time_in_force == OWNERS:
-            if state.own_at == 0 or not kill_by_owner(row, value, order + SEQ):
+            if state.own_at == 0 or not kill_by_owner(row, value, order.seq):
                 return False
         else:
             kept = keep_both(
@@ -402,13 +402,13 @@ def set_participant(
 
 
 @kernel
-def kill_by_owner(row: RiskParticipant, value: int, seq_at: int) -> bool:
+def kill_by_owner(row: RiskParticipant, value: int, seq: int) -> bool:
     """Kill a participant by its owner's switch, or end that; False if the value is not valid."""
     if value != 0 and value != 1:
         return False
     if value == 1:
         row.kills += 1
-        row.killed_seq = load_i64(seq_at)
+        row.killed_seq = seq
     row.flags = row.flags & ~lay.KILLED_BY_OWNER | lay.KILLED_BY_OWNER * value
     return True
 

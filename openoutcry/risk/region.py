@@ -122,13 +122,9 @@ def make_region(
     parameters = _margin_of(margin, contracts or {}, len(assets) if spot else 0)
     sizes |= _contract_sizes(contracts) | _portfolio_sizes(parameters, participants)
     sizes[lay.ORDER_AT] = orders * lay.ORDER_BYTES
-    if protection:
-        sizes[lay.PROTECTION_AT] = block_bytes(count)
+    sizes |= {lay.PROTECTION_AT: block_bytes(count)} if protection else {}
     sizes |= {lay.BUMP_AT: _bump_bytes(delayed, participants)} if delayed else {}
-    if own_limits:
-        if not 1 <= own_limits <= owners_limits.MAX_OWN:
-            raise RiskError(f"{own_limits} own limits: from 1 to {owners_limits.MAX_OWN:,}")
-        sizes[lay.OWN_AT] = owners_limits.block_bytes(own_limits)
+    sizes |= {lay.OWN_AT: _own_bytes(own_limits)} if own_limits else {}
     if requests:
         # The last block: ``partitioned.divide`` takes it from here to the end.
         sizes[lay.REQUESTS_AT] = _request_bytes(requests)
@@ -471,6 +467,12 @@ def _bump_bytes(delayed: int, participants: int) -> int:
     if not 1 <= delayed <= MAX_DELAYED:
         raise RiskError(f"{delayed} commands at the speed bump: from 1 to {MAX_DELAYED:,}")
     return speed_bump.block_bytes(delayed, participants)
+
+
+def _own_bytes(limits: int) -> int:
+    if not 1 <= limits <= owners_limits.MAX_OWN:
+        raise RiskError(f"{limits} own limits: from 1 to {owners_limits.MAX_OWN:,}")
+    return owners_limits.block_bytes(limits)
 
 
 def _request_bytes(requests: int) -> int:
