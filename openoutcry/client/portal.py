@@ -720,6 +720,49 @@ class PortalClient(Closing):
         """Return what the account may withdraw by each network, and what of it is left today."""
         return self.ask("GET", "/v1/withdrawal-limits", list[models.NetworkLimit])
 
+    @endpoint("GET", "/v1/own-limits")
+    def own_limits(self, sub_account: int = 0) -> list[models.OwnLimitRow]:
+        """The limits that were set by the owner; ``sub_account``: 0 is one's own account."""
+        terms = {"sub_account": sub_account}
+        return self.ask("GET", "/v1/own-limits", list[models.OwnLimitRow], terms)
+
+    @endpoint("PUT", "/v1/own-limits")
+    def set_own_limit(
+        self,
+        limit: str,
+        value: str,
+        *,
+        symbol: str = "",
+        sub_account: int = 0,
+        key: str | None = None,
+    ) -> models.OwnLimitRow:
+        """Set an own limit: a lower one is in force at once, a wider one is confirmed and waits."""
+        body: dict[str, Any] = {"limit": limit, "value": value}
+        body |= {"symbol": symbol, "sub_account": sub_account}
+        return self.ask("PUT", "/v1/own-limits", models.OwnLimitRow, None, body, key=key)
+
+    @endpoint("POST", "/v1/own-limits/{number}/confirm")
+    def confirm_own_limit(
+        self, number: int, code: str, *, totp: str = "", key: str | None = None
+    ) -> models.OwnLimitRow:
+        """Confirm a wider limit with the mailed code."""
+        path = f"/v1/own-limits/{quote(str(number), safe='')}/confirm"
+        body: dict[str, Any] = {"code": code, "totp": totp}
+        return self.ask("POST", path, models.OwnLimitRow, None, body, key=key)
+
+    @endpoint("DELETE", "/v1/own-limits/{number}")
+    def cancel_own_limit(self, number: int, *, key: str | None = None) -> models.OwnLimitRow:
+        """Take a wider limit back that waits."""
+        path = f"/v1/own-limits/{quote(str(number), safe='')}"
+        return self.ask("DELETE", path, models.OwnLimitRow, key=key)
+
+    @endpoint("POST", "/v1/kill")
+    def kill(self, *, sub_account: int = 0, key: str | None = None) -> models.OwnLimitRow:
+        """Cancel all open orders of the account and refuse new ones at every door; the limit
+        ``killed`` ends it."""
+        body: dict[str, Any] = {"sub_account": sub_account}
+        return self.ask("POST", "/v1/kill", models.OwnLimitRow, None, body, key=key)
+
     @endpoint("GET", "/v1/withdrawal-addresses")
     def withdrawal_addresses(self) -> list[models.WithdrawalAddress]:
         """The addresses that withdrawals may go to, and those that are not usable yet."""

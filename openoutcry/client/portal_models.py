@@ -462,6 +462,28 @@ class ChainDeposit:
 
 
 @dataclass(frozen=True)
+class OwnLimitRow:
+    """A limit that the owner of an account has set."""
+
+    id: int
+    account: int
+    """Number of the account."""
+    limit: str
+    symbol: str
+    """The instrument, or nothing: all together."""
+    value: str
+    """Decimal text, ``none``, or ``true`` and ``false``."""
+    state: str
+    """``in force``, ``being set``, or of a wider one ``unconfirmed`` or ``waiting``."""
+    wanted: str = ""
+    """The wider value that waits."""
+    usable_at: datetime | None = None
+    """When the wider value is in force."""
+    why: str = ""
+    """Why the venue refused the last change."""
+
+
+@dataclass(frozen=True)
 class WithdrawalAddress:
     id: int
     asset: str

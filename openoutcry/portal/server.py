@@ -27,6 +27,7 @@ from openoutcry.portal.accounts.identities import LARGEST_PAPER, Identities, San
 from openoutcry.portal.accounts.mails import Send, by_smtp, to_file
 from openoutcry.portal.accounts.more_routes import LARGE_BODY, More, add_more
 from openoutcry.portal.accounts.operators import Operators
+from openoutcry.portal.accounts.own_limits import OwnLimits
 from openoutcry.portal.accounts.papers import Papers, keep_place
 from openoutcry.portal.accounts.passkeys import Passkeys
 from openoutcry.portal.accounts.passwords import Passwords
@@ -45,6 +46,7 @@ from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.native.documents import add_documents
 from openoutcry.portal.native.history_routes import NativeHistory, add_history
 from openoutcry.portal.native.idempotency import Once, route_class
+from openoutcry.portal.native.limit_routes import NativeLimits, add_limits
 from openoutcry.portal.native.margin_routes import NativeMargin, add_margin
 from openoutcry.portal.native.markets import NativeMarkets
 from openoutcry.portal.native.notice_routes import NativeNotices, add_notices
@@ -235,6 +237,7 @@ class Portal:
         self.spot.capital = Capital(self.withdrawals)
         self.subs = SubAccounts(self.accounts)
         self.transfers = Transfers(self.accounts, self.mirror)
+        self.own_limits = OwnLimits(file, self.accounts, self.mirror.markets)
         self.spot.subs = SubAccountsApi(self.subs, self.transfers)
         self.metrics = Metrics()
         self.native = self._native()
@@ -473,7 +476,7 @@ class Portal:
         ]
         if self.place.index == 0:
             work += [self.notifier.run(), self.quotes.run()]
-            work.append(self.operators.holds.run())
+            work += [self.operators.holds.run(), self.own_limits.run()]
             work += [self.reviews.run()] if self.reviews else []
         if self.quote_door is not None:
             work.append(self.quote_door.run())
@@ -561,6 +564,7 @@ def make_app(portal: Portal) -> Any:
     add_margin(app, portal.margin)
     proofs = Proofs(portal.choices.proofs)
     add_proofs(app, NativeProofs(portal.native.callers, proofs, portal.subs))
+    add_limits(app, NativeLimits(portal.native.callers, portal.own_limits, portal.subs))
     add_notices(app, portal.notices)
     add_operators(app, portal.operators)
     of_status = portal.native.markets, Announcements(portal.operators.operators)

@@ -34,6 +34,10 @@ ENDED = (
     """,
     "delete from mailed_codes where user_id = %(id)s",
     "delete from recovery_codes where user_id = %(id)s",
+    """
+    update own_limits set state = '', wanted = null
+        where user_id in (select id from users where %(id)s in (id, parent_id))
+    """,
     "delete from passkeys where user_id = %(id)s and not id = any(%(before_passkeys)s)",
     "update identity_changes set undo_hash = null where user_id = %(id)s and id >= %(change)s",
     """

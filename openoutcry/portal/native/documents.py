@@ -353,6 +353,7 @@ def document_app() -> Any:
     from openoutcry.portal.accounts.routes import add_accounts
     from openoutcry.portal.native.callers import Callers
     from openoutcry.portal.native.history_routes import NativeHistory, add_history
+    from openoutcry.portal.native.limit_routes import NativeLimits, add_limits
     from openoutcry.portal.native.margin_routes import NativeMargin, add_margin
     from openoutcry.portal.native.notice_routes import NativeNotices, add_notices
     from openoutcry.portal.native.operator_routes import NativeOperators, add_operators
@@ -371,6 +372,7 @@ def document_app() -> Any:
     add_portfolio(app, NativePortfolio(callers, nothing, nothing, nothing))
     add_margin(app, NativeMargin(callers, nothing, nothing))
     add_proofs(app, NativeProofs(callers, nothing, nothing))
+    add_limits(app, NativeLimits(callers, nothing, nothing))
     add_notices(app, NativeNotices(callers, nothing, nothing))
     add_quotes(app, NativeQuotes(callers, nothing, nothing))
     operators = NativeOperators(nothing, nothing, nothing, nothing, nothing, nothing)

@@ -17,6 +17,10 @@ TEXTS = {
     "did.mail word chosen": "Das Wort in Ihren Mails wurde geändert",
     "did.API key created": "Ein API-Schlüssel wurde erstellt",
     "did.API key revoked": "Ein API-Schlüssel wurde widerrufen",
+    "did.own limit lowered": "Ein eigenes Limit wurde gesenkt",
+    "did.wider own limit asked for": "Ein weiteres eigenes Limit wurde angefordert",
+    "did.wider own limit confirmed": "Ein weiteres eigenes Limit wurde bestätigt",
+    "did.wider own limit cancelled": "Ein weiteres eigenes Limit wurde zurückgenommen",
     "did.withdrawal asked for": "Eine Auszahlung wurde angefordert",
     "did.withdrawal confirmed": "Eine Auszahlung wurde bestätigt",
     "did.withdrawal cancelled": "Eine Auszahlung wurde gestrichen",
@@ -234,6 +238,17 @@ TEXTS = {
         "Ihr Code für die Auszahlung von {amount} über {network} an {address} lautet {code}. Er "
         "gilt 15 Minuten. Wenn Sie sie nicht angefordert haben, widerrufen Sie Ihre "
         "API-Schlüssel und ändern Sie Ihr Passwort."
+    ),
+    "mail.limit": "weiteres Limit bestätigen",
+    "mail.limit.text": (
+        "Ihr Code für das eigene Limit {limit} lautet {code}. Er gilt 15 Minuten. Wenn Sie ihn "
+        "nicht angefordert haben, widerrufen Sie Ihre API-Schlüssel und ändern Sie Ihr Passwort."
+    ),
+    "mail.limit_waits": "ein weiteres Limit wartet",
+    "mail.limit_waits.text": (
+        "Das eigene Limit {limit} gilt ab {until}. Bis dahin können Sie es auf der Seite Ihres "
+        "Kontos zurücknehmen. Wenn Sie es nicht angefordert haben, tun Sie das und ändern Sie Ihr "
+        "Passwort."
     ),
     "mail.payee": "Adresse bestätigen",
     "mail.payee.text": (

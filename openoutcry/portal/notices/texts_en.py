@@ -17,6 +17,10 @@ TEXTS = {
     "did.mail word chosen": "The word in your mails was changed",
     "did.API key created": "An API key was created",
     "did.API key revoked": "An API key was revoked",
+    "did.own limit lowered": "A limit of your own was lowered",
+    "did.wider own limit asked for": "A wider limit of your own was requested",
+    "did.wider own limit confirmed": "A wider limit of your own was confirmed",
+    "did.wider own limit cancelled": "A wider limit of your own was taken back",
     "did.withdrawal asked for": "A withdrawal was requested",
     "did.withdrawal confirmed": "A withdrawal was confirmed",
     "did.withdrawal cancelled": "A withdrawal was cancelled",
@@ -221,6 +225,16 @@ TEXTS = {
         "Your code for the withdrawal of {amount} by {network} to {address} is {code}. It is "
         "valid for 15 minutes. If you did not ask for it, revoke your API keys and change your "
         "password."
+    ),
+    "mail.limit": "confirm a wider limit",
+    "mail.limit.text": (
+        "Your code for the own limit {limit} is {code}. It is valid for 15 minutes. If you did "
+        "not ask for it, revoke your API keys and change your password."
+    ),
+    "mail.limit_waits": "a wider limit waits",
+    "mail.limit_waits.text": (
+        "The own limit {limit} is in force from {until} on. Until then you can take it back on the "
+        "page of your account. If you did not ask for it, do so, and change your password."
     ),
     "mail.payee": "confirm an address",
     "mail.payee.text": (

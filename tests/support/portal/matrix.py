@@ -96,12 +96,15 @@ class Anna:
         self.http = self.clients["anna"]
         self.quoted = f"{31_405 + next(CENTS) / 100:.2f}"
         self.marks = (*MARKS, self.quoted)
+        self.limits: dict[str, tuple[int, str]] = {}
+        """The limits that she would widen, and the codes for that."""
         self.secrets = {*self.marks, self.person.mail, self.person.api_key}
         self.user = self.native.me().id
         self._trade()
         self._hold_contracts()
         self._move_coins()
         self._share()
+        self._limit_herself()
         self._be_told()
         self._add_factors()
         self._ask_for_quotes()
@@ -181,6 +184,16 @@ class Anna:
         self.key = native.new_key("annas second key", PASSWORD)
         self.first_key = native.list_keys()[0].id
         self.secrets |= {self.sub_mail, self.sub_key.api_key, self.key.api_key}
+
+    def _limit_herself(self) -> None:
+        native = self.native
+        for limit, value, wider in (
+            ("open_orders", "150", "160"),
+            ("orders_per_second", "9", "99"),
+        ):
+            native.set_own_limit(limit, value)
+            row = native.set_own_limit(limit, wider)
+            self.limits[limit] = row.id, self.somebody.next_code()
 
     def _be_told(self) -> None:
         native, subscription = self.native, self.full.push.subscription("annas-browser")
@@ -341,6 +354,19 @@ def of_money(anna: Anna) -> Asks:
         ("DELETE", f"{withdrawal}/{{number}}"): Ask(second),
         ("DELETE", f"{address}/{{number}}"): Ask({"number": anna.listed}),
         ("POST", "/v1/transfers"): Ask(body=transfer, names=True),
+        **of_limits(anna),
+    }
+
+
+def of_limits(anna: Anna) -> Asks:
+    path, (number, code) = "/v1/own-limits", anna.limits["open_orders"]
+    lower = {"limit": "open_orders", "value": "140", "sub_account": anna.sub}
+    other = {"number": anna.limits["orders_per_second"][0]}
+    return {
+        ("PUT", path): Ask(body=lower, names=True),
+        ("POST", f"{path}/{{number}}/confirm"): Ask({"number": number}, {"code": code}),
+        ("DELETE", f"{path}/{{number}}"): Ask(other),
+        ("POST", "/v1/kill"): Ask(body={"sub_account": anna.sub}, names=True),
     }
 
 

@@ -24,6 +24,7 @@ SETS = [one for size in (1, 2, 3) for one in itertools.combinations(NAMES, size)
 BY_TRADE = (
     "/v1/orders", "/v1/quotes", "/v1/transfers", "/v1/notifications/read",
     "/v1/notification-settings", "/v1/price-alerts", "/v1/webhook", "/v1/push",
+    "/v1/own-limits", "/v1/kill",
 )  # fmt: skip
 BY_WITHDRAW = ("/v1/withdrawals", "/v1/withdrawal-addresses")
 BY_ANY = ("/v1/portfolio/rebalance",)

@@ -28,6 +28,7 @@ LEFT = {
     "POST /v1/logout", "POST /v1/logout-everywhere", "DELETE /v1/sessions/{session_id}",
     "DELETE /v1/api-keys/{number}", "DELETE /v1/sub-accounts/{number}/api-keys/{key_number}",
     "PUT /v1/language", "POST /v1/identity", "POST /v1/identity/papers",
+    "PUT /v1/own-limits", "DELETE /v1/own-limits/{number}", "POST /v1/kill",
     "POST /v1/notifications/read", "POST /v1/portfolio/rebalance", "POST /v1/refresh",
 }  # fmt: skip
 """Changing routes of a person that are left in every state: READ, REVOKE and PROVE."""
@@ -115,6 +116,7 @@ class Owner:
             "POST /v1/withdrawal-addresses": {"asset": "BTC", "address": "x", "network": "BTC"},
             "POST /v1/withdrawal-addresses/{number}/confirm": {"code": "12345678"},
             "POST /v1/transfers": transfer,
+            "POST /v1/own-limits/{number}/confirm": {"code": "12345678"},
             "POST /v1/sub-accounts": {"label": "another"},
             "POST /v1/sub-accounts/{number}/api-keys": key,
             "POST /v1/api-keys": key,

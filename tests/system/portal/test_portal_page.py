@@ -46,6 +46,7 @@ OWN = (
     "account/security",
     "account/identity",
     "account/keys",
+    "account/limits",
     "account/activity",
 )
 

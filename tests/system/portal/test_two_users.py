@@ -43,7 +43,7 @@ MOVING = re.compile(r"(last_|_at$|time|seen|used|unread|^seq$)", re.IGNORECASE)
 """Fields that change by themselves."""
 GROWING = "/v1/notifications", "/v1/audit"
 """Lists to which something may come by itself; what was there before stays as it was."""
-BODY_IDS = {"until", "source", "target", "quote", "makers", "waits_number"}
+BODY_IDS = {"until", "source", "target", "quote", "makers", "waits_number", "sub_account"}
 COUNTS = {"depth", "limit", "from_ms", "until_ms", "lots", "seconds", "level", "tolerance_bps",
           "trailing_bps", "expires_ms", "accept", "firm", "last_look"}  # fmt: skip
 """Integers of queries and bodies that name nothing."""

@@ -6,12 +6,13 @@ import { forget, get, newKey, post, put, remove, upload } from "../api.js";
 import { logOut, refreshMe } from "../page.js";
 import { createPasskey } from "../passkeys.js";
 import { qr } from "../qr.js";
+import { showLimits } from "./limits.js";
 import { secondInput, totpInput } from "./login.js";
 import { deviceName } from "./notifications.js";
 
 export async function show(root, [chosenTab]) {
   const area = h("div");
-  const views = { security: showSecurity, identity: showIdentity, keys: showKeys, activity: showActivity };
+  const views = { security: showSecurity, identity: showIdentity, keys: showKeys, limits: showLimits, activity: showActivity };
   const first = views[chosenTab] ? chosenTab : "security";
   await refreshMe().catch(() => {});
   const me = shared.me;
