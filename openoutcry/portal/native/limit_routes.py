@@ -59,26 +59,32 @@ class NativeLimits:
         asking.require_participant()
         return (await self.subs.account(asking.user_id, number)).user_id
 
+    async def put(
+        self, asking: Asking, account: int, wanted: tuple[str, str, str], request: Any
+    ) -> models.OwnLimitRow:
+        """Set a limit as the caller may."""
+        asking.require_settings(Action.REVOKE)
+        user_id = await self.account(asking, account)
+        raiser = asking.user_id if asking.is_person else 0
+        return self.row(await self.limits.put(user_id, wanted, caller_of(asking, request), raiser))
+
+
+def caller_of(asking: Asking, request: Any) -> Caller:
+    """Return the caller for the audit record."""
+    return Caller(asking.address, request.headers.get("user-agent", ""))
+
 
 def add_limits(app: Any, native: NativeLimits) -> None:
     """Add every route to an application of FastAPI."""
+    _add_limits(app, native, native.callers.parameter())
+
+
+def _add_limits(app: Any, native: NativeLimits, asking_type: Any) -> None:
     from fastapi import Request
 
-    asking_type, limits = native.callers.parameter(), native.limits
-    path, row_model = "/v1/own-limits", models.OwnLimitRow
+    limits, path, row_model = native.limits, "/v1/own-limits", models.OwnLimitRow
 
-    def caller_of(asking: Asking, request: Request) -> Caller:
-        return Caller(asking.address, request.headers.get("user-agent", ""))
-
-    async def put(
-        asking: Asking, account: int, wanted: tuple[str, str, str], caller: Caller
-    ) -> Any:
-        asking.require_settings(Action.REVOKE)
-        user_id = await native.account(asking, account)
-        raiser = asking.user_id if asking.is_person else 0
-        return native.row(await limits.put(user_id, wanted, caller, raiser))
-
-    @app.get(path, response_model=list[row_model], tags=TAGS)
+    @app.get(path, response_model=list[models.OwnLimitRow], tags=TAGS)
     async def own_limits(asking: asking_type, sub_account: int = 0) -> Any:
         user_id = await native.account(asking, sub_account)
         return [native.row(row) for row in await limits.of_user(user_id)]
@@ -86,11 +92,11 @@ def add_limits(app: Any, native: NativeLimits) -> None:
     @app.put(path, response_model=row_model, tags=TAGS)
     async def set_own_limit(asking: asking_type, body: NewOwnLimit, request: Request) -> Any:
         wanted = body.limit, body.symbol, body.value
-        return await put(asking, body.sub_account, wanted, caller_of(asking, request))
+        return await native.put(asking, body.sub_account, wanted, request)
 
     @app.post("/v1/kill", response_model=row_model, tags=TAGS)
     async def kill(asking: asking_type, body: Kill, request: Request) -> Any:
-        return await put(asking, body.sub_account, (KILLED, "", "true"), caller_of(asking, request))
+        return await native.put(asking, body.sub_account, (KILLED, "", "true"), request)
 
     @app.post(f"{path}/{{number}}/confirm", response_model=row_model, tags=TAGS)
     async def confirm_own_limit(

@@ -28,7 +28,7 @@ WAIT_S = 3
 @pytest.fixture(scope="module")
 def venue(tmp_path_factory):
     folder = tmp_path_factory.mktemp("v")
-    made = PortalVenue(folder, 12, "--settings=page.toml")
+    made = PortalVenue(folder, 24, "--settings=page.toml")
     text = (CHOICES + GENEROUS).replace("wait_s = 0", f"wait_s = {WAIT_S}")
     (folder / "page.toml").write_text(text)
     with made:
