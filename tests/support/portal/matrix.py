@@ -192,8 +192,9 @@ class Anna:
             ("orders_per_second", "9", "99"),
         ):
             native.set_own_limit(limit, value)
+            known = self.mailed(self.person.mail)
             row = native.set_own_limit(limit, wider)
-            self.limits[limit] = row.id, self.somebody.next_code()
+            self.limits[limit] = row.id, self.mailed(self.person.mail, known)
 
     def _be_told(self) -> None:
         native, subscription = self.native, self.full.push.subscription("annas-browser")
