@@ -361,6 +361,36 @@ def test_operators_find_freeze_limit_and_look(browser, venue, maker):
         page.expect("#looking").to_be_empty()
 
 
+@pytest.mark.parametrize(("width", "language"), [(390, "de"), (820, "en"), (1280, "en")])
+def test_a_person_limits_and_stops_the_own_trading(browser, venue, width, language):
+    """A lower limit is in force at once, a wider one asks for its code, and the kill switch is
+    shown until it ends."""
+    with browsed(browser, venue, width, "dark", language) as page:
+        person = venue.person(USD=9_000 * 10**6)
+        page.log_in(person.mail)
+        page.go("account/limits")
+        set_limit(page, "50")
+        page.expect("td", has_text="50").not_to_have_count(0)
+        set_limit(page, "60")
+        code = venue.code(person.mail, person.registration)
+        page.fill(limit_code=code)
+        page.page.click("dialog button.primary")
+        page.says(page.word("limit.confirmed"))
+        page.page.click("#kill")
+        page.page.click("dialog button.danger")
+        page.expect("td", has_text=page.word("limit_name.killed")).not_to_have_count(0)
+        with venue.client(person) as client:
+            assert client.order("BUY", "0.01", "100.00").status_code == 400
+        assert page.width() <= 0
+        assert page.defects() == []
+
+
+def set_limit(page, value):
+    page.page.select_option("#limit-name", "open_orders")
+    page.fill(limit_value=value)
+    page.page.click("#limit-form button[type=submit]")
+
+
 @pytest.mark.promise(
     "V5.3, V14.4 (page): text of a user is shown as text. A script that has got into a page "
     "runs no text as code and reaches no other origin; no other site shows the page in a "
