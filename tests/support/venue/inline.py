@@ -135,6 +135,15 @@ class AcceptorLoop(asyncio.SelectorEventLoop):
             asyncio._set_running_loop(outer)
 
 
+def is_in_a_loop() -> bool:
+    """Return whether the caller is in a loop of its own, in which ours cannot run."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 class InlineVenue:
     """The venue, open from the beginning to :meth:`stop`."""
 
@@ -271,9 +280,9 @@ class InlineVenue:
         self.loop.close()
 
     def step(self) -> None:
-        """Everything that can be done now is done."""
+        """Everything that can be done now is done; logins only where no other loop runs."""
         assert self.run is not None
-        if self.acceptor is not None and self.acceptor.tasks:
+        if self.acceptor is not None and self.acceptor.tasks and not is_in_a_loop():
             self.loop.settle()
         self.run.step()
 
