@@ -192,7 +192,7 @@ ROWS = (
         frozenset({"rx_ts_ns", "order_id"}),
         is_float=True,
         has_symbols=False,
-        checked="numpy",
+        checked="hftbacktest",
     ),
     Format(
         "npz-levels",
