@@ -106,6 +106,22 @@ def test_a_lower_limit_is_in_force_with_its_answer_and_a_wider_one_waits(owner):
     assert owner.refuses("0.05")
 
 
+def test_a_limit_outlives_the_venue_also_where_orders_come_over_tcp(tmp_path_factory):
+    """The portal is as on another host, and the venue is stopped and started."""
+    with PortalVenue(tmp_path_factory.mktemp("v"), 2, is_far=True) as venue:
+        owner = Owner(venue)
+        owner.mine.set_own_limit(QUANTITY, "0.02", **PLACE)
+        assert owner.refuses("0.03")
+        assert not owner.refuses("0.02")
+        venue.venue.stop()
+        venue.venue.start()
+        venue.venue.wait_for_phase("CONTINUOUS")
+        wait_until(lambda: not owner.rest("0.01"), "the portal has found the venue again")
+        assert owner.refuses("0.03")
+        owner.mine.close()
+        owner.bot.close()
+
+
 def test_the_operator_and_the_owner_never_lift_the_other_s(owner):
     def operators(value):
         request = {"do": "set", "limit": "max_qty_lots", "instrument": "BTC-USD", "value": value}
