@@ -120,6 +120,11 @@ def init(file: Path, users: int, first: int, address: str, network: str, user: s
 )
 @click.option("--certificate", type=PathArgument, help="Serve over TLS with this certificate.")
 @click.option("--key", type=PathArgument, help="The certificate's key.")
+@click.option(
+    "--faults",
+    type=PathArgument,
+    help="Apply the faults of this file at a test venue (docs/test-venue.md).",
+)
 def serve(
     file: Path,
     address: tuple[str, int],
@@ -132,6 +137,7 @@ def serve(
     count: int,
     certificate: Path | None,
     key: Path | None,
+    faults: Path | None,
 ) -> None:
     """Serve accounts, API and page of a venue until Control-C."""
     from openoutcry.wire.extras import require_portal
@@ -139,6 +145,7 @@ def serve(
     require_portal()
     from openoutcry.operations.notify import MailServer
     from openoutcry.pipeline.announce import announced
+    from openoutcry.portal.faults import faults_of
     from openoutcry.portal.processes import serve_all
     from openoutcry.portal.server import Settings
     from openoutcry.venue.file import read_venue
@@ -146,7 +153,8 @@ def serve(
     if (certificate is None) != (key is None):
         raise click.UsageError("--certificate and --key are given together")
     server = MailServer(*smtp, smtp_tls, smtp_ca) if smtp else None
-    chosen = Settings(database, server, sender, settings)
+    venue = read_venue(file)
+    chosen = Settings(database, server, sender, settings, faults_of(venue, faults, count))
     tls = (certificate, key) if certificate is not None and key is not None else None
     is_carried_over = True
     while is_carried_over:

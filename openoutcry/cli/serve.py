@@ -2,8 +2,10 @@
 
 import json
 import sys
+from contextlib import ExitStack
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -11,6 +13,9 @@ from rich.console import Console
 from openoutcry.cli.display import Display
 from openoutcry.cli.options import PathArgument
 from openoutcry.report.plain import drawn_on
+
+if TYPE_CHECKING:
+    from openoutcry.host.processes import KeptProcess
 
 
 @click.command()
@@ -31,8 +36,20 @@ from openoutcry.report.plain import drawn_on
     show_default=True,
     help="Rehearse: run the venue's clock this many times as fast.",
 )
+@click.option(
+    "--faults",
+    type=PathArgument,
+    help="Serve a test venue, with the faults of this file (docs/test-venue.md).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document at the end.")
-def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json: bool) -> None:
+def serve(
+    file: Any,
+    resume: bool,
+    start: datetime | None,
+    speed: float,
+    faults: Path | None,
+    as_json: bool,
+) -> None:
     """Open a venue and keep it open, day after day.
 
     \b
@@ -54,8 +71,16 @@ def serve(file: Any, resume: bool, start: datetime | None, speed: float, as_json
         if start is not None:
             begin_ns = int(start.replace(tzinfo=UTC).timestamp()) * 1_000_000_000
         clock = AcceleratedClock(begin_ns, speed)
-    with Display(Console(file=drawn_on(sys.stderr))) as display:
-        result = Venue(venue, display.watcher(), clock, take_dump=take).serve(resume)
+    with ExitStack() as opened:
+        kept: tuple[KeptProcess, ...] = ()
+        if faults is not None:
+            from openoutcry.faults.serve import between
+
+            venue, process = opened.enter_context(between(venue, faults))
+            kept = (process,)
+        display = opened.enter_context(Display(Console(file=drawn_on(sys.stderr))))
+        opening = Venue(venue, display.watcher(), clock, take_dump=take, kept=kept)
+        result = opening.serve(resume)
     if as_json:
         click.echo(json.dumps(result))
         return

@@ -154,8 +154,8 @@ def _add_market(app: Any, console: Console, ask: Any) -> None:
     @app.post("/api/emergency-close", responses=REFUSALS)
     async def close(body: requests.Close, request: Request) -> dict[str, Any]:
         """The six steps, at once; `typed` is the venue's name."""
-        if body.typed != console.file.name:
-            raise DeskError(f"type the venue's name, {console.file.name}, to close it")
+        if body.typed != console.file.shown_name:
+            raise DeskError(f"type the venue's name, {console.file.shown_name}, to close it")
         return dict(await ask(request, "emergency-close", requests.ActionRequest(body.why)))
 
     @app.post("/api/rehearse", responses=REFUSALS)

@@ -49,7 +49,7 @@ def overview(console: Console, fast: bool = True) -> dict[str, Any]:
     """The venue at a glance; ``fast``: with what moves as well."""
     slow = console.observer.slow
     return {
-        "venue": console.file.name,
+        "venue": console.file.shown_name,
         "state": slow["state"],
         "time": slow["time"],
         "health": health(slow),

@@ -103,7 +103,11 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
         """The venue's name, and the operator's if one is logged in."""
         session = request.scope["outcry"]["session"]
         codes = any(operator.totp for operator in console.file.risk.operators)
-        return {"venue": console.file.name, "codes": codes, "me": who(session) if session else None}
+        return {
+            "venue": console.file.shown_name,
+            "codes": codes,
+            "me": who(session) if session else None,
+        }
 
     @app.post("/api/login", responses={403: {}, 429: {}})
     async def login(body: Login, request: Request) -> JSONResponse:
@@ -116,7 +120,7 @@ def _add_login(app: Any, console: Console, secure: bool) -> None:
                 console.log_in, body.name, body.password, body.code, address
             )
             turn.has_failed = False
-        answer = JSONResponse({"venue": console.file.name, "me": who(session)})
+        answer = JSONResponse({"venue": console.file.shown_name, "me": who(session)})
         answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure, path="/")
         return answer
 

@@ -19,6 +19,7 @@ from openoutcry.custody.store import Store, now_ns
 from openoutcry.custody.venue import Venue, VenueDesk
 from openoutcry.custody.watch import Watch
 from openoutcry.custody.withdrawals import Withdrawals
+from openoutcry.venue.file import is_of_test_venue
 from openoutcry.wire.atomic_file import FileNotWritten
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.sqlite_file import StoreError
@@ -38,6 +39,10 @@ class Parts(Closing):
         self, file: CustodyFile, venue: Venue | None = None, *, sends: bool = True
     ) -> None:
         """``sends``: this process brings transactions to chains."""
+        if is_of_test_venue(file.journal):
+            raise CustodyError(
+                f"{file.journal} is the journal of a test venue, which has no custody"
+            )
         self.file, self.store = file, Store(file.folder)
         self.venue: Venue = venue or VenueDesk(file.journal)
         self.links = Links(file.signers, file.attestor)

@@ -20,6 +20,10 @@ from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import ORDER_DTYPE
 
 
+TEST = "test "
+"""The source in the configuration of a test venue's journal begins with this."""
+
+
 class JournalReader:
     """Reads a journal, finished or while its writer runs.
 
@@ -53,6 +57,11 @@ class JournalReader:
         self._followed: Scan | None = None
         self.recent: RecentBlocks | None = None
         """Where :meth:`follow` looks before it asks the disk."""
+
+    @property
+    def is_test(self) -> bool:
+        """Return whether the journal is that of a venue with faults on purpose."""
+        return str(self.config.get("source")).startswith(TEST)
 
     def _follow(self, scan: Scan) -> None:
         self.blocks = scan.next_index

@@ -87,7 +87,7 @@ class JournalFeed:
 
     def name_of(self, session: int) -> str:
         """Return the ten characters that name a session, by its number."""
-        return mold.session_name(self.reader.journal_id, session)
+        return mold.session_name(self.reader.journal_id, session, self.reader.is_test)
 
     def parts(self) -> Iterator[Part]:
         """Yield the messages of all commands, those of each session for themselves."""

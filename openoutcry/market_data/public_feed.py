@@ -158,6 +158,7 @@ class PublicFeed:
         self.spec, self.journal, self.name = spec, journal, NAME
         reader = JournalReader(journal)
         self.folder, self.journal_id = journal / FOLDER, reader.journal_id
+        self.is_test = reader.is_test
         self.begin_is_retired = reader.first_seq > 1
         if self.begin_is_retired and not checkpoint.newest(self.folder, journal, self.journal_id):
             raise FeedError(
@@ -229,7 +230,7 @@ class PublicFeed:
 
     def name_of(self, session: int) -> str:
         """Return the ten characters that name a session, by its number."""
-        return mold.session_name(self.journal_id, session)
+        return mold.session_name(self.journal_id, session, self.is_test)
 
     def store_path(self, session: int) -> Path:
         """Return the file in which a session's messages are kept."""

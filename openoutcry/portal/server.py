@@ -38,6 +38,7 @@ from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.accounts.sub_accounts import SubAccounts
 from openoutcry.portal.child import Child
 from openoutcry.portal.database import Database, DatabaseError, migrate, start_embedded
+from openoutcry.portal.faults import PortalFaults
 from openoutcry.portal.folder import folder_of, make_folder, write_levels
 from openoutcry.portal.history.pages import Pages
 from openoutcry.portal.money.transfers import Transfers
@@ -143,6 +144,8 @@ class Settings:
     sender: str = "openoutcry@localhost"
     file: Path | None = None
     """``portal.toml``: networks, levels, limits, addresses."""
+    faults: PortalFaults | None = None
+    """What goes wrong on purpose, at a test venue."""
 
 
 class Shared:
@@ -204,6 +207,7 @@ class Portal:
     def __init__(self, file: VenueFile, settings: Settings, place: Place) -> None:
         """Raises :class:`OutcryError`."""
         self.file, self.folder, self.place = file, folder_of(file), place
+        self.faults = settings.faults
         self.database, shared = Database(place.url), place.shared
         self.history = Child(file, place.url, "history")
         self.notifier = Child(file, place.url, "notifier", *_notifier_options(settings))
@@ -341,7 +345,7 @@ class Portal:
         """Return what the page needs before its first request."""
         choices = self.choices
         return {
-            "name": self.file.name,
+            "name": self.file.shown_name,
             "passkeys": bool(choices.passkey_domain),
             "provider": bool(choices.provider),
             "makers": list(choices.makers),
@@ -546,7 +550,7 @@ def make_app(portal: Portal) -> Any:
     from fastapi import FastAPI
 
     app = FastAPI(
-        title=f"{portal.file.name} portal",
+        title=f"{portal.file.shown_name} portal",
         lifespan=portal.running,
         docs_url=None,
         redoc_url=None,
@@ -581,7 +585,8 @@ def make_app(portal: Portal) -> Any:
     tracer = tracer_of(portal.choices.traces, portal.file.name)
     socket_of = sockets_of(portal.spot, portal.feeds, portal.user_data, portal.connections)
     observed = Observed(with_sockets(app, socket_of), portal.metrics, tracer)
-    gate = Gate(observed, portal.spot.limits, portal.choices.serves)
+    is_test = portal.file.is_test
+    gate = Gate(observed, portal.spot.limits, portal.choices.serves, is_test)
     gate.requests = gate.requests_of(endpoints_of(portal.spot), portal.metrics, tracer)
     return gate
 
@@ -655,6 +660,8 @@ class Gate:
     """An ASGI middleware: counts what no table of the API counts, bounds a body, and sets headers
     of every answer.  What fails is one line a minute in the log."""
 
+    MARK = (b"x-test-venue", b"yes")
+    """The header of every answer at a test venue."""
     HEADERS = (
         (b"x-content-type-options", b"nosniff"),
         (b"cache-control", b"no-store"),
@@ -668,9 +675,12 @@ class Gate:
         app: Any,
         limits: Limits,
         serves: Callable[[str], bool] = lambda address: True,
+        is_test: bool = False,
     ) -> None:
-        """``serves``: whether requests from an address are answered."""
+        """``serves``: whether requests from an address are answered; ``is_test``: the venue is one
+        for tests."""
         self.app, self.limits, self.serves = app, limits, serves
+        self.mark = (self.MARK,) if is_test else ()
         self.known: Callable[[tuple[str, int], str], None] = lambda peer, owner: None
         """Called with the address and port of a connection on which a request came, and whose."""
         self.errors = PageErrors(lambda level, text: log.error("%s", text))
@@ -698,7 +708,7 @@ class Gate:
             headers = [header for header in answer.raw_headers if header[0] != b"content-length"]
             return answer.status_code, headers, answer.body
 
-        bounds = self._headers, self._admits, metrics.took, refused
+        bounds = self.headers_of, self._admits, metrics.took, refused
         return Requests(endpoints, *bounds, partial(self._log, "http"), counted, tracer)
 
     def _counted(self, scope: Any, address: str) -> Any:
@@ -721,9 +731,9 @@ class Gate:
         self.known(peer, owner_of(peer[0]) if peer[0] not in HERE else f"{peer}")
         return True
 
-    def _headers(self, scheme: str) -> list[tuple[bytes, bytes]]:
+    def headers_of(self, scheme: str) -> list[tuple[bytes, bytes]]:
         """Headers of every answer."""
-        return [*self.HEADERS, *([self.OVER_TLS] if scheme == "https" else [])]
+        return [*self.HEADERS, *self.mark, *([self.OVER_TLS] if scheme == "https" else [])]
 
     def _log(self, kind: str, error: Exception) -> None:
         if not isinstance(error, ClientGone):
@@ -735,7 +745,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         peer = tuple(scope.get("client") or ("", 0))
-        if scope["type"] == "http":
+        if scope["type"] == "http" or self.mark:
             send = self._headed(scope, send)
         if not self._admits(peer):
             await _refuse(scope, receive, send)
@@ -750,7 +760,7 @@ class Gate:
 
     def _headed(self, scope: Any, send: Any) -> Any:
         """``send`` with the headers of every answer."""
-        more = self._headers(scope.get("scheme", "http"))
+        more = self.headers_of(scope.get("scheme", "http"))
 
         async def sending(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -758,6 +768,8 @@ class Gate:
                 known = {name.lower() for name, _ in given}
                 headers = [*given, *(one for one in more if one[0] not in known)]
                 message = message | {"headers": headers}
+            elif message["type"] == "websocket.accept":
+                message = message | {"headers": [*message.get("headers", ()), *self.mark]}
             await send(message)
 
         return sending
@@ -936,10 +948,11 @@ def serve(
     connections = ConnectionLimits(MAX_WITHOUT_LOGIN, MAX_OF_AN_ADDRESS, files // 5)
     application.known = connections.known
     connections.refusal, connections.is_plain = refusal_of(portal.spot.limits), tls is None
+    served = portal.faults.around(application) if portal.faults else application
     http = counted(connections)
     http = protocol_of(http, application.requests)
     config = web_config(
-        application,
+        served,
         connections,
         application.errors,
         tls_settings(*(tls or (None, None))),

@@ -117,6 +117,8 @@ def _check_file(file: VenueFile) -> None:
             f"{file.path}: a replicated journal cannot be carried over: its standbys have the "
             "stream of the old one"
         )
+    if file.is_test:
+        raise CarryError(f"{file.path}: a test venue cannot be carried over; begin another one")
     if file.shards > 1 or file.partitions > 1:
         raise CarryError(f"{file.path}: several matchers cannot be carried over")
     had = (file.journal / feed_carry.FOLDER).is_dir()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from openoutcry.dpdk_shim.authentication import NETWORKS_MAX, SESSIONS_MAX, PacketSession
 from openoutcry.dpdk_shim.spec import PortError, PortSpec, parse_port
-from openoutcry.journal import Journal
+from openoutcry.journal import Journal, JournalReader
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.order_entry import spec
 from openoutcry.order_entry.shm_layout import MAX_RANGES
@@ -143,8 +143,15 @@ class VenueFile:
     """A build that has not served this journal yet opens it after its canary alone."""
     number: int = 0
     """63 bits of a hash over the file's bytes: which configuration this is."""
+    is_test: bool = False
+    """Its journal is that of a test venue, with faults on purpose."""
     warnings: tuple[Mistake, ...] = ()
     """What a new venue's file may not say, and this one does since an older release."""
+
+    @property
+    def shown_name(self) -> str:
+        """Return the name as people see it: a test venue is called one."""
+        return self.name + " (TEST VENUE)" * self.is_test
 
     @property
     def delayed(self) -> int:
@@ -332,7 +339,16 @@ def read_venue(path: Path) -> VenueFile:
         raise VenueFileError(path, tables.mistakes)
     assert venue is not None
     number = int.from_bytes(blake2b(tables.text.encode(), digest_size=8).digest()) >> 1
-    return replace(venue, number=number)
+    return replace(venue, number=number, is_test=is_of_test_venue(venue.journal))
+
+
+def is_of_test_venue(journal: Path) -> bool:
+    """Return whether a journal is that of a test venue; one that cannot be read is reported where
+    it is opened."""
+    try:
+        return Journal.exists(journal) and JournalReader(journal).is_test
+    except OutcryError:
+        return False
 
 
 def _check_mode(

@@ -17,10 +17,17 @@ from typing import Any
 
 import numpy.typing as npt
 
-from openoutcry.host.processes import STOP_SIGNALS, fork_reporting, handling, outcome
+from openoutcry.host.processes import (
+    STOP_SIGNALS,
+    KeptProcess,
+    fork_reporting,
+    handling,
+    outcome,
+)
 from openoutcry.journal import Journal, JournalError, JournalReader
 from openoutcry.journal.archive import archive
 from openoutcry.journal.checkpoint import make_checkpoints, retire_before
+from openoutcry.journal.reader import TEST
 from openoutcry.journal.replay import instruments_to_json
 from openoutcry.journal.unwritten import is_unwritten
 from openoutcry.market_data.spec import Door
@@ -99,6 +106,8 @@ class Venue:
     carried: dict[str, Any] = field(default_factory=dict)
     """What became of the last request to continue with another file: ``number`` of the file, and
     ``error`` if the venue continues as before."""
+    kept: tuple[KeptProcess, ...] = ()
+    """Processes beside the venue's own, which are started again when they die."""
     _status_due_s: float = 0.0
     _counts: dict[str, int] = field(default_factory=dict)
     """Commands and events of the last sample."""
@@ -311,7 +320,7 @@ class Venue:
             packet_sessions=file.packet_sessions,
             instruments=file.instruments,
             symbols=file.symbols,
-            name=f"venue {file.name}",
+            name=f"{TEST * file.is_test}venue {file.name}",
             config_number=file.number,
             source_kind="venue",
             durability=file.durability,
@@ -450,6 +459,8 @@ class Venue:
                 self._noted = True
                 note_served(self.file.journal)
             self._follow_funding()
+            for one in self.kept:
+                one.look(self.watcher.note)
             self._follow_days()
             self._say("open", every_s=STATUS_S, **self._counts)
         self.watcher.sample(sample)
@@ -459,7 +470,8 @@ class Venue:
         lane = self.lane
         assert lane is not None
         kept = [*lane.kept, *(lane.feed.others if lane.feed else ())]
-        return [one.row for one in (*kept, *([self._funding] if self._funding else ()))]
+        own = [self._funding] if self._funding else []
+        return [one.row for one in (*kept, *own, *self.kept)]
 
     def _follow_funding(self) -> None:
         if self._funding is not None:
@@ -495,6 +507,7 @@ class Venue:
             next_phase = Command(coming.end_ns)
         return {
             "venue": self.file.name,
+            "test": self.file.is_test,
             "state": state,
             "time": utc_text(now_ns),
             "day": coming.day.isoformat() if coming.begin_ns <= now_ns else None,

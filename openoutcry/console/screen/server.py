@@ -152,7 +152,7 @@ def _add_login(app: Any, screen: Screen, secure: bool) -> None:
     async def hello(request: Request) -> dict[str, Any]:
         """Return this venue's name, and the session that is logged in, if there is one."""
         session = request.scope["outcry"]["session"]
-        return {"venue": screen.file.name, "me": who(session) if session else None}
+        return {"venue": screen.file.shown_name, "me": who(session) if session else None}
 
     @app.post("/api/login", responses=REFUSALS)
     async def login(body: Login, request: Request) -> JSONResponse:
@@ -165,7 +165,7 @@ def _add_login(app: Any, screen: Screen, secure: bool) -> None:
                 screen.log_in, body.name, body.password, mine["address"]
             )
             turn.has_failed = False
-        answer = JSONResponse({"venue": screen.file.name, "me": who(session)})
+        answer = JSONResponse({"venue": screen.file.shown_name, "me": who(session)})
         answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", secure=secure, path="/")
         return answer
 
