@@ -5,6 +5,7 @@ passes unchanged: its receiver is to judge it.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -73,10 +74,8 @@ class SoupBin:
         kind = next((one.name for one in side if one.kind == letter), letter)
         login = ""
         if kind == "login_request":
-            try:
+            with suppress(soupbin.LoginError):  # the venue refuses it
                 login = soupbin.read_login(data).username
-            except soupbin.LoginError:
-                pass  # the venue refuses it
         return Told(kind, login=login)
 
     def _told_content(self, body: bytes, direction: str) -> Told:
@@ -152,7 +151,7 @@ class SoupBin:
         symbol, side = fields["symbol"].rstrip(), fields["side"]
         return Order(symbol, side == "B", price_text(fields["price"]))
 
-    entered, accepted, refused = "enter_order", "accepted", "rejected"
+    accepted, refused = "accepted", "rejected"
 
 
 def _accepted(data: bytes) -> tuple[str, int]:
@@ -239,7 +238,7 @@ class Fix:
         shown = f"{Decimal(price):f}" if re.fullmatch(r"\d+(\.\d+)?", price) else "market"
         return Order(message.get(55), message.get(54) == SIDES.say("FIX", Side.BUY), shown)
 
-    entered, accepted, refused = "D", "8:0", "8:8"
+    accepted, refused = "8:0", "8:8"
 
 
 def _moved(text: str, by_s: int) -> str:

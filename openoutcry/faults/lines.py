@@ -256,8 +256,8 @@ class Line:
             wait_s = delay_s(rule, place.random)
             more["delay_ms"] = round(wait_s * 1000)
         elif rule.do in ("reject", "fill"):
-            if told.kind != self.codec.entered or len(sent) != 1:
-                return sent
+            if len(sent) != 1:
+                return sent  # a rule before this one has lost it
             if rule.do == "fill":
                 order = self.codec.order(sent[0])
                 self._filled[told.name] = rule, message, place.seen, order

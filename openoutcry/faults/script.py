@@ -29,6 +29,8 @@ LINES = (*OUCH, "drop-copy", *FIX)
 PORTS = (*LINES, PORTAL)
 ORDERS = (*OUCH, "fix-4.4", "fix-4.2")
 DESK = ("halt", "resume", "auction")
+ENTRIES = {"reject": ("enter_order", "D"), "fill": ("enter_order", "D")}
+"""Messages of new orders, which alone these rules are about."""
 MAX_S, MAX_MS, MAX_COUNT = 10**6, 600_000, 10**9
 
 
@@ -279,11 +281,15 @@ def _rule(tables: Tables, path: KeyPath, row: dict[str, Any]) -> Rule | None:
     values["direction"] = direction or action.directions[0]
     if port == PORTAL and values["session"]:
         tables.wrong((*path, "session"), "a portal has none; leave it out")
+    if do in ENTRIES:
+        values["message"] = ENTRIES[do]
+        if "message" in row:
+            tables.wrong((*path, "message"), f"{do} is about new orders; leave it out")
     if do == "reject" and values["reason"]:
         _check_reason(tables, path, port, values["reason"])
-    if do == "delay" and values["distribution"] != "fixed":
-        if (values["max_ms"] or 0) < (values["delay_ms"] or 0):
-            tables.wrong((*path, "max_ms"), "is missing, or less than delay_ms")
+    is_drawn = do == "delay" and values["distribution"] != "fixed"
+    if is_drawn and (values["max_ms"] or 0) < (values["delay_ms"] or 0):
+        tables.wrong((*path, "max_ms"), "is missing, or less than delay_ms")
     if values["until_s"] is not None and values["until_s"] <= (values["from_s"] or 0):
         tables.wrong((*path, "until_s"), "is not after from_s")
     return Rule(int(path[1]) + 1, do, values)

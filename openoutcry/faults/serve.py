@@ -58,9 +58,7 @@ def between(file: VenueFile, path: Path) -> Iterator[tuple[VenueFile, KeptProces
 def require_no_venue_of_money(file: VenueFile) -> None:
     """Raise :class:`NoTestVenue` for a venue that somebody may take for a real one."""
     if file.replication is not None:
-        raise NoTestVenue(
-            f"{file.path}: a replicated venue takes no faults: its standbys have none"
-        )
+        raise NoTestVenue(f"{file.path}: a replicated venue takes no faults")
     if Journal.exists(file.journal) and not file.is_test:
         raise NoTestVenue(
             f"{file.journal} is the journal of a venue without faults; give the test venue another "

@@ -19,7 +19,6 @@ from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import JournalError
 from openoutcry.wire.records import ORDER_DTYPE
 
-
 TEST = "test "
 """The source in the configuration of a test venue's journal begins with this."""
 

@@ -45,11 +45,9 @@ def faults_of(file: VenueFile, path: Path | None, processes: int) -> "PortalFaul
     if path is None:
         return None
     if not file.is_test:
-        raise OutcryError(f"{file.path}: no test venue: open it with `outcry serve --faults` first")
+        raise OutcryError(f"{file.path}: not opened yet with `outcry serve --faults`")
     if processes > 1:
-        raise OutcryError(
-            "--faults: the rules count the requests of one process; use --processes 1"
-        )
+        raise OutcryError("--faults: the rules count in one process; use --processes 1")
     return PortalFaults(read_script(path), file.journal)
 
 

@@ -122,7 +122,7 @@ MAY_IMPORT = {
         "portal",
     },
     "backtest": {"wire", "flow", "report", "matcher", "journal", "ledger", "routing"},
-    "bench": set(ROOMS) - {"bench", "custody", "routing", "console", "cli", "tests"},
+    "bench": set(ROOMS) - {"bench", "faults", "custody", "routing", "console", "cli", "tests"},
     "cli": set(ROOMS) - {"cli", "matcher", "tests"},
     "tests": set(ROOMS) - {"tests"},
 }

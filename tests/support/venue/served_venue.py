@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -247,6 +247,8 @@ def orders(first_id: int, count: int, time_in_force: int, price: int = 1_000) ->
 
 
 if __name__ == "__main__":
+    from openoutcry.faults.serve import between
+    from openoutcry.host.processes import KeptProcess
     from openoutcry.operations.dump import take
     from openoutcry.pipeline.run import Watcher
     from openoutcry.venue.file import read_venue
@@ -258,7 +260,12 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     die_where_told(folder)
     watcher = Watcher(note=lambda text: print(text, file=sys.stderr, flush=True))
-    venue = Venue(
-        read_venue(folder / "venue.toml"), watcher, FileClock(folder / "clock"), take_dump=take
-    )
-    print(json.dumps(venue.serve()))
+    file = read_venue(folder / "venue.toml")
+    with ExitStack() as opened:
+        kept: tuple[KeptProcess, ...] = ()
+        if (folder / "faults.toml").exists():
+            file, process = opened.enter_context(between(file, folder / "faults.toml"))
+            kept = (process,)
+        clock = FileClock(folder / "clock")
+        venue = Venue(file, watcher, clock, take_dump=take, kept=kept)
+        print(json.dumps(venue.serve()))
