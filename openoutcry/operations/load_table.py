@@ -81,6 +81,14 @@ LISTENERS = (
         AS_PROCESSES,
     ),
     Listener(
+        "a test venue's ports",
+        ("faults/lines.py", "faults/serve.py"),
+        "{faults.lines.MAX_LINES}, {faults.lines.MAX_LINES_EACH} of an address",
+        "those of the sessions behind it",
+        "as its transport holds, then the other side is not read",
+        "tests/system/faults/test_doors.py",
+    ),
+    Listener(
         "requests for quotes over FIX",
         ("portal/native/quote_door.py",),
         "{portal.native.quote_door.MAX_WAITING} without a Logon, as many whose Logon is checked; "

@@ -103,7 +103,7 @@ def test_a_session_without_a_rule_is_served_as_by_any_venue(venue):
     assert venue.record("PLAIN") == []
 
 
-@pytest.mark.promise("a test venue says so in logins, status and journal", group="network")
+@pytest.mark.promise("a test venue says so in logins, status and journal", group="venue")
 def test_it_says_everywhere_that_it_is_a_test_venue(venue):
     assert re.fullmatch(r"T-\d{8}", venue.ouch("PLAIN").session)
     assert read_status(venue.journal)["test"] is True
@@ -295,7 +295,7 @@ def lots(venue):
     return seen, rows
 
 
-@pytest.mark.promise("the same faults file and messages give the same faults", group="order")
+@pytest.mark.promise("the same faults file and messages give the same faults", group="venue")
 def test_the_same_messages_have_the_same_faults_after_a_restart(venue):
     first = lots(venue)
     assert 10 < sum(row["do"] == "drop" for row in first[1]) < 40

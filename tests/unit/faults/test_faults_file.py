@@ -2,11 +2,14 @@
 
 import itertools
 import random
+import re
 
 import pytest
 
 from openoutcry.faults.script import (
     ACTIONS,
+    HEAD,
+    MATCH,
     FaultsFileError,
     Message,
     Place,
@@ -14,11 +17,12 @@ from openoutcry.faults.script import (
     delay_s,
     read_script,
 )
+from tests import ROOT
 
-HEAD = "[faults]\nseed = 7\n"
+START = "[faults]\nseed = 7\n"
 
 
-def read(folder, *rules, head=HEAD):
+def read(folder, *rules, head=START):
     """The script of a file with these rows."""
     path = folder / "faults.toml"
     path.write_text(head + "".join(f"[[fault]]\n{rule}\n" for rule in rules))
@@ -85,9 +89,9 @@ def test_a_file_has_a_seed_and_rules(tmp_path):
     with pytest.raises(FaultsFileError, match=r"there is no rule, \[\[fault\]\]"):
         read(tmp_path)
     with pytest.raises(FaultsFileError, match="unknown key; is fault meant"):
-        read(tmp_path, head=f"{HEAD}[[faut]]\n")
+        read(tmp_path, head=f"{START}[[faut]]\n")
     with pytest.raises(FaultsFileError, match="must be an array of tables"):
-        read(tmp_path, head=f"{HEAD}[fault]\n")
+        read(tmp_path, head=f"{START}[fault]\n")
 
 
 def draws(script, messages):
@@ -119,7 +123,7 @@ def test_faults_of_a_session_do_not_depend_on_other_sessions(tmp_path):
     delays = [wait_s for number, wait_s in hits if number == 2]
     assert len(delays) == 9
     assert all(0 <= wait_s <= 0.05 for wait_s in delays)
-    seed = draws(read(tmp_path, *rules, head=HEAD.replace("7", "8")), one)
+    seed = draws(read(tmp_path, *rules, head=START.replace("7", "8")), one)
     assert seed != alone
 
 
@@ -184,3 +188,19 @@ def test_every_distribution_keeps_its_bounds():
         assert all(low - 1e-9 <= wait <= high + 1e-9 for wait in waits)
         assert (len(set(waits)) == 1) == (distribution == "fixed")
     assert {action for action, row in ACTIONS.items() if "delay_ms" in row.keys} == {"delay"}
+
+
+def test_the_page_has_every_key_and_its_examples_are_read(tmp_path):
+    page = (ROOT / "docs" / "test-venue.md").read_text()
+    keys = {*MATCH, *HEAD, *(key for action in ACTIONS.values() for key in action.keys)}
+    assert {key for key in keys if f"`{key}`" not in page} == set()
+    table = page.partition("## What it does")[2]
+    rows = {line.split("|")[1]: line for line in table.splitlines() if line.startswith("| `")}
+    for name, action in ACTIONS.items():
+        (row,) = (row for first, row in rows.items() if f"`{name}`" in first)
+        assert all(f"`{key}`" in row for key in action.keys), name
+    example, counterparty = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "faults.toml").write_text(example + counterparty)
+    assert [rule.do for rule in read_script(tmp_path / "faults.toml").rules] == [
+        *("drop", "delay", "reject", "disconnect", "status"),
+    ]
