@@ -1,14 +1,19 @@
 """What a client sees of each fault of a test venue, over real sockets: OUCH and FIX."""
 
+import os
 import re
+import signal
 import socket
+import ssl
 import time
 
 import pytest
 
 from openoutcry.client import ClientError, SessionEnded
 from openoutcry.client.fix import FixClient
+from openoutcry.host.processes import named_children
 from openoutcry.journal import JournalReader
+from openoutcry.market_data.files import JournalFeed
 from openoutcry.venue.days import read_status
 from openoutcry.venue.desk import DeskError, ask
 from tests.support.pipeline import warm_outcry
@@ -54,6 +59,7 @@ RULES = (
     rule("fill", "PART", "to_venue", quantity=3, nth=1),
     rule("fill", "PARTF", "to_venue", quantity=2, nth=1),
     rule("disconnect", "CUT", "to_venue", message="enter_order", nth=2),
+    rule("drop", "READER", port="market-data-fix", message="W", nth=1),
     rule("reset", "DAY", message="login_accepted", number=77),
     rule("corrupt", "BAD", message="accepted", nth=1),
     rule("clock", "CLOCK", by_s=3600, nth=1),
@@ -116,11 +122,14 @@ def test_it_says_everywhere_that_it_is_a_test_venue(venue):
             logons.extend([message] if message and message.kind == "A" else [])
             return message
 
-    for name, version in (("GAP", "4.4"), ("OLD", "4.2")):
-        port, terms = venue.ports[f"fix-{version}"], {"target": "TEST", "version": version}
-        Heard("127.0.0.1", port, name, "secret", **terms).logout()
-    assert logons[0][464] == "Y"
-    assert logons[1][96] == "TEST VENUE"
+    tls = ssl.create_default_context(cafile=venue.certificate)
+    terms = {"target": "TEST"}
+    Heard("127.0.0.1", venue.ports["fix-4.4"], "GAP", "secret", **terms).logout()
+    Heard("127.0.0.1", venue.feed, "GAP", "secret", **terms).logout()
+    Heard("127.0.0.1", venue.ports["fix-4.2"], "OLD", "secret", version="4.2", tls=tls, **terms)
+    assert [logon.get(464) for logon in logons] == ["Y", "Y", ""]
+    assert logons[2][96] == "TEST VENUE"
+    assert JournalFeed(venue.journal).name_of(1).startswith("TEST")
 
 
 def test_an_acknowledgement_comes_late(venue):
@@ -268,6 +277,29 @@ def test_bytes_that_are_no_messages_reach_the_venue_which_ends_the_connection(ve
             connection.sendall(b"\0\0" + b"x" * 600)
             connection.settimeout(BOUND_S)
             assert connection.recv(100) == b""
+
+
+def test_a_lost_snapshot_of_market_data_does_not_come_again(venue):
+    client = FixClient("127.0.0.1", venue.feed, "READER", "secret", target="TEST")
+    client.market_data(["GOLD"], updates=False)
+    wait_until(lambda: any(row["kind"] == "W" for row in venue.record("READER")), "the loss")
+    client.market_data(["TIN"], updates=False)
+    wait_until(lambda: client.next(0.01) is None and client.numbers.next_in > 3, "the gap's end")
+    asked = client.market_data(["LEAD"], updates=False)
+    assert client.next(BOUND_S)[262] == asked, "the door has filled the gap without what was in it"
+    client.logout()
+
+
+def test_the_process_at_the_ports_is_started_again(venue):
+    def pid():
+        return dict(named_children(venue.process.pid)).get("faults", 0)
+
+    client, first = venue.ouch("PLAIN"), pid()
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(SessionEnded):
+        client.next(BOUND_S)
+    wait_until(lambda: pid() not in (0, first), "another process")
+    assert venue.ouch("PLAIN").session == client.session
 
 
 def test_a_test_venue_cannot_be_carried_over(venue):
