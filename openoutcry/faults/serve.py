@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from openoutcry.faults.lines import Door, Doors
-from openoutcry.faults.script import DATA, OUCH, Script, read_script
+from openoutcry.faults.script import DATA, LINES, OUCH, Script, read_script
 from openoutcry.host.processes import KeptProcess
 from openoutcry.journal import Journal
 from openoutcry.order_entry.spec import PortSpec, Protocol
@@ -74,8 +74,8 @@ def require_no_venue_of_money(file: VenueFile) -> None:
 
 def _moved(port: PortSpec, doors: list[Door], opened: ExitStack, name: str = "") -> PortSpec:
     """The port at which the venue listens; a door is made at the public one."""
-    if port.path is not None:
-        return port
+    if not name and NAMES[port.protocol] not in LINES:
+        return port  # shared memory
     family = socket.AF_INET6 if ":" in port.host else socket.AF_INET
     listener = opened.enter_context(socket.socket(family, socket.SOCK_STREAM))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

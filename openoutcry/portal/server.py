@@ -207,8 +207,7 @@ class Portal:
     def __init__(self, file: VenueFile, settings: Settings, place: Place) -> None:
         """Raises :class:`OutcryError`."""
         self.file, self.folder, self.place = file, folder_of(file), place
-        self.faults = settings.faults
-        self.database, shared = Database(place.url), place.shared
+        self.database, shared, self.faults = Database(place.url), place.shared, settings.faults
         self.history = Child(file, place.url, "history")
         self.notifier = Child(file, place.url, "notifier", *_notifier_options(settings))
         self.books = [Desk(file, place.url, places) for places in shared.of_books]
