@@ -20,8 +20,17 @@ held = ExitStack()
 def pytest_runtest_teardown(item, nextitem):
     """It ends with this folder's last test, not with the session: it takes a part of a core."""
     if nextitem is None or nextitem.path.parent != item.path.parent:
-        kept.clear()
-        held.close()
+        end_what_is_held()
+
+
+def pytest_sessionfinish():
+    """A run that stops at its first failure has further tests that never come."""
+    end_what_is_held()
+
+
+def end_what_is_held():
+    kept.clear()
+    held.close()
 
 
 @pytest.fixture(scope="module")
