@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from openoutcry.cli.options import PathArgument, Whole, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option, journal_feed_options
 from openoutcry.report.plain import drawn_on
 
 if TYPE_CHECKING:
@@ -163,21 +163,7 @@ def convert(
 @to_option
 @symbol_option
 @loss_option
-@click.option(
-    "--decimals",
-    type=Whole(0, 4),
-    default=4,
-    show_default=True,
-    help="Decimals of a tick, for every instrument.",
-)
-@click.option(
-    "--venue", type=PathArgument, help="Take each instrument's decimals from this venue file."
-)
-@click.option(
-    "--session",
-    type=Whole(min=1),
-    help="Write only this session of the journal, from 1 (default: all, in turn).",
-)
+@journal_feed_options
 @click.option(
     "--latency",
     metavar="LATENCY",

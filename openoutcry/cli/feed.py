@@ -10,7 +10,7 @@ import click
 
 from openoutcry.cli.bars import bars
 from openoutcry.cli.feed_ladder import REDRAW_S, drawn, price_text
-from openoutcry.cli.options import PathArgument, Whole, as_json_option
+from openoutcry.cli.options import PathArgument, Whole, as_json_option, journal_feed_options
 from openoutcry.report.plain import drawn_on
 
 if TYPE_CHECKING:
@@ -39,21 +39,7 @@ def feed() -> None:
     type=click.Choice(["itch", "pcap", "pcapng"]),
     help="itch: ITCH 5.0 with lengths. pcap, pcapng: MoldUDP64.",
 )
-@click.option(
-    "--decimals",
-    type=Whole(0, 4),
-    default=4,
-    show_default=True,
-    help="Decimals of a tick, for every instrument.",
-)
-@click.option(
-    "--venue", type=PathArgument, help="Take each instrument's decimals from this venue file."
-)
-@click.option(
-    "--session",
-    type=Whole(min=1),
-    help="Write only this session of the journal, from 1 (default: all, in turn).",
-)
+@journal_feed_options
 @click.option(
     "--mtu", type=int, default=1500, show_default=True, help="Largest frame in a capture, bytes."
 )

@@ -228,3 +228,29 @@ SMTP_CA_OPTION = click.option(
     type=PathArgument,
     help="Trust these certificates of the mail server, PEM [the system's].",
 )
+
+
+def journal_feed_options(command: Any) -> Any:
+    """Add the options of a command that writes the public feed of a journal."""
+    options = (
+        click.option(
+            "--decimals",
+            type=Whole(0, 4),
+            default=4,
+            show_default=True,
+            help="Decimals of a tick, for every instrument.",
+        ),
+        click.option(
+            "--venue",
+            type=PathArgument,
+            help="Take each instrument's decimals from this venue file.",
+        ),
+        click.option(
+            "--session",
+            type=Whole(min=1),
+            help="Write only this session of the journal, from 1 (default: all, in turn).",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
