@@ -267,7 +267,7 @@ WEB = "tests/system/operations/test_one_request_at_a_time.py"
 ANSWERED = {
     "portal": WEB,
     "console and screen": WEB,
-    "sessions: OUCH, FIX, drop copy, shared memory": "tests/unit/order_entry/"
+    "sessions: OUCH, FIX, drop copy, shared memory, also over TCP": "tests/unit/order_entry/"
     "test_sessions_hostile.py",
     "metrics": ATTACKED,
     "requests for quotes over FIX": ATTACKED,
@@ -280,6 +280,7 @@ NO_CROWD = {
     "custody's door and signers": "a request that has come is answered before another is accepted",
     "the venue's desk": "a connection with a request gives way to none",
     "the router's control": "a request that has come is answered before another is accepted",
+    "a test venue's ports": "a newcomer is refused where there is no place",
     "pages of market data": "a newcomer is refused where there is no place",
     "market data over FIX": "a Logon that has come is answered at once",
     "the stream of a feed": "a newcomer is refused where there is no place",
