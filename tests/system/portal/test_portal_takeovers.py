@@ -334,11 +334,11 @@ def asked_once(people, user_id, handler):
 
     callers = SimpleNamespace(accounts=people.accounts, of_request=of_request)
     once = idempotency.Once(people.database, people.accounts.key, callers, None)
-    url = SimpleNamespace(path="/v1/quotes/requests", query="")
+    scope = {"path": "/v1/quotes/requests", "query_string": b""}
 
     def ask(key):
         headers = {"idempotency-key": key}
-        asked = SimpleNamespace(headers=headers, method="POST", url=url, body=body)
+        asked = SimpleNamespace(headers=headers, method="POST", scope=scope, body=body)
         return once.answer(asked, handler)
 
     return ask
