@@ -429,7 +429,7 @@ class MeasuredPortalVenue(PortalVenue):
     serve = (*OUTCRY, "portal", "serve")
 
 
-def page_venue(folder: Path, users: int = 320) -> PortalVenue:
+def page_venue(folder: Path, users: int = 400) -> PortalVenue:
     """A venue whose portal refuses no user for being quick, and offers passkeys to browsers on this
     machine."""
     venue = PortalVenue(folder, users, "--settings=page.toml")

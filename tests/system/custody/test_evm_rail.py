@@ -13,7 +13,7 @@ from openoutcry.custody.evm.encoding import address_text, selector, words
 from openoutcry.custody.evm.node import Node
 from openoutcry.custody.evm.rail import EvmRail, EvmRailSettings
 from openoutcry.custody.evm.reader import batch_of
-from openoutcry.custody.rail import Draft, Payment, Signed
+from openoutcry.custody.rail import Draft, Found, Payment, Signed
 from tests.support.custody.anvil import ETHER, Anvil, anvil
 from tests.support.custody.evm_floor import FINAL, UNIT, EvmFloor
 from tests.support.custody.keys import LocalKey
@@ -136,7 +136,12 @@ def test_a_draft_is_signed_sent_found_and_paid(floor: EvmFloor, rail: EvmRail) -
     assert rail.find(done) is None
     for _ in range(3):
         rail.send(done)
-    found = rail.find(done)
+
+    def in_a_block() -> Found | None:
+        found = rail.find(done)
+        return found if found is not None and found.height else None
+
+    found = wait_until(in_a_block, "it is in a block")
     assert found is not None
     assert found.height == floor.chain.block_number()
     assert floor.chain.balance(place("a")) == 100 * UNIT

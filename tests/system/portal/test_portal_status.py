@@ -108,24 +108,24 @@ def test_what_becomes_of_a_market_is_announced(portal_venue, anybody):
         settings.events["market"] = ["app"]
         wants.choose_notifications(**vars(settings))
         before = len(anybody.venue_status().announcements)
-        for what in ("suspend", "resume"):
+        for what in ("close-only", "resume"):  # after a suspension it opens with an auction
             request = {"do": f"instrument-{what}", "instrument": "ETH-USD"}
             ask(portal_venue.venue.journal, request)
 
         def states():
             return [one.data["state"] for one in told(wants, "market")]
 
-        wait_until(lambda: {"suspended", "trading"} <= set(states()), "both notices")
+        wait_until(lambda: {"close_only", "trading"} <= set(states()), "both notices")
         assert len(states()) == len(set(states()))
         assert told(not_asked, "market") == []
         rows = anybody.venue_status().announcements
         assert len(rows) - before >= 2
         named = {row.title for row in rows if row.kind == "market"}
-        assert "ETH-USD is suspended" in named
+        assert "ETH-USD is close-only" in named
         german = plain_http.get(
             f"{portal_venue.url}/v1/status", headers={"accept-language": "de"}
         ).json()
-        assert "ETH-USD ist ausgesetzt" in {row["title"] for row in german["announcements"]}
+        assert "ETH-USD: nur noch Verkleinern" in {row["title"] for row in german["announcements"]}
 
 
 @needs_chromium
