@@ -80,7 +80,10 @@ def asked_at_once(floor, *requests):
         clients.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         connect(clients[-1], floor.journal_path / NAME, 1)
         clients[-1].sendall(json.dumps(request).encode() + b"\n")
-    while len(select.select(clients, [], [], 0)[0]) < len(clients):
+    answered = select.poll()  # a process of many tests has more descriptors than select() takes
+    for client in clients:
+        answered.register(client, select.POLLIN)
+    while len(answered.poll(0)) < len(clients):
         floor.step()
     answers = [json.loads(one.recv(4_096)) for one in clients]
     for one in clients:
@@ -222,17 +225,21 @@ def test_the_phase_of_a_state_comes_after_a_kill_by_itself(tmp_path, do, phase):
     floor.close()
 
 
-LIFE = ("open", "suspend", "resume", "close-only", "suspend", "close-only", "resume", "delist")
+LIVES = (
+    ("open", "suspend", "resume", "close-only", "resume"),
+    ("open", "suspend", "close-only", "suspend", "delist"),
+)
 
 
+@pytest.mark.parametrize("life", LIVES, ids="-".join)
 @pytest.mark.parametrize("after", [0, 1, 2, 3])
-def test_a_life_with_a_kill_in_each_request(tmp_path, after):
+def test_a_life_with_a_kill_in_each_request(tmp_path, life, after):
     """Everything in memory is lost after so many of each request's commands.  Asked again, each is
     done once, and the state is the table's."""
     floor = InlineFloor(tmp_path, ANNOUNCED)
     floor.wait_for(lambda s: s["phases_sequenced"])
     state = InstrumentState.ANNOUNCED
-    for number, request in enumerate(LIFE, start=1):
+    for number, request in enumerate(life, start=1):
         asked = {"do": f"instrument-{request}", "instrument": "TIN", "reference": f"step {number}"}
         cut_off(floor, asked | ({"call_s": 600} if request == "open" else {}), after)
         change(floor, request, "TIN", "--reference", f"step {number}")
@@ -245,8 +252,8 @@ def test_a_life_with_a_kill_in_each_request(tmp_path, after):
         states = floor.status()["risk"]["states"]
         trades = state is InstrumentState.TRADING
         assert states == ({} if trades else {"TIN": words(state)}), request
-    floor.wait_for(lambda s: s["phases"]["TIN"] == "CLOSED")
-    assert state is InstrumentState.DELISTED
+    last = "CLOSED" if state is InstrumentState.DELISTED else "CONTINUOUS"
+    floor.wait_for(lambda s: s["phases"]["TIN"] == last)
     floor.close()
 
 
