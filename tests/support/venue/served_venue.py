@@ -171,13 +171,13 @@ class ServedVenue:
 
     def let_auctions_end(self) -> None:
         """Wait until everything trades continuously: the clock goes on by a minute whenever the
-        venue has sequenced its time in an auction after a halt."""
+        venue has seen it in an auction after a halt, which may be extended."""
         while True:
             status = self.wait_for(lambda s: s["state"] == "open" and s["phases_sequenced"])
             now_ns = int((self.folder / "clock").read_text())
             if set(status["phases"].values()) == {"CONTINUOUS"}:
                 return
-            if status["sequenced_time_ns"] >= now_ns:
+            if datetime.fromisoformat(status["time"]).timestamp() * 1e9 >= now_ns:
                 assert set(status["phases"].values()) <= {"CONTINUOUS", "VOLATILITY_AUCTION"}
                 self._set_time_ns(now_ns + 60 * 10**9)
             time.sleep(LOOK_S)
