@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from openoutcry.portal.accounts.accounts import Accounts, Person
+from openoutcry.portal.accounts.accounts import Accounts, Caller, Person
 from openoutcry.portal.accounts.api_keys import ApiKey
 from openoutcry.portal.accounts.errors import AccountError, NotLoggedIn
 from openoutcry.portal.accounts.states import Action, State, require, state_of
@@ -52,6 +52,10 @@ class Asking:
     """What the operator tells the owner about a freeze."""
     owner: int = 0
     """The user of the main account."""
+
+    def caller(self, request: Any) -> Caller:
+        """Return the caller of a request for the audit record."""
+        return Caller(self.address, request.headers.get("user-agent", ""))
 
     def require_participant(self) -> None:
         """Raises :class:`Forbidden` for an account that the venue has not added yet, or that is

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.client import portal_models as models
-from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.errors import Declined
 from openoutcry.portal.accounts.own_limits import KILLED, WAITING, OwnLimits
 from openoutcry.portal.accounts.states import Action
@@ -66,12 +65,7 @@ class NativeLimits:
         asking.require_settings(Action.REVOKE)
         user_id = await self.account(asking, account)
         raiser = asking.user_id if asking.is_person else 0
-        return self.row(await self.limits.put(user_id, wanted, caller_of(asking, request), raiser))
-
-
-def caller_of(asking: Asking, request: Any) -> Caller:
-    """Return the caller for the audit record."""
-    return Caller(asking.address, request.headers.get("user-agent", ""))
+        return self.row(await self.limits.put(user_id, wanted, asking.caller(request), raiser))
 
 
 def add_limits(app: Any, native: NativeLimits) -> None:
@@ -105,10 +99,10 @@ def _add_limits(app: Any, native: NativeLimits, asking_type: Any) -> None:
         asking.require_settings(Action.WITHDRAW)
         if not asking.is_person:
             raise Declined("lowers_only", "an API key lowers limits, and never raises them")
-        terms = number, body.code, body.totp, caller_of(asking, request)
+        terms = number, body.code, body.totp, asking.caller(request)
         return native.row(await limits.confirm(asking.user_id, *terms))
 
     @app.delete(f"{path}/{{number}}", response_model=row_model, tags=TAGS)
     async def cancel_own_limit(asking: asking_type, number: int, request: Request) -> Any:
         asking.require_settings(Action.REVOKE)
-        return native.row(await limits.cancel(asking.user_id, number, caller_of(asking, request)))
+        return native.row(await limits.cancel(asking.user_id, number, asking.caller(request)))

@@ -49,7 +49,7 @@ class NativeMarkets:
             market.symbol,
             market.base,
             market.quote,
-            self._state(market),
+            self.state(market),
             market.price(market.price_step),
             market.quantity(market.qty_step),
             market.price(max(low, market.price_step)),
@@ -62,7 +62,7 @@ class NativeMarkets:
             **self._terms(market),
         )
 
-    def _state(self, market: Market) -> str:
+    def state(self, market: Market) -> str:
         """Return the word of an instrument's state, or of its phase."""
         by_phase = "trading" if self.mirror.is_trading(market.index) else "closed"
         return STATES.offered("/v1").get(self.mirror.state_of(market.index), by_phase)
@@ -128,7 +128,7 @@ class NativeMarkets:
         names = ("lastPrice", "openPrice", "highPrice", "lowPrice", "volume", "quoteVolume")
         more = ("count", "bidPrice", "bidQty", "askPrice", "askQty")
         figures = (row[name] for name in (*names, *more))
-        return Ticker(*(market.symbol, *figures, self._state(market)))
+        return Ticker(*(market.symbol, *figures, self.state(market)))
 
 
 def _of_option(terms: Contract, price_decimals: int, quote_decimals: int) -> dict[str, Any]:

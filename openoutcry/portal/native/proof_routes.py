@@ -18,6 +18,7 @@ from openoutcry.portal.accounts.sub_accounts import SubAccounts
 from openoutcry.portal.native.callers import Callers, Forbidden
 from openoutcry.portal.native.pages import DEFAULT, number_of, page_of
 from openoutcry.portal.native.routes import limit_type
+from openoutcry.portal.native.sub_accounts import participant_of
 from openoutcry.portal.trading.instruments import text_of
 from openoutcry.wire.errors import ProofError
 
@@ -62,21 +63,25 @@ class Proofs:
         """By the name of the folder; None: it cannot be shown, as the log says."""
 
     def all(self) -> list[Stated]:
-        """Return the statements, the oldest first.  Each is read once: none is ever changed."""
+        """Return the statements, the oldest first."""
+        return sorted((one for one in self._look().values() if one), key=lambda one: one.time)
+
+    def _look(self) -> dict[str, Stated | None]:
+        """Return what is in the folder.  Each statement is read once: none is ever changed."""
         if self.folder is None or not self.folder.is_dir():
-            return []
+            return {}
         names = {path.name for path in self.folder.iterdir() if NAME.fullmatch(path.name)}
         self._known = {name: one for name, one in self._known.items() if name in names}
         for name in names - self._known.keys():
             self._known[name] = self._read(self.folder / name)
-        return sorted((one for one in self._known.values() if one), key=lambda one: one.time)
+        return self._known
 
     def one(self, name: str) -> Stated:
         """Return a statement by its folder's name.  Raises :class:`NotFound`."""
-        for stated in self.all():
-            if stated.folder.name == name:
-                return stated
-        raise NotFound("there is no such proof")
+        stated = self._look().get(name)
+        if stated is None:
+            raise NotFound("there is no such proof")
+        return stated
 
     def leaf(self, name: str, participant: int) -> bytes:
         """Return a participant's proof in a statement: its file.  Raises :class:`NotFound`."""
@@ -121,10 +126,7 @@ class NativeProofs:
             return int(asking.participant)
         if not asking.is_main:
             raise Forbidden("a sub-account sees itself alone")
-        row = await self.subs.one(asking.user_id, sub_account)
-        if not row["is_open"]:
-            raise Forbidden("the venue has not added this account yet: try again")
-        return int(row["participant"])
+        return await participant_of(self.subs, asking.user_id, sub_account)
 
 
 def add_proofs(app: Any, native: NativeProofs) -> None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from openoutcry.client import portal_models as models
-from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.body import Body
 from openoutcry.portal.database import Row
@@ -342,7 +341,7 @@ def _add_addresses(app: Any, native: Native, asking_type: Any) -> None:
     @app.post(path, response_model=row_model, status_code=202, tags=["money"])
     async def add_address(asking: asking_type, body: NewWithdrawalAddress, request: Request) -> Any:
         asking.require_withdraw()
-        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        caller = asking.caller(request)
         wanted = body.asset, body.network, body.address, body.label
         who = asking.user_id, asking.participant
         return address_row(await withdrawals.book.add(*who, wanted, caller))
@@ -352,14 +351,14 @@ def _add_addresses(app: Any, native: Native, asking_type: Any) -> None:
         asking: asking_type, number: int, body: Confirmation, request: Request
     ) -> Any:
         asking.require_withdraw()
-        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        caller = asking.caller(request)
         factors = body.code, body.totp
         return address_row(await withdrawals.book.confirm(asking.user_id, number, *factors, caller))
 
     @app.delete(f"{path}/{{number}}", response_model=row_model, tags=["money"])
     async def remove_address(asking: asking_type, number: int, request: Request) -> Any:
         asking.require_withdraw()
-        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        caller = asking.caller(request)
         return address_row(await withdrawals.book.remove(asking.user_id, number, caller))
 
 
@@ -385,7 +384,7 @@ def _add_withdrawals(app: Any, native: Native, asking_type: Any, limited: Any) -
         if len(body.tag) > 128 or not body.tag.isprintable():
             raise InvalidRequest("tag: at most 128 printable characters")
         terms = body.asset, body.network, body.address, body.tag, units
-        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        caller = asking.caller(request)
         asked = Asked(key_of(request), *terms)
         return shown(await withdrawals.begin(asking.user_id, asking.participant, asked, caller))
 
@@ -415,12 +414,12 @@ def _add_withdrawals(app: Any, native: Native, asking_type: Any, limited: Any) -
         asking: asking_type, number: int, body: Confirmation, request: Request
     ) -> Any:
         asking.require_withdraw()
-        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        caller = asking.caller(request)
         factors = body.code, body.totp
         return shown(await withdrawals.confirm(asking.user_id, number, *factors, caller))
 
     @app.delete("/v1/withdrawals/{number}", response_model=row_model, tags=["money"])
     async def cancel_withdrawal(asking: asking_type, number: int, request: Request) -> Any:
         asking.require_withdraw()
-        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        caller = asking.caller(request)
         return shown(await withdrawals.cancel(asking.user_id, number, caller))

@@ -51,10 +51,11 @@ class NativeStatus:
 
     async def status(self, language: str) -> models.VenueStatus:
         """Return the state of the venue and of each instrument, and the announcements."""
-        states = [
-            models.InstrumentStatus(one.symbol, one.state) for one in self.markets.instruments()
-        ]
         mirror = self.markets.mirror
+        states = [
+            models.InstrumentStatus(market.symbol, self.markets.state(market))
+            for market in mirror.markets.every
+        ]
         rows = await self.announced(language)
         return models.VenueStatus(self.name, mirror.state, now_ms(), states, rows)
 

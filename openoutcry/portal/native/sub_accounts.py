@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.client import portal_models as models
-from openoutcry.portal.accounts.accounts import Caller
 from openoutcry.portal.accounts.api_keys import ApiKeys
 from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.accounts.routes import ACCOUNT, DONE, NewKey, caller_of, logged_in
@@ -48,6 +47,16 @@ class Subs:
     mirror: Mirror
 
 
+async def participant_of(accounts: SubAccounts, user_id: int, number: int) -> int:
+    """Return the participant of a user's sub-account.
+
+    Raises :class:`NotFound`, or :class:`Forbidden` until the venue has added it."""
+    row = await accounts.one(user_id, number)
+    if not row["is_open"]:
+        raise Forbidden("the venue has not added this account yet: try again")
+    return int(row["participant"])
+
+
 def add_sub_accounts(app: Any, subs: Subs) -> None:
     """Add every route to an application of FastAPI."""
     logged = logged_in(subs.callers.accounts)
@@ -76,10 +85,7 @@ def _add_accounts(app: Any, subs: Subs, logged: Any) -> None:
         "/v1/sub-accounts/{number}/balances", response_model=list[models.Balance], tags=ACCOUNT
     )
     async def sub_account_balances(person: logged, number: int) -> Any:
-        row = await accounts.one(person.user_id, number)
-        if not row["is_open"]:
-            raise Forbidden("the venue has not added this account yet: try again")
-        return balance_rows(subs.mirror, row["participant"])
+        return balance_rows(subs.mirror, await participant_of(accounts, person.user_id, number))
 
 
 def _add_keys(app: Any, subs: Subs, logged: Any) -> None:
@@ -159,7 +165,7 @@ def _add_transfers(app: Any, subs: Subs, asking_type: Any, limited: Any) -> None
             await subs.accounts.account(asking.user_id, number)
             for number in (body.source, body.target)
         ]
-        caller = Caller(asking.address, request.headers.get("user-agent", ""))
+        caller = asking.caller(request)
         wanted = Wanted(key_of(request), source, target, body.asset, units)
         return shown(await transfers.begin(asking.user_id, wanted, caller))
 

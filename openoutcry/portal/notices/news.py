@@ -31,6 +31,8 @@ ROWS = 1_000
 TRADES, TRADES_BEFORE = 50_000, 10_000
 """Most trades in one transaction; of a market, those before that a new alert is compared with."""
 NAME_LENGTH = 8
+SOURCES = "changes", "movements", "account_events", "market_events", "trades"
+"""Columns of ``notice_sources``: how far each source was read."""
 NEW_JOURNAL = """
     with begun as (
         insert into notice_sources (journal_id, since_seq) values (%(journal)s, %(seq)s)
@@ -150,8 +152,7 @@ class News:
     def __init__(self, markets: Markets, connection: Any) -> None:
         """``connection``: its rows are dictionaries, each statement is a transaction."""
         self.markets, self.connection = markets, connection
-        self._days = {"changes": 0, "movements": 0, "account_events": 0, "trades": 0}
-        self._days["market_events"] = 0
+        self._days = dict.fromkeys(SOURCES, 0)
         """The day of the last row of each source that was read: earlier ones are not looked at."""
 
     def step(self) -> int:

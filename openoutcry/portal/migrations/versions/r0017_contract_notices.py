@@ -17,12 +17,17 @@ CHANNELS = """
     $$ language sql immutable
 """
 
+MORE = """
+            when 'funding' then array['app']
+            when 'market' then array[]::text[]
+"""
+
 
 def upgrade() -> None:
     op.execute("alter table notice_sources add column account_events bigint not null default 0")
     # What happened before this is no news.
     op.execute("update notice_sources set account_events = greatest(changes, movements)")
-    op.execute(CHANNELS.format("when 'funding' then array['app']"))
+    op.execute(CHANNELS.format(MORE))
 
 
 def downgrade() -> None:
