@@ -1,7 +1,10 @@
 """Everything that runs without keys: a scanner and a payer for each chain, over one store."""
 
+import fcntl
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.cases import CaseDesk
@@ -24,6 +27,7 @@ from openoutcry.wire.atomic_file import FileNotWritten
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.sqlite_file import StoreError
 
+LOCK = "serve.lock"
 LOOK_S, DISK_S = 0.25, 5.0
 """Seconds between two looks; and before the next one when the disk has failed."""
 SECOND_NS = 10**9
@@ -94,6 +98,28 @@ class Parts(Closing):
         ]
 
 
+class Alone(Closing):
+    """Holds a custody's folder.  Two processes that pay would each make a draft of one withdrawal:
+    the second is never signed, and keeps its coins or its number."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises :class:`CustodyError` while another process holds it."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            self._lock = os.fdopen(os.open(folder / LOCK, flags, 0o600))
+        except OSError as error:
+            raise StoreError(f"{folder / LOCK}: {error}") from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.close()
+            raise CustodyError(f"{folder}: another `outcry custody serve` uses it") from None
+
+    def close(self) -> None:
+        """Give it up."""
+        self._lock.close()
+
+
 def serve(
     file: CustodyFile,
     once: bool,
@@ -119,7 +145,7 @@ def serve(
 def _serve(
     file: CustodyFile, once: bool, stop: Callable[[], bool], say: Callable[[str], None]
 ) -> None:
-    with Parts(file) as parts:
+    with Parts(file) as parts, Alone(file.folder):
         scanners, payers = parts.scanners(), parts.payers()
         reconciler = Reconciler(file, parts.store, parts.venue, parts.rails)
         watch, cases = Watch(parts.store, parts.links), CaseDesk(parts.store, file.journal)

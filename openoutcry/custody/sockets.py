@@ -53,6 +53,7 @@ class Server(Closing):
         self.path, self.answer = path, answer
         self.faults = Faults(str(path), log.error)
         self._clients: list[_Client] = []
+        _require_free(path)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         before = os.umask(hidden)
         try:
@@ -60,6 +61,7 @@ class Server(Closing):
                 path.unlink()
             with short_name(path) as name:
                 self.listener.bind(name)
+            self._made = _made(path)
         except OSError as error:
             raise CustodyError(f"{path}: {error}") from None
         finally:
@@ -67,12 +69,13 @@ class Server(Closing):
         self.listener.listen(MAX_CLIENTS)
 
     def close(self) -> None:
-        """End every connection and remove the socket."""
+        """End every connection and remove the socket, unless another one has its name."""
         while self._clients:
             self._end(self._clients[0])
         self.listener.close()
         with suppress(FileNotFoundError):
-            self.path.unlink()
+            if _made(self.path) == self._made:
+                self.path.unlink()
 
     def serve(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Answer requests until ``stop`` returns true, which is asked every 0.2 s at least."""
@@ -145,6 +148,26 @@ class Server(Closing):
         except Exception as error:
             answer = {"error": self.faults.add(error)}
         return json.dumps(answer).encode() + b"\n"
+
+
+def _made(path: Path) -> tuple[int, int]:
+    """Return what a file's name stands for: the number alone is given again."""
+    found = path.stat()
+    return found.st_ino, found.st_ctime_ns
+
+
+def _require_free(path: Path) -> None:
+    """Raise :class:`CustodyError` if a process listens at a socket: to take its name from it leaves
+    nobody there when one of the two ends."""
+    try:
+        with socket.socket(socket.AF_UNIX) as connection, short_name(path) as name:
+            connection.setblocking(False)
+            connection.connect(name)
+    except BlockingIOError:
+        pass  # its queue is full
+    except OSError:
+        return
+    raise CustodyError(f"{path}: another process listens there")
 
 
 def whole(request: Request, name: str, end: int = 2**63) -> int:

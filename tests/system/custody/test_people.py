@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,12 @@ from openoutcry.custody.risk_score import Rules
 from openoutcry.custody.settings import Person
 from openoutcry.custody.sockets import Server
 from openoutcry.custody.store import now_ns
-from tests.support.custody.chains import NAME, need_hsm, need_node
+from tests.support.custody.chains import NAME, TEXT, hot_keys, need_hsm, need_node
 from tests.support.custody.desk import Desk
 from tests.support.custody.party import COIN, NAMES, Processes, softhsm
+from tests.support.pipeline import warm_outcry
 from tests.support.portal.people import CHEAP
+from tests.support.processes import OUTCRY
 from tests.support.waiting import BOUND_S
 
 
@@ -235,3 +238,40 @@ def test_signers_are_processes_and_what_waits_for_one_is_paid_once(desk):
         processes.close()
         attest.close()
         desk.party.policies = []
+
+
+@pytest.mark.promise(
+    "One process pays from a custody's folder. Another one ends with an error: each would make a "
+    "draft of one withdrawal, and what no signer signs would keep its coins, or its number",
+    group="custody",
+)
+def test_one_process_serves_a_folder(tmp_path):
+    need_node()
+    _, _, hot, cold = hot_keys()
+    values = {"url": "http://u:p@127.0.0.1:1", "hot": hot, "cold": cold}
+    (tmp_path / "custody.toml").write_text(TEXT.format(final=6, wait=3_600, **values))
+
+    def serve(**more):
+        command = [*OUTCRY, "custody", "serve", "custody.toml"]
+        return warm_outcry.Process(command, cwd=tmp_path, text=True, **more)
+
+    def ended(one):
+        return one.communicate(timeout=BOUND_S)
+
+    first = serve(stdout=subprocess.PIPE)
+    try:
+        assert first.stdout.readline() == f"custody of {NAME}\n"
+        second = serve(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        out, errors = ended(second)
+        assert (out, second.returncode) == ("", 1)
+        assert "another `outcry custody serve` uses it" in errors
+        first.kill()
+        ended(first)
+        third = serve(stdout=subprocess.PIPE)
+        assert third.stdout.readline() == f"custody of {NAME}\n", "the lock is gone with its owner"
+        third.terminate()
+        ended(third)
+        assert third.returncode == 0
+    finally:
+        if first.poll() is None:
+            first.kill()

@@ -330,6 +330,20 @@ def connected(server):
     return client
 
 
+def test_a_second_process_takes_no_socket_from_the_first(tmp_path):
+    path = tmp_path / "door.sock"
+    with Server(path, dict):
+        with pytest.raises(CustodyError, match="another process listens there"):
+            Server(path, dict)
+        assert path.exists()
+    assert not path.exists()
+    killed = Server(path, dict)
+    killed.listener.close()
+    with Server(path, dict):
+        killed.close()
+        assert path.exists(), "the name is another one's by now"
+
+
 def test_too_few_signers_are_an_error_that_says_so(monkeypatch):
     monkeypatch.setattr(links, "ask", lambda path, request, s=0: {"signature": path.stem})
     none, one = (Links(paths, Path("attest")) for paths in ((), (Path("signer1"),)))
