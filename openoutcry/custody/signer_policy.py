@@ -50,6 +50,9 @@ create index if not exists refused_by_time on refused (at_ns);
 SCHEMA = Schema("a signer's records", 0x4F4F5347, TABLES, 2)
 Windows = dict[str, list[tuple[str, int, dict[str, int]]]]
 """By asset: the limits of its hour and its day, and what counts in them."""
+LEAP = 2**40
+"""A request's number is no further above the last one: another signer's false word would use up all
+numbers for good.  New records take any."""
 LAST = 200
 """Requests of each kind that a signer lists."""
 
@@ -167,8 +170,11 @@ class Policy(Closing):
         row = self.records.row("select chain, identity from requests where number = ?", number)
         if row is not None and tuple(row) != (chain, reading.identity):
             raise Refused("used_number", f"request {number} was another transaction")
-        if row is None and number <= self.last_number():
-            raise Refused("old_number", f"request {number} comes after {self.last_number()}")
+        last = self.last_number()
+        if row is None and number <= last:
+            raise Refused("old_number", f"request {number} comes after {last}")
+        if 0 < last < number - LEAP:
+            raise Refused("far_number", f"request {number} is too far above {last}")
 
     def _check_same(self, chain: str, reading: Reading) -> None:
         """A transaction is signed with one set of amounts.  A signature of an input covers its own

@@ -11,7 +11,7 @@ from embit import ec
 
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.hsm import ORDER, signature_text
-from openoutcry.custody.signer_policy import Limit, Policy
+from openoutcry.custody.signer_policy import LEAP, Limit, Policy
 from openoutcry.custody.signing import Outgoing, Reading
 from openoutcry.custody.statement import Claim, Statement, claim_document, claim_of, reference_of
 
@@ -154,6 +154,16 @@ def test_numbers_only_grow(policy):
     policy.allow(5, CHAIN, reading([one]), [one])
     refused(policy, "old_number", 4, reading([two], "tx2", ("b:0",)), [two])
     refused(policy, "used_number", 5, reading([two], "tx2", ("b:0",)), [two])
+
+
+def test_a_number_far_above_the_last_uses_up_none(policy):
+    """What a stolen signer says was its last number is the next one that the payer asks for."""
+    one, two = claim(50), claim(30)
+    policy.allow(5, CHAIN, reading([one]), [one])
+    for far in (5 + LEAP + 1, 2**62 - 1):
+        refused(policy, "far_number", far, reading([two], "tx2", ("b:0",)), [two])
+    policy.allow(6, CHAIN, reading([two], "tx2", ("b:0",)), [two])
+    assert policy.last_number() == 6
 
 
 def test_hours_and_days_are_limited_and_a_replacement_counts_once(policy, clock):
