@@ -34,6 +34,8 @@ REPLACED, CONFIRMED, DONE, DROPPED = "replaced", "confirmed", "done", "dropped"
 FAILED = "failed"
 """State of a withdrawal that its receiver refused; the amount is its owner's again."""
 WITHDRAWALS, TO_COLD, CHILD, CONSOLIDATION = "withdrawals", "cold", "child", "consolidation"
+NEW_DESTINATION = "new_destination"
+"""A signer has not heard of the address, or too late."""
 MAX_TRIES = 20
 """Drafts that are tried in one turn, until one can be paid."""
 NOT_SIGNED = "not_signed"
@@ -213,9 +215,34 @@ class Payer:
             except Refused as error:
                 self._set_aside(payment.reference, f"the venue does not state it: {error}")
         refused = self.signers.refused(self.chain, claims) if claims else {}
-        for reference, why in refused.items():
-            self._set_aside(reference, f"a signer refuses it: {why}")
+        for payment in payments:
+            if why := refused.get(payment.reference):
+                self._set_aside(payment.reference, f"a signer refuses it: {why}")
+                self._refused(payment, why)
         return [payment for payment in payments if payment.reference not in self._aside]
+
+    def _refused(self, payment: Payment, why: str) -> None:
+        """Do what lets a payment that a signer refuses go on, or end."""
+        if why.startswith(NEW_DESTINATION):
+            # Its records are new, or from a backup: it hears of the address again, and waits.
+            query = "update whitelist set announced_ns = null where chain = ? and address = ?"
+            self.store.run(query, self.chain, payment.address)
+        elif state := self._ended(payment.reference):
+            self._end(payment.reference, state)
+
+    def _ended(self, reference: str) -> str:
+        """Return the state of a withdrawal that has ended at the venue, by its people; nothing: it
+        has not."""
+        query = "select participant from withdrawals where reference = ?"
+        found = self.venue.movement("withdrawal", self.store.value(query, reference), reference)
+        return str(found["state"]) if found and found["state"] in (DONE, FAILED) else ""
+
+    def _end(self, reference: str, state: str) -> None:
+        query = "update withdrawals set state = ?, changed_ns = ? where reference = ?"
+        self.store.run(query, state, now_ns(), reference)
+        self.store.note(
+            "alarm", reference, f"it is {state} at the venue, and is not paid from here"
+        )
 
     def _set_aside(self, reference: str, why: str) -> None:
         self._aside.add(reference)
@@ -332,11 +359,32 @@ class Payer:
             answers = self.signers.sign(number, self.chain, claims, draft.body)
             signed = self.rail.combine(draft, answers)
         except Refused as error:
+            if self._leave_out(row, draft):
+                return 1
             self._not_signed(row, draft, error)
             return 0
         query = "update drafts set state = ?, txid = ?, raw = ?, why = '' where id = ?"
         self.store.run(query, SIGNED, signed.txid, signed.raw, row["id"])
         return 1
+
+    def _leave_out(self, row: Any, draft: Draft) -> bool:
+        """Make a draft again without what has ended at the venue meanwhile: no signer signs it with
+        that, and it would keep its other payments, its outputs and its number for good."""
+        if any(one["state"] != DROPPED for one in self._earlier(row)):
+            return False  # what it replaces has the same payments, and may be in the pool
+        ended = {one.reference: self._ended(one.reference) for one in draft.payments}
+        if not any(ended.values()):
+            return False
+        rest = [one for one in draft.payments if not ended[one.reference]]
+        with self.store.change():
+            self.store.run("update drafts set state = ? where id = ?", DROPPED, row["id"])
+            if rest:
+                made = replace(self.rail.without(draft, rest), replaces=row["identity"])
+                self.keep(made, row["purpose"], row["id"])
+            for reference, state in ended.items():
+                if state:
+                    self._end(reference, state)
+        return True
 
     def _not_signed(self, row: Any, draft: Draft, error: Refused) -> None:
         # Its number is behind those of later drafts when it may be signed: it gets another one.

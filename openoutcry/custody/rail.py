@@ -89,6 +89,10 @@ class Rail(Protocol):
         rejects and with each that it replaces; ``earlier``: their conflict keys.  Raises
         ``Refused``: not_needed, nothing_spendable."""
 
+    def without(self, draft: Draft, payments: Sequence[Payment]) -> Draft:
+        """Some of the payments of a draft that was never sent, in conflict with it: a signer may
+        have signed it."""
+
     def consolidate(self, taken: frozenset[str]) -> Draft | None:
         """Many small outputs into one, while fees are low; None: there is no need."""
 

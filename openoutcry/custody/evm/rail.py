@@ -137,8 +137,11 @@ class EvmRail:
 
     def build(self, payments: Sequence[Wanted], taken: frozenset[str]) -> Draft:
         assert 0 < len(payments) <= MAX_PAYMENTS, len(payments)
+        return self._draft(self._batch(self._paid(payments), taken), payments)
+
+    def _paid(self, payments: Sequence[Wanted]) -> tuple[Payment, ...]:
         try:
-            paid = tuple(
+            return tuple(
                 Payment(
                     self.settings.tokens[payment.asset],
                     address_from_text(payment.address),
@@ -148,7 +151,6 @@ class EvmRail:
             )
         except AddressError as error:
             raise Refused("bad_address", str(error)) from None
-        return self._draft(self._batch(paid, taken), payments)
 
     def in_wallet(self) -> int:
         return total(self.node, COIN, [self.made.wallet])
@@ -163,6 +165,12 @@ class EvmRail:
 
     def again(self, draft: Draft, earlier: Sequence[Sequence[str]]) -> Draft:
         raise Refused("not_needed", "a batch spends no outputs")
+
+    def without(self, draft: Draft, payments: Sequence[Wanted]) -> Draft:
+        """Of the same number."""
+        number, deadline = batch_of(draft.body).number, self.now() + self.settings.valid_s
+        batch = Batch(number, deadline, self._paid(payments))
+        return self._draft(batch, payments, draft.identity)
 
     def consolidate(self, taken: frozenset[str]) -> None:
         return None  # sweeps bring all to the wallet

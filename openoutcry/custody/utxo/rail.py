@@ -254,6 +254,11 @@ class UtxoRail:
             )
         return self._rebuild(draft, usable, max(self.fee_rate(), rate_of(draft)), 0)
 
+    def without(self, draft: Draft, payments: Sequence[Payment]) -> Draft:
+        """By the outputs that it spends, all of them."""
+        less = replace(draft, payments=tuple(payments))
+        return self._rebuild(less, coins_of(draft), self.fee_rate(), 0)
+
     def _rebuild(self, draft: Draft, must: Sequence[Coin], rate: int, least_fee: int) -> Draft:
         """The payments of a draft, by ``must`` and what no other draft uses."""
         marks = draft.body["own"]

@@ -91,6 +91,25 @@ def test_deposit_sweep_and_withdrawal(floor: EvmFloor) -> None:
     assert chain.balance(floor.made.wallet) == 2 * ETHER
 
 
+def test_a_batch_goes_on_without_what_people_failed_at_the_venue(floor: EvmFloor) -> None:
+    """Two supervisors give an amount back while its batch waits for signatures: no number is left
+    out, and the batches after it are made."""
+    chain, payer = floor.chain, floor.payer
+    chain.transact(floor.address(1), value=5 * ETHER)
+    chain.mine(4)
+    floor.settle(2)
+    names = "failed", "with it", "later"
+    first, second, third = (
+        floor.withdraw(name, "ETH", ETHER // UNIT, place(name)) for name in names
+    )
+    assert payer is not None
+    assert payer._draft() == 1
+    floor.venue.step("withdrawal-fail", first)
+    floor.settle(3)
+    assert [floor.venue.state(one) for one in (first, second, third)] == ["failed", "done", "done"]
+    assert [chain.balance(place(name)) for name in names] == [0, ETHER, ETHER]
+
+
 def test_a_second_deposit_at_an_address_that_was_swept(floor: EvmFloor) -> None:
     """The address has a contract now; coins still arrive there, also with 2,300 gas, and a sweep
     costs less than the first."""

@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from openoutcry.custody.errors import CustodyError, NodeError, Refused
+from openoutcry.custody.payer import draft_of
 from openoutcry.custody.reconcile import Reconciler
+from openoutcry.custody.statement import claim_document
 from openoutcry.custody.utxo import rail as rails
 from tests.support.custody.chains import NAME, need_hsm, need_node
 from tests.support.custody.desk import Desk
@@ -235,6 +237,58 @@ def test_a_payment_that_a_signer_refuses_keeps_no_other_waiting(desk):
     desk.mine(7)
     assert (desk.states()[large], desk.received(there)) == ("done", 3 * COIN)
     assert all(one.is_whole for one in desk.balances())
+
+
+def test_a_draft_goes_on_without_what_people_failed_at_the_venue(desk):
+    """Two supervisors give an amount back while its payment waits for signatures, of which one is
+    there: the others are paid by the same outputs."""
+    desk.fund(7, 20)
+    (failed, nobody), (paid, to) = desk.ask(7, COIN), desk.ask(7, 2 * COIN)
+    while desk.parts.withdrawals.go_on():
+        pass
+    assert desk.payer._draft() == 1
+    (draft,) = desk.drafts()
+    claims = [desk.payer._claim(one) for one in draft_of(draft).payments]
+    documents = [claim_document(one) for one in claims]
+    terms = {"do": "sign", "number": 1, "chain": NAME, "claims": documents}
+    desk.party.signers[0].answer(terms | {"body": json.loads(draft["body"])})
+    desk.core.step("withdrawal-fail", failed)
+    desk.mine(7)
+    assert desk.states() == {failed: "failed", paid: "done"}
+    assert (desk.received(nobody), desk.received(to)) == (0, 2 * COIN)
+    first, second = desk.drafts()
+    assert (first["state"], second["state"]) == ("dropped", "done")
+    assert set(json.loads(first["conflicts"])) <= set(json.loads(second["conflicts"]))
+    alone, nobody = desk.ask(7, COIN)
+    while desk.parts.withdrawals.go_on():
+        pass
+    assert desk.payer._draft() == 1
+    desk.core.step("withdrawal-fail", alone)
+    desk.mine(7)
+    assert (desk.states()[alone], desk.received(nobody)) == ("failed", 0)
+    assert desk.drafts()[-1]["state"] == "dropped", "its outputs are free again"
+    assert whole(desk)[0] == []
+
+
+def test_a_signer_with_records_of_yesterday_hears_of_todays_addresses_again(desk):
+    desk.fund(7, 20)
+    for one in desk.party.policies:
+        one.wait_ns = 1
+
+    def announced():
+        query = "select announced_ns from whitelist where address = ?"
+        return desk.parts.store.value(query, to) is not None
+
+    reference, to = desk.ask(7, COIN)
+    desk.parts.announce()
+    assert announced()
+    desk.party.policies[0].records.run("delete from destinations")
+    desk.settle()
+    assert f"{to} waits: it was announced too late" in alarms(desk)
+    assert not announced()
+    desk.parts.announce()
+    desk.mine(7)
+    assert (desk.states()[reference], desk.received(to)) == ("done", COIN)
 
 
 def test_a_draft_that_was_refused_once_is_signed_when_it_may_be(desk, monkeypatch):
