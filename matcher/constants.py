@@ -7,6 +7,7 @@ from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     CommandKind,
+    Contingency,
     Phase,
     SelfTrade,
 )
@@ -62,9 +63,12 @@ WAITING = enum_numbers.EVENT_FLAG_WAITING << FLAGS_SHIFT
 ICEBERG_FLAG = enum_numbers.EVENT_FLAG_ICEBERG << FLAGS_SHIFT
 AUCTION = enum_numbers.EVENT_FLAG_AUCTION << FLAGS_SHIFT
 
-NEW, CANCEL, REDUCE, REPLACE, SET_EXPIRY, MASS_CANCEL, DISCONNECT, TIME, PHASE_COMMAND = (
+NEW, CANCEL, REDUCE, REPLACE, SET_EXPIRY, MASS_CANCEL, DISCONNECT, TIME, PHASE_COMMAND, TERMS = (
     int(kind) for kind in CommandKind if kind != CommandKind.RISK
 )
+RISK = int(CommandKind.RISK)
+TERM_LIST = enum_numbers.TERM_LIST
+OCO, OUO, OTO, OTOCO, OTOUO = (int(kind) for kind in Contingency)
 BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 LIMIT = enum_numbers.ORDER_TYPE_LIMIT
 MARKET = enum_numbers.ORDER_TYPE_MARKET

@@ -30,7 +30,14 @@ from openoutcry.matcher.state.digest import book_hash, hash_instruments, seal, s
 from openoutcry.matcher.state.restore import load_state
 from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.matcher.state.save import save_orders, save_states
-from openoutcry.matcher.state.snapshot import ROW_DTYPE, STATE_DTYPE, State, decode, encode
+from openoutcry.matcher.state.snapshot import (
+    ROW_DTYPE,
+    STATE_DTYPE,
+    TERM_DTYPE,
+    State,
+    decode,
+    encode,
+)
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.kernel import kernel
@@ -226,7 +233,10 @@ class Engine:
         save_orders(ArenaHeader.of(self.address), rows.ctypes.data)
         save_states(ArenaHeader.of(self.address), states.ctypes.data)
         numbers = (self.now_ns, self.last_seq, self.event_count, self.command_count)
-        return State(self.instruments, states, rows, *numbers)
+        at = self._word(layout.TERMS_AT)
+        end = at + self._word(layout.TERMS_COUNT) * layout.TERM_BYTES
+        terms = self.arena[at:end].view(TERM_DTYPE).copy()
+        return State(self.instruments, states, rows, *numbers, terms=terms)
 
     def snapshot(self) -> bytes:
         """The whole state as bytes; equal states give equal bytes."""
@@ -319,7 +329,8 @@ class Engine:
         own = np.asarray(shard[0]) == shard[1]
         states = np.where(own, whole.states, engine.state().states)
         rows = whole.rows[own[whole.rows["instrument"]]]
-        part = replace(whole, states=states, rows=rows, event_count=event_count)
+        terms = whole.terms[own[whole.terms["instrument"]]]
+        part = replace(whole, states=states, rows=rows, terms=terms, event_count=event_count)
         load_state(engine.arena, part)
         return engine
 

@@ -44,7 +44,7 @@ from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.capacity import process_with_capacity_share
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
-from openoutcry.matcher.commands.general import is_foreign
+from openoutcry.matcher.commands.general import begin_new, is_foreign
 from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
 from openoutcry.matcher.hook_context import HookContext
@@ -559,6 +559,8 @@ def refuse(arena: ArenaHeader, order: OrderRecord, out: EventRecord, refused: in
         arena.command_count += 1
         return 0
     word = order.word
+    if (word >> const.KIND_SHIFT) & 0xFF == const.NEW and instrument != NO_INSTRUMENT:
+        begin_new(arena, order, instrument)
     address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     reason, detail = refused & ((1 << REASON_BITS) - 1), refused >> REASON_BITS
     mark_last(reject(order, out, address, reason, detail))

@@ -382,7 +382,7 @@ module outcry_validator #(
         || read_kind == `OUTCRY_COMMAND_KIND_PHASE
         || read_risk
         || (read_kind == `OUTCRY_COMMAND_KIND_MASS_CANCEL && read_aux != 64'd0);
-    wire read_wrong_kind = read_kind == 8'd0 || read_kind > `OUTCRY_COMMAND_KIND_RISK
+    wire read_wrong_kind = read_kind == 8'd0 || read_kind > `OUTCRY_COMMAND_KIND_TERMS
         || (read_of_the_house && read_participant != 16'd0);
     wire read_wrong_side = read_side > `OUTCRY_SIDE_SELL
         || (read_side == 8'd0 && read_kind != `OUTCRY_COMMAND_KIND_MASS_CANCEL);

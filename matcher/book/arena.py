@@ -24,6 +24,7 @@ is better on both sides: the price itself for asks, its bitwise complement for b
     owners        4 bytes an entry   first list of each participant and side
     group ids     4 bytes an entry   first list of each chain of (participant, side, instrument)
     sweep        16 bytes an order   the orders that a mass cancel is about, to sort them
+    terms        40 bytes each       TERMS commands that wait for their NEW, the oldest first
 """
 
 from typing import Any
@@ -137,6 +138,9 @@ class ArenaHeader(Layout, size_bytes=1024):
         "offset of the first list of each (participant, side, instrument)", fixed=True
     )
     sweep_at: int = i64("offset of the orders that a mass cancel sorts", fixed=True)
+    terms_at: int = i64("offset of the terms that wait for their NEW")
+    terms_count: int = i64("how many there are")
+    new_terms: int = i64("terms of the NEW at work: a bit for each Term; see NewTerms")
     fixed_order_capacity: int = i64(
         "``order_capacity`` where no kernel that writes it is inlined", at=120, fixed=True
     )
@@ -202,6 +206,8 @@ GROUPS_AT = ArenaHeader.offset("groups_at")
 OWNERS_AT = ArenaHeader.offset("owners_at")
 GROUP_IDS_AT = ArenaHeader.offset("group_ids_at")
 SWEEP_AT = ArenaHeader.offset("sweep_at")
+TERMS_AT = ArenaHeader.offset("terms_at")
+TERMS_COUNT = ArenaHeader.offset("terms_count")
 
 AHEAD_COMMANDS = 16
 ARENA_MAGIC = int.from_bytes(b"OUTCRYMA", "little")
@@ -284,6 +290,7 @@ MODE_FOREIGN = 4  # another shard's
 MODE_STEPS = 8  # Allocation.STEPS: no plain command; permanent
 MODE_WAITING = 16  # a market order waits: no plain command
 MODE_HELD = 32  # the hooks let nothing trade, see hooks.py; no state of the matcher
+MODE_TERMS = 64  # terms wait for a NEW of the instrument: a plain NEW asks whether they are its own
 MODE_SPECIAL = 1 << 8  # added for every open order that has an extension
 
 # Book: one side of one kind.
@@ -413,6 +420,38 @@ class SweepRow(Layout, size_bytes=16):
 
 
 SWEEP_BYTES = SweepRow.size_bytes
+
+
+class WaitingTerm(Layout, size_bytes=40):
+    """A TERMS command that waits for its NEW; the same words are its row of a snapshot."""
+
+    participant: int = u16("whose order it is about")
+    instrument: int = u16("in which instrument")
+    term: int = u32("Term")
+    order_id: int = i64("the order's id")
+    price_ticks: int = i64("the command's values")
+    qty_lots: int = i64("likewise")
+    aux: int = i64("likewise")
+    key: int = i64("``participant`` to ``term`` as one", at=0)
+
+
+TERM_BYTES = WaitingTerm.size_bytes
+
+
+class NewTerms(Layout, size_bytes=64):
+    """The terms of the NEW at work: each is meant only if its bit of ``new_terms`` is set."""
+
+    list_id: int = i64("LIST: id of the list")
+    leg: int = i64("the order's place in it, from 1")
+    legs: int = i64("how many legs it has")
+    contingency: int = i64("Contingency")
+
+
+NEW_TERMS_BYTES = NewTerms.size_bytes
+MAX_TERMS = 1024
+"""Most terms that wait at a time, of all participants,"""
+MAX_OWN_TERMS = 16
+"""and of one."""
 
 ID_ENTRY_BYTES = 4
 ID_LINK_BYTES = 4

@@ -169,13 +169,15 @@ def place_tables(arena: int, instruments: int, orders: int, pages: int) -> int:
     at = place(
         arena, layout.SYMBOLS_AT, at, symbol_entries(instruments) * layout.SYMBOL_ENTRY_BYTES
     )
-    digests = (1 + pages + instruments) * layout.DIGEST_BYTES
+    digests = (2 + pages + instruments) * layout.DIGEST_BYTES
     at = place(arena, layout.DIGESTS_AT, at, digests + layout.FOLD_ROOM_BYTES)
     at = place(arena, layout.OWNED_AT, at, (orders + 1) * layout.OWNED_BYTES)
     at = place(arena, layout.GROUPS_AT, at, (orders + 2) * layout.GROUP_BYTES)
     at = place(arena, layout.OWNERS_AT, at, owner_entries(orders) * 4)
     at = place(arena, layout.GROUP_IDS_AT, at, id_entries(instruments, orders) * 4)
-    return place(arena, layout.SWEEP_AT, at, orders * layout.SWEEP_BYTES)
+    at = place(arena, layout.SWEEP_AT, at, orders * layout.SWEEP_BYTES)
+    terms = layout.MAX_TERMS * layout.TERM_BYTES + layout.NEW_TERMS_BYTES
+    return place(arena, layout.TERMS_AT, at, terms)
 
 
 @kernel_outlined

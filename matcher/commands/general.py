@@ -6,6 +6,7 @@ from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.book.orders import order_owner
+from openoutcry.matcher.book.terms import keep_term, take_terms
 from openoutcry.matcher.commands.amend import cancel_any, reduce_any, replace_any, set_expiry
 from openoutcry.matcher.commands.mass import advance_time, disconnect, mass_cancel
 from openoutcry.matcher.commands.new import enter
@@ -36,9 +37,11 @@ def process_general(
     arena.next_event_at = out
     arena.cause_seq = order.seq
     address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+    if kind == const.NEW and instrument != NO_INSTRUMENT:
+        begin_new(arena, order, instrument)
     if error_code != 0:
         return reject(order, out, address, const.GATEWAY, error_code)
-    if kind < const.NEW or kind > const.PHASE_COMMAND:
+    if kind < const.NEW or kind > const.TERMS or kind == const.RISK:
         return reject(order, out, address, const.MALFORMED, 0)
     if everywhere:
         reason = global_command(arena, order, kind)
@@ -49,6 +52,14 @@ def process_general(
     if reason != const.ACCEPT:
         return reject(order, out, address, reason, 0)
     return EventRecord(arena.next_event_at)
+
+
+@kernel
+def begin_new(arena: ArenaHeader, order: OrderRecord, instrument: int) -> None:
+    """A NEW has come, whatever becomes of it: it uses up its terms."""
+    arena.new_terms = 0
+    if instrument_addr(arena, instrument).mode & layout.MODE_TERMS != 0:
+        take_terms(arena, order, instrument)
 
 
 @kernel
@@ -78,6 +89,8 @@ def instrument_command(arena: ArenaHeader, order: OrderRecord, instrument: int, 
         return mass_cancel(arena, order, instrument)
     if kind == const.NEW:
         reason = enter(arena, order, instrument)
+    elif kind == const.TERMS:
+        return keep_term(arena, order, instrument)
     elif kind == const.PHASE_COMMAND:
         reason = change_phase(arena, order, instrument)
     else:

@@ -15,6 +15,7 @@ from openoutcry.matcher.book.expiry import first_to_expire
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr, touch_instrument
 from openoutcry.matcher.book.orders import extension_addr, extension_of, order_owner, plain_book
 from openoutcry.matcher.book.owners import gather, sort_rows, sweep_addr
+from openoutcry.matcher.book.terms import ANY_PARTICIPANT, drop_terms
 from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.enums import NEW_DAY
@@ -86,6 +87,7 @@ def mass_cancel(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     if aux == NEW_DAY:
         return begin_day(arena, instrument, side, order.qty_lots)
     what = reason_word(const.CANCELLED, const.MASS_CANCELLED)
+    drop_terms(arena, instrument, ANY_PARTICIPANT if aux == 1 else participant)
     if aux == 1:
         clear_touched(arena)
         cancelled_count = sweep_instruments(arena, instrument, ALL_PARTICIPANTS, side, what)
@@ -105,6 +107,7 @@ def begin_day(arena: ArenaHeader, instrument: int, side: int, day: int) -> int:
     if day <= state.day:
         return const.TIME_BACKWARDS
     state.day = day
+    drop_terms(arena, instrument, ANY_PARTICIPANT)
     clear_touched(arena)
     what = reason_word(const.EXPIRED_EVENT, const.DAY_END)
     complete(arena, instrument, 0, 0, sweep_instruments(arena, instrument, DAY_ORDERS, 0, what))
@@ -116,6 +119,7 @@ def disconnect(arena: ArenaHeader, order: OrderRecord) -> int:
     """DISCONNECT: cancel the participant's orders in all instruments."""
     participant = order.word & 0xFFFF
     what = reason_word(const.CANCELLED, const.DISCONNECTED)
+    drop_terms(arena, NO_INSTRUMENT, participant)
     cancel_owned(arena, NO_INSTRUMENT, participant, 0, what)
     return const.ACCEPT
 

@@ -88,6 +88,8 @@ def enter(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     reason = refuse_new(arena, instrument, word, price, qty, aux, is_open)
     if reason != const.ACCEPT:
         return reason
+    if arena.new_terms != 0:
+        return const.MALFORMED
     phase = instrument_addr(arena, instrument).phase
     order_type = (word >> const.TYPE_SHIFT) & 0xFF
     if (word >> const.TIF_SHIFT) & 0xF == const.AT_CLOSE and phase != const.CLOSING_AUCTION:

@@ -18,6 +18,7 @@ from openoutcry.matcher.book.arena import ArenaHeader, Extension
 from openoutcry.matcher.book.instrument_rules import add_saturating, is_call, rule_addr
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
 from openoutcry.matcher.book.orders import order_tag
+from openoutcry.matcher.book.terms import ANY_PARTICIPANT, drop_terms
 from openoutcry.matcher.commands.mass import DAY_ORDERS, sweep
 from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.allocation import lose_top
@@ -64,6 +65,7 @@ def change_phase(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int
     if is_call(phase):
         begin_call(arena, instrument, phase)
     elif phase == const.CLOSED:
+        drop_terms(arena, instrument, ANY_PARTICIPANT)
         sweep(arena, instrument, DAY_ORDERS, 0, reason_word(const.EXPIRED_EVENT, const.DAY_END))
     return const.ACCEPT
 

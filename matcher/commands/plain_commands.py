@@ -37,6 +37,7 @@ from openoutcry.matcher.book.orders import (
     plain_price,
     reduce_in_level,
 )
+from openoutcry.matcher.book.terms import has_terms
 from openoutcry.matcher.commands.new import rest_new
 from openoutcry.matcher.events import (
     command_number,
@@ -182,6 +183,12 @@ def enter_plain(
         return 0
     price, qty = order.price_ticks, order.qty_lots
     order_id = order.order_id
+    if (
+        special
+        and state.mode & layout.MODE_TERMS != 0
+        and has_terms(arena, instrument, word & 0xFFFF, order_id)
+    ):
+        return 0
     is_market = order_type == const.MARKET
     if not is_in_rules(arena, instrument, state, price, qty, is_market, special):
         return 0

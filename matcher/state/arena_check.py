@@ -74,6 +74,8 @@ class Tables:
         self.pages = table(layout.PAGES_AT, PAGE_DTYPE, pages)
         self.levels = table(layout.LEVELS_AT, LEVEL_DTYPE, pages * layout.PAGE_LEVELS)
         self.branches = table(layout.BRANCHES_AT, BRANCH_DTYPE, branches)
+        terms = self.word(layout.TERMS_COUNT)
+        self.terms = table(layout.TERMS_AT, layout.WaitingTerm.dtype(), terms)
         start = self.word(layout.RULES_AT)
         self.rules = arena[start : start + self.instrument_count * INSTRUMENT_DTYPE.itemsize].view(
             INSTRUMENT_DTYPE
@@ -440,6 +442,8 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
         )
         waits = any(of_ext["list"][ext] > layout.WAITING_BUYS for ext in extensions)
         assert (mode & layout.MODE_WAITING != 0) == waits, f"instrument {instrument}: MODE_WAITING"
+        termed = instrument in tables.terms["instrument"]
+        assert (mode & layout.MODE_TERMS != 0) == termed, f"instrument {instrument}: MODE_TERMS"
         assert (mode & layout.MODE_RULES == 0) == is_plain, f"instrument {instrument}: MODE_RULES"
         is_continuous = tables.of_instrument(instrument, layout.PHASE, "u1") == Phase.CONTINUOUS
         assert (mode & layout.MODE_PHASE == 0) == is_continuous, (

@@ -25,6 +25,7 @@ TABLES = (
     book_arena.OWNERS_AT,
     book_arena.GROUP_IDS_AT,
     book_arena.SWEEP_AT,
+    book_arena.TERMS_AT,
 )
 
 
@@ -51,6 +52,7 @@ def copy_arena(arena: book_arena.Arena) -> book_arena.Arena:
         book_arena.OWNED_AT: (word(book_arena.ENTERED_ORDERS) + 1) * book_arena.OWNED_BYTES,
         book_arena.GROUPS_AT: (word(book_arena.FRESH_GROUPS) + 1) * book_arena.GROUP_BYTES,
         book_arena.SWEEP_AT: 0,
+        book_arena.TERMS_AT: word(book_arena.TERMS_COUNT) * book_arena.TERM_BYTES,
         **(
             {book_arena.OWNERS_AT: 0, book_arena.GROUP_IDS_AT: 0}
             if word(book_arena.FRESH_GROUPS) == 0

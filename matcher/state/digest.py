@@ -86,7 +86,8 @@ def joined_hash(
 
 
 def fold(state: State) -> Lanes:
-    """Sum of the shares of all pages, of all orders that are in none, and of all instruments."""
+    """Sum of the shares of all pages, of all orders that are in none, of all instruments and of all
+    terms that wait."""
     return _fold_lane(state, 0), _fold_lane(state, 1)
 
 
@@ -108,7 +109,10 @@ def _fold_lane(state: State, lane: int) -> int:
     numbers = np.arange(1, len(lines) + 1, dtype=np.uint64)
     for column in (numbers, *_words(state.states).T):
         lines = _mix(lines, column, lane)
-    return (total + sum(lines.tolist())) & MASK
+    terms = np.full(len(state.terms), seed)
+    for column in _words(state.terms).T:
+        terms = _mix(terms, column, lane)
+    return (total + sum(lines.tolist()) + sum(terms.tolist())) & MASK
 
 
 def _words(table: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:

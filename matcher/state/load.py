@@ -30,6 +30,7 @@ from openoutcry.matcher.book.levels import (
     slot_addr,
 )
 from openoutcry.matcher.book.orders import extension_addr, open_order
+from openoutcry.matcher.book.terms import mark_terms
 from openoutcry.matcher.event_bound import instrument_extra, order_extra
 from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
@@ -252,6 +253,15 @@ def append(arena: ArenaHeader, number: int) -> None:
     ext.next = 0
     ext.list = offset + 1
     mark_waiting(state)
+
+
+@kernel
+def load_terms(arena: ArenaHeader, rows: int, count: int) -> None:
+    """Enter ``count`` terms that wait for their NEW, whose rows are at ``rows``."""
+    arena.terms_count = count
+    for offset in range(0, count * layout.TERM_BYTES, 8):
+        store_i64(arena + arena.terms_at + offset, load_i64(rows + offset))
+    mark_terms(arena, layout.MODE_TERMS)
 
 
 @kernel

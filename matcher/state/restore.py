@@ -13,6 +13,7 @@ from openoutcry.matcher.state.load import (
     load_lists,
     load_orders,
     load_states,
+    load_terms,
 )
 from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
@@ -60,6 +61,8 @@ def load_state(arena: layout.Arena, state: State) -> None:
     load_lists(
         ArenaHeader.of(address), lists.ctypes.data, len(lists), expiries.ctypes.data, len(expiries)
     )
+    terms = np.ascontiguousarray(state.terms)
+    load_terms(ArenaHeader.of(address), terms.ctypes.data, len(terms))
     for offset, value in (
         (layout.NOW_NS, state.now_ns),
         (layout.LAST_SEQ, state.last_seq),

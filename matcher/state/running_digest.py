@@ -61,7 +61,8 @@ def fold_words(low: int, high: int, at: int, count: int) -> tuple[int, int]:
 @kernel
 def fold_changes(arena: ArenaHeader) -> None:
     """Bring the sum, which is the first entry of the digests, up to date."""
-    entries = 1 + arena.page_capacity + arena.instrument_count
+    terms = 1 + arena.page_capacity + arena.instrument_count
+    entries = terms + 1
     row = SavedState(arena + arena.digests_at + entries * layout.DIGEST_BYTES)
     page = arena.changed_pages
     while page != layout.END_OF_CHANGED:
@@ -80,6 +81,21 @@ def fold_changes(arena: ArenaHeader) -> None:
         link = state.changed
         state.changed = 0
     arena.changed_instruments = layout.END_OF_CHANGED
+    # They are few, and rarely any.
+    low, high = fold_terms(arena)
+    enter(arena, terms, low, high)
+
+
+@kernel
+def fold_terms(arena: ArenaHeader) -> tuple[int, int]:
+    """Share of the terms that wait."""
+    total_low = total_high = 0
+    for index in range(arena.terms_count):
+        at = arena + arena.terms_at + index * layout.TERM_BYTES
+        low, high = fold_words(SEED_LOW, SEED_HIGH, at, layout.TERM_BYTES // 8)
+        total_low += low
+        total_high += high
+    return total_low, total_high
 
 
 @kernel

@@ -1,12 +1,13 @@
 """A matcher's state as bytes: equal states give equal bytes, whatever memory they lay in.
 
-    header        80 bytes, HEADER_DTYPE
+    header        88 bytes, HEADER_DTYPE
     instruments  320 bytes each, INSTRUMENT_DTYPE
     states        48 bytes each, STATE_DTYPE: what became of each instrument
     orders       104 bytes each, ROW_DTYPE, in canonical order: by instrument its books (displayed,
                  hidden, all-or-none: bids then asks; triggers: sell stops then buy stops), best
                  level first, in queue order; then what is in no level: pegs, trailing stops,
                  orders for an auction to come, each by arrival
+    terms         40 bytes each, TERM_DTYPE: what waits for its NEW, the oldest first
 
 A field that can have no effect any more is 0, so a stop-limit that was elected is the same row as a
 limit order that was sent as one.  What can be computed again is not there: level totals, lists, the
@@ -20,7 +21,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.wire.enums import OrderType, Phase, SelfTrade, Side, TimeInForce
+from openoutcry.matcher.book.arena import MAX_TERMS, WaitingTerm
+from openoutcry.wire.enums import OrderType, Phase, SelfTrade, Side, Term, TimeInForce
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.layout import Layout, i64, u8, u16, u32
 from openoutcry.wire.layout_hash import LAYOUT_HASH, check_layout
@@ -28,7 +30,7 @@ from openoutcry.wire.order_types import FOR_AUCTIONS, PEGS, RESTING, STOPS, TRAI
 from openoutcry.wire.records import INSTRUMENT_DTYPE, MAX_INSTRUMENTS, NO_PRICE
 
 SNAPSHOT_MAGIC = int.from_bytes(b"OUTCRYMS", "little")
-SNAPSHOT_VERSION = 3
+SNAPSHOT_VERSION = 4
 
 HEADER_DTYPE = np.dtype(
     [
@@ -41,6 +43,7 @@ HEADER_DTYPE = np.dtype(
         ("last_seq", "<i8"),
         ("event_count", "<i8"),
         ("command_count", "<i8"),
+        ("term_count", "<i8"),
         ("checksum", "V16"),  # blake2b-128 over everything else
     ]
 )
@@ -89,6 +92,7 @@ class SavedOrder(Layout):
 
 STATE_DTYPE = SavedState.dtype()
 ROW_DTYPE = SavedOrder.dtype()
+TERM_DTYPE = WaitingTerm.dtype()
 NUMBERS = ("now_ns", "last_seq", "event_count", "command_count")
 HEADER_BYTES = HEADER_DTYPE.itemsize
 CHECKSUM_AT = HEADER_BYTES - 16
@@ -131,6 +135,8 @@ class State:
     event_count: int
     command_count: int
     """Commands seen, another shard's among them; not in the hashes."""
+    terms: Table
+    """TERM_DTYPE: terms that wait for their NEW, the oldest first."""
 
 
 def order_row(
@@ -227,10 +233,12 @@ def encode(state: State) -> bytes:
     header["version"] = SNAPSHOT_VERSION
     header["instrument_count"] = len(state.instruments)
     header["order_count"] = len(state.rows)
+    header["term_count"] = len(state.terms)
     for name in NUMBERS:
         header[name] = getattr(state, name)
     head = header.tobytes()[:CHECKSUM_AT]
-    body = state.instruments.tobytes() + state.states.tobytes() + state.rows.tobytes()
+    tables = (state.instruments, state.states, state.rows, state.terms)
+    body = b"".join(table.tobytes() for table in tables)
     return head + _checksum(head, body) + body
 
 
@@ -251,13 +259,16 @@ def decode(data: bytes) -> State:
             f"snapshot: version {header['version']}, this program reads {SNAPSHOT_VERSION}"
         )
     instrument_count, order_count = int(header["instrument_count"]), int(header["order_count"])
+    term_count = int(header["term_count"])
     parts = (
         (INSTRUMENT_DTYPE, instrument_count),
         (STATE_DTYPE, instrument_count),
         (ROW_DTYPE, order_count),
+        (TERM_DTYPE, term_count),
     )
     size = HEADER_BYTES + sum(dtype.itemsize * count for dtype, count in parts)
-    if order_count < 0 or not 1 <= instrument_count <= MAX_INSTRUMENTS or len(data) != size:
+    counts_fit = order_count >= 0 and 0 <= term_count <= MAX_TERMS
+    if not (counts_fit and 1 <= instrument_count <= MAX_INSTRUMENTS and len(data) == size):
         raise MatcherError(f"snapshot: {len(data)} bytes, its header speaks of {size}")
     if data[CHECKSUM_AT:HEADER_BYTES] != _checksum(data[:CHECKSUM_AT], data[HEADER_BYTES:]):
         raise MatcherError("snapshot: damaged: the checksum does not match")
@@ -265,11 +276,13 @@ def decode(data: bytes) -> State:
     for dtype, count in parts:
         tables.append(np.frombuffer(data, dtype=dtype, count=count, offset=at).copy())
         at += dtype.itemsize * count
-    instruments, states, rows = tables
+    instruments, states, rows, terms = tables
     _check_states(states)
     _check_rows(rows, instrument_count)
+    _refuse(terms, "term", "instrument", terms["instrument"] >= instrument_count)
+    _refuse(terms, "term", "term", ~np.isin(terms["term"], [int(term) for term in Term]))
     numbers = (int(header[name]) for name in NUMBERS)
-    return State(instruments, states, rows, *numbers)
+    return State(instruments, states, rows, *numbers, terms=terms)
 
 
 def _checksum(head: bytes, body: bytes) -> bytes:

@@ -56,9 +56,11 @@ def begin_of(point: Point, index: int) -> State | None:
     state = point.engine.state()
     rows = state.rows[state.rows["instrument"] == index].copy()
     rows["instrument"] = 0
+    terms = state.terms[state.terms["instrument"] == index].copy()
+    terms["instrument"] = 0
     one = slice(index, index + 1)
     numbers = state.now_ns, 0, 0, state.command_count
-    return State(state.instruments[one], state.states[one], rows, *numbers)
+    return State(state.instruments[one], state.states[one], rows, *numbers, terms=terms)
 
 
 def carried_out(

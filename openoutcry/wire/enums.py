@@ -37,6 +37,36 @@ class CommandKind(IntEnum):
     """A limit or a switch of the risk around the matcher: ``order_type`` says which (risk/bits.py),
     ``aux`` is its value, ``qty_lots`` whose it is.  Operator only; MALFORMED without risk or for
     senseless values."""
+    TERMS = 11
+    """A further term of the NEW that follows, which has the same participant, symbol and order id:
+    ``order_type`` says which (Term); ``price_ticks``, ``qty_lots`` and ``aux`` are its values.  It
+    waits until that NEW comes, accepted or not, and then is used up."""
+
+
+class Term(IntEnum):
+    """What a TERMS command says of the order to come (its ``order_type``)."""
+
+    LIST = 1
+    """The order is a leg of a list: ``price_ticks`` is the list's id (above 0, unique among the
+    participant's lists of the instrument), ``qty_lots`` the leg's place in it, from 1.  ``aux`` has
+    the Contingency in its low eight bits, and above them how many legs the list has."""
+
+
+class Contingency(IntEnum):
+    """What the legs of a list do to each other; docs/matcher.md has the rules."""
+
+    OCO = 1
+    """One cancels the other: as soon as one leg trades, ends or is elected, the others are
+    cancelled."""
+    OUO = 2
+    """One updates the other: as OCO, but a partial fill only reduces the others to what it left
+    open."""
+    OTO = 3
+    """One triggers the other: the first leg works; once it is filled, the others enter."""
+    OTOCO = 4
+    """As OTO; the others are linked as by OCO."""
+    OTOUO = 5
+    """As OTO; the others are linked as by OUO."""
 
 
 class Side(IntEnum):
@@ -124,6 +154,10 @@ class SelfTrade(IntEnum):
     """Both lose the smaller of the two quantities without a trade."""
 
 
+MAX_LEGS = 8
+"""Most legs of a list."""
+LEGS_SHIFT = 8
+"""Of ``aux`` of the term LIST: where the number of legs begins."""
 NEW_DAY = 2
 """``aux`` of a MASS_CANCEL by which an instrument's trading day begins."""
 TIF_MASK = 15
@@ -220,7 +254,8 @@ class EventKind(IntEnum):
     UNCROSSED = 15
     """The auction's price, volume, surplus and its side; its fills follow."""
     COMPLETED = 16
-    """A TIME, MASS_CANCEL or DISCONNECT is done, and ``qty_lots`` orders were removed.  Or a RISK
+    """A TIME, MASS_CANCEL or DISCONNECT is done, and ``qty_lots`` orders were removed.  Or a TERMS
+    command is done: ``order_id`` is the order to come and ``contra_id`` the Term.  Or a RISK
     command is done: ``contra_id`` is what was set, ``leaves_lots`` the value, ``qty_lots`` the
     participant or instrument, ``order_id`` the operator and ``price_ticks`` the second value.  The
     settings that the breaker's levels depend on use other fields (risk/bits.py, TRADING_DAY)."""
@@ -267,7 +302,8 @@ class Reason(IntEnum):
     NOT_OWNER = 7
     WOULD_CROSS = 8
     BOOK_FULL = 9
-    """No room for another open order, another price level, or the events it could cause."""
+    """No room for another open order, another price level, the events it could cause, or another
+    term that waits."""
     LEVEL_OVERFLOW = 10
     """The quantity at the price level would pass 2**63 - 1."""
     USER = 11
@@ -440,6 +476,8 @@ class ClockFlag(IntFlag):
 
 ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     CommandKind,
+    Term,
+    Contingency,
     Side,
     OrderType,
     TimeInForce,

@@ -4,14 +4,18 @@ from dataclasses import dataclass, replace
 
 from openoutcry.wire.enums import (
     AUX_HALVES,
+    LEGS_SHIFT,
+    MAX_LEGS,
     OPEN_KNOWN,
     SELF_TRADE_SHIFT,
     CommandKind,
+    Contingency,
     OrderType,
     Phase,
     Reason,
     SelfTrade,
     Side,
+    Term,
 )
 from openoutcry.wire.order_types import (
     AT_OPEN,
@@ -85,6 +89,21 @@ class Command:
         return replace(self, aux=aux, time_in_force=self.time_in_force & ~OPEN_KNOWN), known
 
 
+@dataclass
+class WaitingTerm:
+    """What a TERMS command says of an order to come."""
+
+    key: tuple[int, int, int]
+    """Participant, instrument and order id."""
+    term: int
+    values: tuple[int, int, int]
+
+
+def key_of(c: Command, instrument: int) -> tuple[int, int, int]:
+    """Whose order a command is about, where, and its id."""
+    return c.participant, instrument, c.order_id
+
+
 class Rejected(Exception):
     """An order is rejected: why, and the order that is the cause, if another one is."""
 
@@ -110,6 +129,15 @@ def check_new(m: Market, c: Command, now: int) -> None:
     check_phase(m, c)
     require(c.order_id not in m.orders, Reason.DUPLICATE_ID)
     require(c.tif != GTD or c.aux >= now, Reason.EXPIRED)
+
+
+def check_term(c: Command) -> None:
+    """Whether the values of a TERMS command make sense."""
+    require(c.order_type in list(Term), Reason.MALFORMED)
+    legs, contingency = c.aux >> LEGS_SHIFT, c.aux % (1 << LEGS_SHIFT)
+    require(contingency in list(Contingency) and c.price > 0, Reason.MALFORMED)
+    least = 3 if contingency in (Contingency.OTOCO, Contingency.OTOUO) else 2
+    require(least <= legs <= MAX_LEGS and 1 <= c.qty <= legs, Reason.MALFORMED)
 
 
 def check_qty(rules: Rules, qty: int) -> None:

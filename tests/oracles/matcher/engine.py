@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.book.arena import check_instruments
+from openoutcry.matcher.book.arena import MAX_OWN_TERMS, MAX_TERMS, check_instruments
 from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
@@ -56,8 +56,11 @@ from tests.oracles.matcher.cascade import (
 from tests.oracles.matcher.checks import (
     Command,
     Rejected,
+    WaitingTerm,
     check_new,
     check_replace,
+    check_term,
+    key_of,
     require,
     unpack_trailing,
 )
@@ -93,6 +96,10 @@ class ReferenceEngine:
         self.is_shard = shard is not None
         self.last_seq = 0
         self.now = 0
+        self.terms: list[WaitingTerm] = []
+        """Terms that wait for their NEW, the oldest first."""
+        self.own_terms: dict[int, tuple[int, int, int]] = {}
+        """Terms of the NEW at work."""
 
     @property
     def open_orders(self) -> int:
@@ -112,7 +119,7 @@ class ReferenceEngine:
     def state(self) -> State:
         """The complete state, as tables."""
         numbers = (self.now, self.last_seq, self.event_count, self.event_log.commands)
-        return state_of(self.instruments, self.markets, *numbers)
+        return state_of(self.instruments, self.markets, *numbers, self.terms)
 
     def snapshot(self) -> bytes:
         """Return the bytes that an ``Engine`` with the same state writes."""
@@ -173,6 +180,10 @@ class ReferenceEngine:
             return []
         if is_global:
             instrument = NO_INSTRUMENT
+        if c.kind == CommandKind.NEW:
+            about = key_of(c, instrument)
+            self.own_terms = {t.term: t.values for t in self.terms if t.key == about}
+            self.terms = [term for term in self.terms if term.key != about]
         try:
             self._dispatch(c, instrument, is_global)
         except Rejected as refusal:
@@ -210,6 +221,7 @@ class ReferenceEngine:
         if c.kind == CommandKind.TIME:
             self._time(c)
         elif c.kind == CommandKind.DISCONNECT:
+            self._drop_terms(c.participant, NO_INSTRUMENT)
             self._cancel_all(c, NO_INSTRUMENT, 0, Reason.DISCONNECTED)
         elif c.kind == CommandKind.MASS_CANCEL:
             require(c.side in (0, *Side), Reason.MALFORMED)
@@ -218,6 +230,7 @@ class ReferenceEngine:
             if c.aux == NEW_DAY:
                 self._begin_day(c, instrument)
             else:
+                self._drop_terms(None if c.aux == 1 else c.participant, instrument)
                 self._cancel_all(c, instrument, c.side, Reason.MASS_CANCEL)
         elif c.kind == CommandKind.PHASE:
             require(c.participant == 0 and c.aux in list(Phase), Reason.MALFORMED)
@@ -226,6 +239,10 @@ class ReferenceEngine:
             if c.qty == 2:
                 self.markets[instrument].last = None
             change_phase(self.markets[instrument], Phase(c.aux), ref, has_ref=c.qty in (1, 2))
+            if self.markets[instrument].phase == Phase.CLOSED:
+                self._drop_terms(None, instrument)
+        elif c.kind == CommandKind.TERMS:
+            self._keep_term(c, instrument)
         else:
             self._on_orders(c, self.markets[instrument])
 
@@ -257,10 +274,43 @@ class ReferenceEngine:
         elif m.phase in CALL_PHASES:
             publish_indicative(m)
 
+    # Terms of the NEW to come
+
+    def _keep_term(self, c: Command, instrument: int) -> None:
+        check_term(c)
+        key, values = key_of(c, instrument), (c.price, c.qty, c.aux)
+        for term in self.terms:
+            if (term.key, term.term) == (key, c.order_type):
+                term.values = values
+                break
+        else:
+            own = [term for term in self.terms if term.key[0] == c.participant]
+            has_space = len(self.terms) < MAX_TERMS and len(own) < MAX_OWN_TERMS
+            require(has_space, Reason.BOOK_FULL)
+            self.terms.append(WaitingTerm(key, c.order_type, values))
+        self.event_log.write(
+            EventKind.COMPLETED,
+            instrument,
+            c.order_id,
+            c.participant,
+            c.side,
+            contra_id=c.order_type,
+        )
+
+    def _drop_terms(self, participant: int | None, instrument: int) -> None:
+        """Forget what a participant (None: everybody) said of orders to come."""
+        self.terms = [
+            term
+            for term in self.terms
+            if participant not in (None, term.key[0])
+            or instrument not in (NO_INSTRUMENT, term.key[1])
+        ]
+
     # New orders
 
     def _new(self, c: Command, m: Market) -> None:
         check_new(m, c, self.now)
+        require(not self.own_terms, Reason.MALFORMED)
         order = self._make_order(c, m)
         waits = self._waits(m, order)
         if m.phase not in CALL_PHASES and not waits:
@@ -471,6 +521,7 @@ class ReferenceEngine:
         market = self.markets[instrument]
         require(c.qty > market.day, Reason.TIME_BACKWARDS)
         market.day = c.qty
+        self._drop_terms(None, instrument)
         ends = [o for o in market.canonical() if o.tif not in (TimeInForce.GTC, TimeInForce.GTD)]
         removed = [(market, order) for order in ends]
         self._complete(c, instrument, removed, Reason.DAY_END, EventKind.EXPIRED)

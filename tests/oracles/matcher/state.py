@@ -13,6 +13,7 @@ from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
     ROW_DTYPE,
     STATE_DTYPE,
+    TERM_DTYPE,
     TRIGGER_PLACE,
     Row,
     State,
@@ -22,6 +23,7 @@ from openoutcry.matcher.state.snapshot import (
 from openoutcry.wire.order_types import TRAILING
 from openoutcry.wire.records import NO_PRICE
 from tests.oracles.matcher.books import Market, OpenOrder, Place
+from tests.oracles.matcher.checks import WaitingTerm
 
 PLACES = {
     Place.DISPLAYED: DISPLAYED_PLACE,
@@ -39,6 +41,7 @@ def state_of(
     last_seq: int,
     event_count: int,
     command_count: int,
+    terms: Sequence[WaitingTerm],
 ) -> State:
     """The state of an engine with these markets."""
     states = [
@@ -62,6 +65,7 @@ def state_of(
         last_seq,
         event_count,
         command_count,
+        np.array([(*t.key[:2], t.term, t.key[2], *t.values) for t in terms], dtype=TERM_DTYPE),
     )
 
 

@@ -37,7 +37,15 @@ from openoutcry.wire import (
     TimeInForce,
     make_instruments,
 )
-from openoutcry.wire.enums import AUX_HALVES, NEW_DAY, OPEN_KNOWN, SELF_TRADE_SHIFT
+from openoutcry.wire.enums import (
+    AUX_HALVES,
+    LEGS_SHIFT,
+    NEW_DAY,
+    OPEN_KNOWN,
+    SELF_TRADE_SHIFT,
+    Contingency,
+    Term,
+)
 from openoutcry.wire.records import NO_INSTRUMENT, NO_PRICE
 
 AUX = {
@@ -70,6 +78,7 @@ FIELDS = {
     "min": "aux",
     "offset": "aux",
     "until": "aux",
+    "list": "price_ticks",
 }
 PRICES = {"max": 2**63 - 1, "min": -(2**63)}
 """The prices of orders that trade at any."""
@@ -98,6 +107,10 @@ def parse_command(line: str, seq: int) -> np.ndarray:
             mode = SelfTrade[word]
         elif word in Phase.__members__:
             order["aux"] = Phase[word]
+        elif word in Term.__members__:
+            order["order_type"] = Term[word]
+        elif word in Contingency.__members__:
+            order["aux"] |= Contingency[word]
         elif word == "everybody":
             order["aux"], order["participant"] = 1, 0
         elif word == "new_day":
@@ -123,6 +136,10 @@ def _parse_field(order: np.ndarray, name: str, value: str) -> None:
         order["symbol"] = value
     elif name == "ref":
         order["qty_lots"], order["price_ticks"] = 1, int(value)
+    elif name == "leg":
+        leg, _, legs = value.partition("/")
+        order["qty_lots"] = int(leg)
+        order["aux"] |= int(legs) << LEGS_SHIFT
     elif name == "trail":
         distance, _, step = value.partition("/")
         order["aux"] = int(distance) | int(step or 0) << 32
@@ -170,6 +187,8 @@ def format_event(event: Any) -> str:
     elif kind in (EventKind.INDICATIVE, EventKind.UNCROSSED):
         words = [kind.name, f"{qty}@{show_price(price, 'none')}", f"surplus={leaves}"]
         words += [Side(event["side"]).name] if event["side"] else []
+    elif kind == EventKind.COMPLETED and event["order_id"]:
+        words, contra = [kind.name, f"id={event['order_id']}", Term(contra).name], 0
     elif kind == EventKind.COMPLETED:
         words = [kind.name, f"{qty} gone"]
         words += ["everywhere"] if event["instrument"] == NO_INSTRUMENT else []

@@ -1,0 +1,161 @@
+"""Terms: what TERMS commands say of the NEW to come, kept until it comes.
+
+They are in one small table, the oldest first, and every search looks at all of it.  MODE_TERMS of
+an instrument says that some wait for a NEW of it: only then is the table searched.
+"""
+
+import openoutcry.matcher.book.arena as layout
+import openoutcry.matcher.constants as const
+from openoutcry.matcher.book.arena import ArenaHeader, NewTerms, WaitingTerm
+from openoutcry.matcher.book.levels import instrument_addr
+from openoutcry.matcher.events import emit_next, event_tag
+from openoutcry.wire.enums import LEGS_SHIFT, MAX_LEGS
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import OrderRecord
+from openoutcry.wire.records import NO_INSTRUMENT
+
+ANY_PARTICIPANT = -1
+CONTINGENCY_MASK = (1 << LEGS_SHIFT) - 1
+
+
+@kernel
+def term_addr(arena: ArenaHeader, index: int) -> WaitingTerm:
+    """Return the address of the term ``index``, from 0."""
+    return WaitingTerm(arena + arena.terms_at + index * layout.TERM_BYTES)
+
+
+@kernel
+def is_about(row: WaitingTerm, instrument: int, participant: int, order_id: int) -> bool:
+    """Return whether a term is about this order."""
+    return (
+        row.order_id == order_id and row.participant == participant and row.instrument == instrument
+    )
+
+
+@kernel_outlined
+def has_terms(arena: ArenaHeader, instrument: int, participant: int, order_id: int) -> bool:
+    """Return whether terms wait for this order."""
+    for index in range(arena.terms_count):
+        if is_about(term_addr(arena, index), instrument, participant, order_id):
+            return True
+    return False
+
+
+@kernel
+def refuse_list(order: OrderRecord) -> int:
+    """Why the values of the term LIST make no sense, or ACCEPT."""
+    contingency, legs = order.aux & CONTINGENCY_MASK, order.aux >> LEGS_SHIFT
+    if order.price_ticks < 1 or contingency < const.OCO or contingency > const.OTOUO:
+        return const.MALFORMED
+    least = 2 if contingency <= const.OTO else 3
+    if legs < least or legs > MAX_LEGS or order.qty_lots < 1 or order.qty_lots > legs:
+        return const.MALFORMED
+    return const.ACCEPT
+
+
+@kernel_outlined
+def keep_term(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
+    """TERMS: keep the term for the NEW to come; returns why it is refused, or ACCEPT.  The same
+    term of the same order replaces the one before."""
+    word = order.word
+    participant, term = word & 0xFFFF, (word >> const.TYPE_SHIFT) & 0xFF
+    reason = refuse_list(order) if term == const.TERM_LIST else const.MALFORMED
+    if reason != const.ACCEPT:
+        return reason
+    count, own, to = arena.terms_count, 0, -1
+    for index in range(count):
+        row = term_addr(arena, index)
+        own += 1 if row.participant == participant else 0
+        if row.term == term and is_about(row, instrument, participant, order.order_id):
+            to = index
+    if to < 0:
+        if count >= layout.MAX_TERMS or own >= layout.MAX_OWN_TERMS:
+            return const.BOOK_FULL
+        to = count
+        arena.terms_count = count + 1
+    row = term_addr(arena, to)
+    row.key = 0
+    row.participant = participant
+    row.instrument = instrument
+    row.term = term
+    row.order_id = order.order_id
+    row.price_ticks = order.price_ticks
+    row.qty_lots = order.qty_lots
+    row.aux = order.aux
+    state = instrument_addr(arena, instrument)
+    state.mode = state.mode | layout.MODE_TERMS
+    tag = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, participant)
+    emit_next(arena, order.order_id, term, 0, 0, 0, tag | const.COMPLETED)
+    return const.ACCEPT
+
+
+@kernel_outlined
+def drop_terms(arena: ArenaHeader, instrument: int, participant: int) -> None:
+    """Forget the terms of a participant (ANY_PARTICIPANT: of all) in an instrument (NO_INSTRUMENT:
+    in all)."""
+    if arena.terms_count == 0:
+        return
+    mark_terms(arena, 0)
+    kept = 0
+    for index in range(arena.terms_count):
+        row = term_addr(arena, index)
+        if participant in (ANY_PARTICIPANT, row.participant) and (
+            instrument in (NO_INSTRUMENT, row.instrument)
+        ):
+            continue
+        move_term(arena, index, kept)
+        kept += 1
+    arena.terms_count = kept
+    mark_terms(arena, layout.MODE_TERMS)
+
+
+@kernel_outlined
+def take_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> None:
+    """The NEW at ``order`` has come: its terms wait no more, and are those of the command at
+    work (NewTerms)."""
+    participant, kept = order.word & 0xFFFF, 0
+    mark_terms(arena, 0)
+    for index in range(arena.terms_count):
+        row = term_addr(arena, index)
+        if is_about(row, instrument, participant, order.order_id):
+            note_term(arena, row)
+            continue
+        move_term(arena, index, kept)
+        kept += 1
+    arena.terms_count = kept
+    mark_terms(arena, layout.MODE_TERMS)
+
+
+@kernel
+def note_term(arena: ArenaHeader, row: WaitingTerm) -> None:
+    """Make a term one of the command at work."""
+    new = new_terms(arena)
+    arena.new_terms = arena.new_terms | 1 << row.term
+    if row.term == const.TERM_LIST:
+        new.list_id = row.price_ticks
+        new.leg = row.qty_lots
+        new.contingency = row.aux & CONTINGENCY_MASK
+        new.legs = row.aux >> LEGS_SHIFT
+
+
+@kernel
+def new_terms(arena: ArenaHeader) -> NewTerms:
+    """Return the terms of the NEW at work, of which ``arena.new_terms`` says which there are."""
+    return NewTerms(arena + arena.terms_at + layout.MAX_TERMS * layout.TERM_BYTES)
+
+
+@kernel
+def move_term(arena: ArenaHeader, index: int, to: int) -> None:
+    """Move a term to a place before its own."""
+    if index != to:
+        for offset in range(0, layout.TERM_BYTES, 8):
+            store_i64(term_addr(arena, to) + offset, load_i64(term_addr(arena, index) + offset))
+
+
+@kernel
+def mark_terms(arena: ArenaHeader, bit: int) -> None:
+    """Set MODE_TERMS (``bit``) of the instruments of all terms, or (0) clear it."""
+    for index in range(arena.terms_count):
+        state = instrument_addr(arena, term_addr(arena, index).instrument)
+        state.mode = (state.mode & ~layout.MODE_TERMS) | bit
