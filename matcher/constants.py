@@ -66,7 +66,7 @@ AUCTION = enum_numbers.EVENT_FLAG_AUCTION << FLAGS_SHIFT
 NEW, CANCEL, REDUCE, REPLACE, SET_EXPIRY, MASS_CANCEL, DISCONNECT, TIME, PHASE_COMMAND, TERMS = (
     int(kind) for kind in CommandKind if kind != CommandKind.RISK
 )
-RISK = int(CommandKind.RISK)
+RISK = enum_numbers.COMMAND_KIND_RISK
 TERM_LIST = enum_numbers.TERM_LIST
 OCO, OUO, OTO, OTOCO, OTOUO = (int(kind) for kind in Contingency)
 BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL

@@ -186,6 +186,8 @@ module outcry_gateway_sva (
     `OUTCRY_SEEN(refused_PHASE, left && kind == `OUTCRY_COMMAND_KIND_PHASE && code != 16'd0)
     `OUTCRY_SEEN(passes_RISK, left && kind == `OUTCRY_COMMAND_KIND_RISK && code == 16'd0)
     `OUTCRY_SEEN(refused_RISK, left && kind == `OUTCRY_COMMAND_KIND_RISK && code != 16'd0)
+    `OUTCRY_SEEN(passes_TERMS, left && kind == `OUTCRY_COMMAND_KIND_TERMS && code == 16'd0)
+    `OUTCRY_SEEN(refused_TERMS, left && kind == `OUTCRY_COMMAND_KIND_TERMS && code != 16'd0)
     // Every pattern of strobes, every answer of the bus, taken late too.
     `OUTCRY_SEEN(strobes_0000, write_taken && s_axil_wstrb == 4'b0000)
     `OUTCRY_SEEN(strobes_0001, write_taken && s_axil_wstrb == 4'b0001)

@@ -11,7 +11,6 @@ from openoutcry.matcher.book.levels import instrument_addr
 from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.wire.enums import LEGS_SHIFT, MAX_LEGS
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT
 
@@ -149,8 +148,17 @@ def new_terms(arena: ArenaHeader) -> NewTerms:
 def move_term(arena: ArenaHeader, index: int, to: int) -> None:
     """Move a term to a place before its own."""
     if index != to:
-        for offset in range(0, layout.TERM_BYTES, 8):
-            store_i64(term_addr(arena, to) + offset, load_i64(term_addr(arena, index) + offset))
+        copy_term(term_addr(arena, to), term_addr(arena, index))
+
+
+@kernel
+def copy_term(to: WaitingTerm, source: WaitingTerm) -> None:
+    """Copy a term."""
+    to.key = source.key
+    to.order_id = source.order_id
+    to.price_ticks = source.price_ticks
+    to.qty_lots = source.qty_lots
+    to.aux = source.aux
 
 
 @kernel

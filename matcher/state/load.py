@@ -8,7 +8,7 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 import openoutcry.matcher.state.save as saved
 from openoutcry.matcher.book.any_order import mark_waiting, waiting_list
-from openoutcry.matcher.book.arena import ArenaHeader
+from openoutcry.matcher.book.arena import ArenaHeader, WaitingTerm
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.instrument_rules import (
     PEG_BITS,
@@ -30,7 +30,7 @@ from openoutcry.matcher.book.levels import (
     slot_addr,
 )
 from openoutcry.matcher.book.orders import extension_addr, open_order
-from openoutcry.matcher.book.terms import mark_terms
+from openoutcry.matcher.book.terms import copy_term, mark_terms, term_addr
 from openoutcry.matcher.event_bound import instrument_extra, order_extra
 from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
@@ -259,8 +259,8 @@ def append(arena: ArenaHeader, number: int) -> None:
 def load_terms(arena: ArenaHeader, rows: int, count: int) -> None:
     """Enter ``count`` terms that wait for their NEW, whose rows are at ``rows``."""
     arena.terms_count = count
-    for offset in range(0, count * layout.TERM_BYTES, 8):
-        store_i64(arena + arena.terms_at + offset, load_i64(rows + offset))
+    for index in range(count):
+        copy_term(term_addr(arena, index), WaitingTerm(rows + index * layout.TERM_BYTES))
     mark_terms(arena, layout.MODE_TERMS)
 
 

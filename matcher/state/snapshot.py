@@ -281,8 +281,8 @@ def decode(data: bytes) -> State:
     _check_rows(rows, instrument_count)
     _refuse(terms, "term", "instrument", terms["instrument"] >= instrument_count)
     _refuse(terms, "term", "term", ~np.isin(terms["term"], [int(term) for term in Term]))
-    numbers = (int(header[name]) for name in NUMBERS)
-    return State(instruments, states, rows, *numbers, terms=terms)
+    numbers = {name: int(header[name]) for name in NUMBERS}
+    return State(instruments, states, rows, terms=terms, **numbers)
 
 
 def _checksum(head: bytes, body: bytes) -> bytes:

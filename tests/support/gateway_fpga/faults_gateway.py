@@ -79,7 +79,7 @@ VALIDATOR = (
         ("        || read_risk\n", ""),
         ("read_aux != 64'd0);", "read_aux[31:0] != 32'd0);"),
         ("read_kind == 8'd0 || read_kind >", "read_kind >"),
-        (f"read_kind > {KIND}RISK\n", f"read_kind >= {KIND}RISK\n"),
+        (f"read_kind > {KIND}TERMS\n", f"read_kind >= {KIND}TERMS\n"),
         ("read_participant != 16'd0);", "read_participant[9:0] != 10'd0);"),
         ("read_side > `OUTCRY_SIDE_SELL", "{6'd0, read_side[1:0]} > `OUTCRY_SIDE_SELL"),
         (f"(read_side == 8'd0 && read_kind != {KIND}MASS_CANCEL)", "read_side == 8'd0"),

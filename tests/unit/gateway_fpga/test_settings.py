@@ -108,6 +108,7 @@ def test_what_takes_away_is_never_refused() -> None:
         CommandKind.SET_EXPIRY: entry | rate,
         CommandKind.MASS_CANCEL: 0,
         CommandKind.DISCONNECT: 0,
+        CommandKind.TERMS: 0,
     }
 
 
