@@ -169,7 +169,7 @@ def whitelist(file: Path, chain: str, participant: int, address: str, label: str
     from openoutcry.custody.settings import read_custody_file
     from openoutcry.venue.calendar import utc_text
 
-    with Parts(read_custody_file(file)) as parts:
+    with Parts(read_custody_file(file), sends=False) as parts:
         usable = parts.withdrawals.add_address(chain, participant, address, label)
         parts.announce()
     click.echo(f"usable from {utc_text(usable)}")
@@ -190,7 +190,7 @@ def withdraw(
     from openoutcry.custody.settings import read_custody_file
     from openoutcry.custody.withdrawals import Asked
 
-    with Parts(read_custody_file(file)) as parts:
+    with Parts(read_custody_file(file), sends=False) as parts:
         units = units_typed(amount, asset, parts.file.known_asset(asset).decimals)
         asked = Asked(participant, asset, address, units, salt)
         click.echo(parts.withdrawals.ask(asked))
@@ -206,11 +206,11 @@ def approve(file: Path, reference: str, person: str) -> None:
     from openoutcry.custody.settings import read_custody_file
 
     made = read_custody_file(file)
-    with Parts(made) as parts:
-        for line in parts.withdrawals.shown(reference):
+    with Parts(made, sends=False) as parts:
+        for line in (lines := parts.withdrawals.shown(reference)):
             click.echo(line, err=True)
         word = read_secret(f"password of {person}")
-        is_whole = parts.withdrawals.approve(reference, person, word)
+        is_whole = parts.withdrawals.approve(reference, person, word, lines)
     click.echo("approved" if is_whole else "another person must approve it, too")
 
 
@@ -222,7 +222,7 @@ def dispute(file: Path, reference: str) -> None:
     from openoutcry.custody.serve import Parts
     from openoutcry.custody.settings import read_custody_file
 
-    with Parts(read_custody_file(file)) as parts:
+    with Parts(read_custody_file(file), sends=False) as parts:
         parts.withdrawals.dispute(reference)
     click.echo(f"{reference} is disputed")
 
@@ -252,10 +252,10 @@ def lift(file: Path, person: str) -> None:
 
     made = read_custody_file(file)
     with Store(made.folder) as store:
-        for why in (breaker := Breaker(store)).reasons():
+        for why in (read := (breaker := Breaker(store)).reasons()):
             click.echo(why, err=True)
         word = read_secret(f"password of {person}")
-        is_lifted = breaker.lift(Persons(made.persons), person, word)
+        is_lifted = breaker.lift(Persons(made.persons), person, word, read)
     click.echo("withdrawals continue" if is_lifted else "another supervisor must lift it, too")
 
 
@@ -356,8 +356,9 @@ def approve_refill(file: Path, number: int, person: str) -> None:
 
     made = read_custody_file(file)
     with Store(made.folder) as store:
+        click.echo((refills := Refills(made, store)).shown(number), err=True)
         word = read_secret(f"password of {person}")
-        usable = Refills(made, store).approve(number, person, word)
+        usable = refills.approve(number, person, word)
     click.echo(f"locked until {utc_text(usable)}" if usable else "another person must approve it")
 
 
@@ -695,7 +696,7 @@ def reconcile(file: Path) -> None:
             surplus.append(one.asset)
             click.echo(f"{one.asset}: {reconciler.surplus(one)} more than custody has seen")
 
-    with Parts(made) as parts:
+    with Parts(made, sends=False) as parts:
         reconciler = Reconciler(made, parts.store, parts.venue, parts.rails)
         if wrong := reconciler.differences(brought_in, show):
             parts.breaker.trip(f"reconciliation: {wrong[0]}")

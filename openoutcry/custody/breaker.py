@@ -1,5 +1,7 @@
 """The switch that stops all withdrawals.  Anything trips it; only two supervisors lift it."""
 
+from collections.abc import Collection
+
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.persons import Persons
 from openoutcry.custody.store import Store, now_ns
@@ -32,15 +34,18 @@ class Breaker:
         more = f"; and {len(reasons) - SHOWN} more reasons" if len(reasons) > SHOWN else ""
         return "; ".join(reasons[:SHOWN]) + more
 
-    def lift(self, persons: Persons, name: str, password: str) -> bool:
-        """One supervisor's word on the reasons that there are now; True if each has two.  One that
-        comes after it needs its own.  Raises :class:`Refused`."""
+    def lift(
+        self, persons: Persons, name: str, password: str, read: Collection[str] | None = None
+    ) -> bool:
+        """One supervisor's word on the reasons that this person has read (``read``), by default all
+        that there are now; True if each has two.  One that comes after it needs its own.  Raises
+        :class:`Refused`."""
         persons.prove(name, password, SUPERVISOR)
         with self.store.change():
             reasons = self.reasons()
             if not reasons:
                 raise Refused("not_tripped", "withdrawals are not stopped")
-            for number in reasons.values():
+            for number in [reasons[why] for why in reasons if read is None or why in read]:
                 query = "insert or ignore into lifts values (?, ?, ?)"
                 self.store.run(query, number, name, now_ns())
             names = persons.holding(SUPERVISOR)

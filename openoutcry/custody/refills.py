@@ -75,6 +75,13 @@ class Refills:
             )
             return number, address
 
+    def shown(self, number: int) -> str:
+        """Return the line that a person reads before approving it, which nothing changes.  Raises
+        :class:`Refused`."""
+        row = self._row(number)
+        asset = self.file.known_asset(row["asset"])
+        return f"refill {number}: {asset.text(row['units'])} to {row['address']}"
+
     def approve(self, number: int, name: str, password: str) -> int:
         """One person's word; with the second one's the time (ns) from which it can be built, else
         0.  Raises :class:`Refused`."""

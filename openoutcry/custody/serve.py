@@ -9,6 +9,7 @@ from pathlib import Path
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.cases import CaseDesk
 from openoutcry.custody.chains import book_of, chain_of, rail_of
+from openoutcry.custody.clock import OFF_S, SECOND_NS, Steps
 from openoutcry.custody.errors import CustodyError
 from openoutcry.custody.links import Links
 from openoutcry.custody.payer import Payer
@@ -30,10 +31,8 @@ from openoutcry.wire.sqlite_file import StoreError
 LOCK = "serve.lock"
 LOOK_S, DISK_S = 0.25, 5.0
 """Seconds between two looks; and before the next one when the disk has failed."""
-SECOND_NS = 10**9
-CLOCK_OFF_S, BLOCK_AHEAD_S = 5, 7_200
-"""A clock that jumped further stops withdrawals, as does a block from later than this: nodes take
-none."""
+BLOCK_AHEAD_S = 7_200
+"""A block from later than this stops withdrawals: nodes take none."""
 
 
 class Parts(Closing):
@@ -185,31 +184,21 @@ def _publish(publisher: Publisher, store: Store) -> None:
 
 
 class ClockWatch:
-    """Trips the breaker when the clock jumps: waits, limits and deadlines are measured by it.
+    """Trips the breaker when the clock was set.  It is compared with what was stored last, with the
+    time since this machine started, and with the chains' last blocks."""
 
-    It is compared with what was stored last, with the time since this machine started, which cannot
-    be set, and with the chains' last blocks."""
-
-    def __init__(
-        self,
-        store: Store,
-        breaker: Breaker,
-        clock_ns: Callable[[], int] = time.time_ns,
-        since_boot_ns: Callable[[], int] = lambda: time.clock_gettime_ns(time.CLOCK_BOOTTIME),
-    ) -> None:
-        self.store, self.breaker = store, breaker
-        self.clock_ns, self.since_boot_ns = clock_ns, since_boot_ns
-        self._ahead = clock_ns() - since_boot_ns()
+    def __init__(self, store: Store, breaker: Breaker, steps: Steps | None = None) -> None:
+        self.store, self.breaker, self.steps = store, breaker, steps or Steps()
 
     def look(self) -> None:
         """Once for each turn."""
-        now, last = self.clock_ns(), int(self.store.word("clock") or 0)
-        ahead = now - self.since_boot_ns()
-        jump, self._ahead = (ahead - self._ahead) // SECOND_NS, ahead
-        if last - now > CLOCK_OFF_S * SECOND_NS:
-            self.breaker.trip(f"the clock went back by {(last - now) // SECOND_NS} s")
-        elif jump > CLOCK_OFF_S:
-            self.breaker.trip(f"the clock went forward by {jump} s")
+        now, last = self.steps.clock_ns(), int(self.store.word("clock") or 0)
+        moved = self.steps.look()
+        if moved > 0:
+            self.breaker.trip(f"the clock went forward by {moved} s")
+        elif moved < 0 or last - now > OFF_S * SECOND_NS:
+            back = max(-moved, (last - now) // SECOND_NS)
+            self.breaker.trip(f"the clock went back by {back} s")
         query = (
             "select chain, time_s from blocks as b where height = "
             "(select max(height) from blocks where chain = b.chain)"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from openoutcry.custody.clock import Steps, since_boot_ns
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.signing import WHOLE, Reading
 from openoutcry.custody.statement import Claim, check_claim
@@ -76,7 +77,7 @@ class Limit:
 
 
 class Policy(Closing):
-    """One signer's.  ``now_ns``: its own clock."""
+    """One signer's.  ``now_ns``: its own clock; ``since_boot_ns``: time that nobody can set."""
 
     def __init__(
         self,
@@ -86,7 +87,9 @@ class Policy(Closing):
         limits: Sequence[Limit],
         destination_wait_s: int,
         now_ns: Callable[[], int] = time.time_ns,
+        since_boot_ns: Callable[[], int] = since_boot_ns,
     ) -> None:
+        self._steps, self._moved = Steps(now_ns, since_boot_ns), 0
         self.venue, self.attestor, self.now_ns = venue, attestor, now_ns
         self.limits = {(limit.chain, limit.asset): limit for limit in limits}
         self.wait_ns = destination_wait_s * 10**9
@@ -126,6 +129,7 @@ class Policy(Closing):
 
     def allow(self, number: int, chain: str, reading: Reading, claims: Sequence[Claim]) -> None:
         """Record that this is signed.  Raises :class:`Refused`, and then records nothing."""
+        self._check_clock()
         with self.records.change():
             self._check_number(number, chain, reading)
             self._check_same(chain, reading)
@@ -150,6 +154,7 @@ class Policy(Closing):
         found: dict[str, str] = {}
         if reading is not None:
             try:
+                self._check_clock()
                 self._check_fee(chain, reading)
                 self._check_moved(chain, reading)
             except Refused as error:
@@ -165,6 +170,13 @@ class Policy(Closing):
             except Refused as error:
                 found[claim.reference] = f"{error.code}: {error}"
         return found
+
+    def _check_clock(self) -> None:
+        """Limits of hours and days, and waits of addresses, end with a clock that is set."""
+        self._moved = self._moved or self._steps.look()
+        if self._moved:
+            text = f"this signer's clock was set by {self._moved} s: look, and start it again"
+            raise Refused("clock_set", text)
 
     def _check_number(self, number: int, chain: str, reading: Reading) -> None:
         row = self.records.row("select chain, identity from requests where number = ?", number)

@@ -9,6 +9,7 @@
 """
 
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -284,13 +285,18 @@ class Withdrawals:
 
     # People
 
-    def approve(self, reference: str, name: str, password: str) -> bool:
-        """One person's word; True with the second one's.  Raises :class:`Refused`."""
+    def approve(
+        self, reference: str, name: str, password: str, read: Sequence[str] | None = None
+    ) -> bool:
+        """One person's word; True with the second one's.  ``read``: the lines that this person has
+        read.  Raises :class:`Refused`, also where they are others by now."""
         self.persons.prove(name, password, OPERATOR)
         with self.store.change():
             row = self.store.row("select * from withdrawals where reference = ?", reference)
             if row is None or row["state"] != HELD:
                 raise Refused("not_held", f"{reference!r} does not wait for an approval")
+            if read is not None and list(read) != self.shown(reference):
+                raise Refused("changed", "the account has changed meanwhile: read it again")
             self.store.run(
                 "insert or ignore into approvals values (?, ?, ?)", reference, name, now_ns()
             )

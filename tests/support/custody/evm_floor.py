@@ -259,6 +259,7 @@ class EvmFloor:
             limits,
             0,
             self.now_ns,
+            self.now_ns,
         )
         tokens = {"ETH": COIN, "USDT": self.token}
         cold = frozenset([self.cold] if self.cold else [])

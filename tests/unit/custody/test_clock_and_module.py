@@ -5,14 +5,19 @@ import json
 import pytest
 
 from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.clock import Steps
+from openoutcry.custody.errors import Refused
 from openoutcry.custody.hsm import HsmError
 from openoutcry.custody.serve import ClockWatch
 from openoutcry.custody.signer import Signer
+from openoutcry.custody.signer_policy import Limit, Policy
+from openoutcry.custody.signing import WHOLE
 from openoutcry.custody.sockets import Server
 from openoutcry.custody.statement import claim_document
 from openoutcry.custody.store import Store
 from tests.unit.custody.test_signer_policy import (  # noqa: F401
     CHAIN,
+    KEY,
     claim,
     clock,
     policy,
@@ -39,12 +44,12 @@ def store(tmp_path):
 
 
 def watch(store, clocks):
-    return ClockWatch(store, Breaker(store), lambda: clocks.wall, lambda: clocks.boot)
+    return ClockWatch(store, Breaker(store), Steps(lambda: clocks.wall, lambda: clocks.boot))
 
 
 @pytest.mark.parametrize(
     ("jump", "why"),
-    [(0, ""), (4, ""), (-4, ""), (7, "forward by 7 s"), (-70, "back by 69 s")],
+    [(0, ""), (4, ""), (-4, ""), (7, "forward by 7 s"), (-70, "back by 70 s")],
 )
 def test_a_clock_that_jumps_stops_all_withdrawals(store, jump, why):
     clocks = Clocks()
@@ -66,6 +71,42 @@ def test_a_long_turn_and_a_small_drift_are_no_jump(store):
         clocks.go_on(900, 1)
         one.look()
     assert Breaker(store).why() == ""
+
+
+@pytest.mark.promise(
+    "A clock that is set by more than 5 s in an hour, also in small steps, stops all withdrawals. "
+    "A signer whose clock is set signs nothing until a person starts it again",
+    group="custody",
+)
+@pytest.mark.parametrize(("jump", "why"), [(4, "forward by 8 s"), (-4, "back by 8 s")])
+def test_many_small_steps_are_one_large_step(store, jump, why):
+    clocks = Clocks()
+    one = watch(store, clocks)
+    for _ in range(2):
+        clocks.go_on(1_700, jump)
+        one.look()
+    assert why in Breaker(store).why()
+
+
+def test_a_signer_whose_clock_is_set_signs_nothing(tmp_path):
+    """Each day that it goes forward, another day's limit could be paid."""
+    limit = Limit("LTC", CHAIN, 10, 100, 100, 100, 20, 60)
+    clocks, key = Clocks(), KEY.get_public_key().sec()
+    terms = tmp_path / "signer.sqlite", "OUTCRY", key, [limit], 0
+    with Policy(*terms, lambda: clocks.wall, lambda: clocks.boot) as one:
+        first, second = claim(100), claim(100, salt="second")
+        one.allow(1, CHAIN, reading([first]), [first])
+        clocks.go_on(86_401, 4)
+        one.allow(1, CHAIN, reading([first]), [first])
+        clocks.go_on(1, 86_401)
+        later = reading([second], "tx2", ("b:0",))
+        for _ in range(2):
+            with pytest.raises(Refused) as refused:
+                one.allow(2, CHAIN, later, [second])
+            assert refused.value.code == "clock_set"
+            assert one.refused(CHAIN, [], later)[WHOLE].startswith("clock_set")
+    with Policy(*terms, lambda: clocks.wall, lambda: clocks.boot) as again:
+        again.allow(2, CHAIN, later, [second])
 
 
 def test_a_clock_that_went_back_while_custody_was_away_is_found_at_the_start(store):

@@ -519,7 +519,12 @@ def test_a_word_is_for_what_there_was_to_read(door, parts, outside, persons):
     door.answer(asking)
     door.answer(asking | {"changes": "mail address changed 2026-11-29 05:00 UTC"})
     assert approve(reference, "bert", "bert") is False, "anna has not read it"
-    assert approve(reference, "anna", "anna") is True
+    read = parts.withdrawals.shown(reference)
+    door.answer(asking | {"changes": "password changed 2026-11-29 06:00 UTC"})
+    with pytest.raises(Refused, match="read it again"):
+        approve(reference, "bert", "bert", read)
+    for name, is_whole in (("bert", False), ("anna", True)):
+        assert approve(reference, name, name, parts.withdrawals.shown(reference)) is is_whole
     breaker = parts.breaker
     for _ in range(2):
         breaker.trip("more than 1 LTC would leave in an hour")
@@ -528,7 +533,12 @@ def test_a_word_is_for_what_there_was_to_read(door, parts, outside, persons):
     assert breaker.lift(persons, "bert", "bert") is False
     assert breaker.why() == "signer2 signed dead, which custody did not ask for"
     assert breaker.lift(persons, "bert", "bert") is False
-    assert breaker.lift(persons, "anna", "anna") is True
+    read = breaker.reasons()
+    breaker.trip("signer1 signed beef, which custody did not ask for")
+    assert breaker.lift(persons, "anna", "anna", read) is False, "it came while anna typed"
+    assert breaker.why() == "signer1 signed beef, which custody did not ask for"
+    assert breaker.lift(persons, "bert", "bert", breaker.reasons()) is False
+    assert breaker.lift(persons, "anna", "anna", breaker.reasons()) is True
     assert breaker.why() == ""
 
 

@@ -57,7 +57,7 @@ def clock():
 def policy(tmp_path, clock):
     limit = Limit(ASSET, CHAIN, SCALE, 100, 250, 400, 20, 60, 1_000)
     key = KEY.get_public_key().sec()
-    with Policy(tmp_path / "signer.sqlite", "OUTCRY", key, [limit], 0, clock) as made:
+    with Policy(tmp_path / "signer.sqlite", "OUTCRY", key, [limit], 0, clock, clock) as made:
         yield made
 
 
@@ -203,7 +203,7 @@ def test_fees_and_the_way_to_the_cold_wallet_are_limited(policy):
 def test_a_new_destination_waits_in_the_signers_own_clock(tmp_path, clock):
     limit = Limit(ASSET, CHAIN, SCALE, 100, 250, 400, 20, 60)
     key = KEY.get_public_key().sec()
-    with Policy(tmp_path / "waits.sqlite", "OUTCRY", key, [limit], 3_600, clock) as policy:
+    with Policy(tmp_path / "waits.sqlite", "OUTCRY", key, [limit], 3_600, clock, clock) as policy:
         one = claim(50)
         refused(policy, "new_destination", 1, reading([one]), [one])
         policy.announce(CHAIN, "to")
@@ -216,7 +216,7 @@ def test_a_new_destination_waits_in_the_signers_own_clock(tmp_path, clock):
 
 def test_what_was_signed_is_known_after_a_restart(tmp_path, clock):
     limit = Limit(ASSET, CHAIN, SCALE, 100, 250, 400, 20, 60)
-    terms = "OUTCRY", KEY.get_public_key().sec(), [limit], 0, clock
+    terms = "OUTCRY", KEY.get_public_key().sec(), [limit], 0, clock, clock
     one = claim(50)
     with Policy(tmp_path / "again.sqlite", *terms) as policy:
         policy.allow(9, CHAIN, reading([one]), [one])
