@@ -61,9 +61,11 @@ def _require_records(name: str, records: Records, dtype: npt.DTypeLike) -> None:
 
 
 @kernel
-def would_elect(arena: ArenaHeader, instrument: int, side: int, trigger: int) -> bool:
+def would_elect(
+    arena: ArenaHeader, instrument: int, order_type: int, side: int, trigger: int
+) -> bool:
     """:func:`is_passed` for Python, which cannot call an outlined kernel."""
-    return is_passed(arena, instrument, side, trigger)
+    return is_passed(arena, instrument, order_type, side, trigger)
 
 
 class Engine:
@@ -185,10 +187,13 @@ class Engine:
         bid, bid_price, bid_qty, ask, ask_price, ask_qty = self._best.tolist()
         return bid_price if bid else None, bid_qty, ask_price if ask else None, ask_qty
 
-    def has_passed(self, symbol: str | bytes, side: int, trigger_ticks: int) -> bool:
+    def has_passed(
+        self, symbol: str | bytes, order_type: int, side: int, trigger_ticks: int
+    ) -> bool:
         """Return whether a stop with this trigger would be elected at once."""
         arena = ArenaHeader.of(self.address)
-        return bool(would_elect(arena, self._instrument(symbol), side, trigger_ticks))
+        instrument = self._instrument(symbol)
+        return bool(would_elect(arena, instrument, order_type, side, trigger_ticks))
 
     def position(self, order_id: int, symbol: str | bytes | None = None) -> Position | None:
         """The place of an open order in its queue.  None if it is not open or waits outside the

@@ -23,7 +23,7 @@
 enum { BUY = OUTCRY_SIDE_BUY, NEW = OUTCRY_COMMAND_KIND_NEW, REPLACE = OUTCRY_COMMAND_KIND_REPLACE };
 static const unsigned UNPRICED = TYPE(MARKET) | TYPE(MARKET_TO_LIMIT) | TYPE(STOP)
                                  | TYPE(TRAILING_STOP) | TYPE(TRAILING_STOP_BPS)
-                                 | TYPE(MARKET_BUDGET);
+                                 | TYPE(MARKET_BUDGET) | TYPE(TAKE_PROFIT);
 /* They pay no more than aux, and never rest. */
 static const unsigned CALLS = 1u << OUTCRY_PHASE_PRE_OPEN | 1u << OUTCRY_PHASE_OPENING_AUCTION
                             | 1u << OUTCRY_PHASE_VOLATILITY_AUCTION

@@ -419,7 +419,7 @@ PROPERTIES = (
         "flag_order_type",
         "outcry_validator_flags",
         "Bit 5 is set exactly for a new order of an undeclared type.",
-        ("read_type > `OUTCRY_ORDER_TYPE_LIMIT_BUDGET", "read_type > 8'd22"),
+        ("read_type > `OUTCRY_ORDER_TYPE_TAKE_PROFIT_LIMIT", "read_type > 8'd24"),
     ),
     Property(
         "flag_time_in_force",

@@ -77,7 +77,7 @@ module outcry_validator #(
     localparam [255:0] UNPRICED_TYPES =
         (256'd1 << `OUTCRY_ORDER_TYPE_MARKET) | (256'd1 << `OUTCRY_ORDER_TYPE_MARKET_TO_LIMIT)
         | (256'd1 << `OUTCRY_ORDER_TYPE_STOP) | (256'd1 << `OUTCRY_ORDER_TYPE_TRAILING_STOP)
-        | (256'd1 << `OUTCRY_ORDER_TYPE_MARKET_BUDGET)
+        | (256'd1 << `OUTCRY_ORDER_TYPE_MARKET_BUDGET) | (256'd1 << `OUTCRY_ORDER_TYPE_TAKE_PROFIT)
         | (256'd1 << `OUTCRY_ORDER_TYPE_TRAILING_STOP_BPS);
 
     // Which checks a command is subject to, by kind.
@@ -386,7 +386,7 @@ module outcry_validator #(
         || (read_of_the_house && read_participant != 16'd0);
     wire read_wrong_side = read_side > `OUTCRY_SIDE_SELL
         || (read_side == 8'd0 && read_kind != `OUTCRY_COMMAND_KIND_MASS_CANCEL);
-    wire read_wrong_type = read_type == 8'd0 || read_type > `OUTCRY_ORDER_TYPE_LIMIT_BUDGET;
+    wire read_wrong_type = read_type == 8'd0 || read_type > `OUTCRY_ORDER_TYPE_TAKE_PROFIT_LIMIT;
     wire read_wrong_time = read_duration == 4'd0 || {4'd0, read_duration} > `OUTCRY_TIME_IN_FORCE_AT_CLOSE
         || {4'd0, read_self_trade} > `OUTCRY_SELF_TRADE_DECREMENT;
 

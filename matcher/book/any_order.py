@@ -10,6 +10,7 @@ from openoutcry.matcher.book.instrument_rules import (
     is_pro_rata,
     is_stop,
     is_trailing,
+    takes_profit,
 )
 from openoutcry.matcher.book.levels import (
     book_addr,
@@ -56,9 +57,16 @@ ELECTED_AS_POST_ONLY = type_bits(types_elected_as(OrderType.POST_ONLY))
 
 @kernel
 def book_of(instrument: int, which: int, side: int) -> int:
-    """Index of the instrument's book ``which``; sell stops trigger as bids and the other way."""
-    half = side - const.BUY
-    return instrument << 4 | which | (half ^ 1 if which == layout.TRIGGERS else half)
+    """Index of the instrument's book ``which``, which is not that of triggers."""
+    return instrument << 4 | which | (side - const.BUY)
+
+
+@kernel
+def trigger_book(instrument: int, order_type: int, side: int) -> int:
+    """Index of the book of triggers in which a stop waits: those that a fall reaches are bids,
+    those that a rise reaches are asks."""
+    falls = (side == const.SELL) != takes_profit(order_type)
+    return instrument << 4 | layout.TRIGGERS | (0 if falls else 1)
 
 
 @kernel

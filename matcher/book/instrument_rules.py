@@ -14,6 +14,7 @@ from openoutcry.wire.order_types import (
     MARKETS,
     PEGS,
     STOPS,
+    TAKE_PROFITS,
     TRAILING,
     TRAILING_BPS,
     UNPRICED,
@@ -30,6 +31,7 @@ STOP_BITS, TRAILING_BITS, TRAILING_BPS_BITS, PEG_BITS, MARKET_BITS, UNPRICED_BIT
     type_bits(types) for types in (STOPS, TRAILING, TRAILING_BPS, PEGS, MARKETS, UNPRICED)
 )
 BUDGET_BITS = type_bits(BUDGETS)
+TAKE_PROFIT_BITS = type_bits(TAKE_PROFITS)
 LAST_TYPE = int(max(OrderType))
 TIMES = {int(tif): tif for tif in TimeInForce}
 TAKES = tuple(type_bits(types_taking(TIMES[n])) if n in TIMES else 0 for n in range(TIF_MASK + 1))
@@ -55,6 +57,12 @@ def is_pro_rata(arena: ArenaHeader, instrument: int) -> int:
 def is_stop(order_type: int) -> bool:
     """Return whether an OrderType waits for a trigger, trailing ones included."""
     return (STOP_BITS >> order_type) & 1 != 0
+
+
+@kernel
+def takes_profit(order_type: int) -> bool:
+    """Return whether an OrderType waits where a stop of the other side would."""
+    return (TAKE_PROFIT_BITS >> order_type) & 1 != 0
 
 
 @kernel

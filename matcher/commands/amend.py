@@ -293,9 +293,9 @@ def replace_stop(
         trigger = aux
     keeps_place = trigger == ext.trigger and qty <= order_leaves(arena, slot)
     if not keeps_place:
-        if refuse_trigger(arena, instrument, side, trigger) != const.ACCEPT:
+        if refuse_trigger(arena, instrument, order_type, side, trigger) != const.ACCEPT:
             return const.BOOK_FULL
-        reason = refuse_passed(arena, instrument, side, trigger)
+        reason = refuse_passed(arena, instrument, order_type, side, trigger)
         if reason != const.ACCEPT:
             return reason
     set_mode(arena, order, slot)

@@ -287,9 +287,9 @@ def enter_stop(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
         trigger = trailing_trigger(order_type, side, trigger, last)
     reason = refuse_one_more(arena, order, instrument, order_type)
     if reason == const.ACCEPT:
-        reason = refuse_trigger(arena, instrument, side, trigger)
+        reason = refuse_trigger(arena, instrument, order_type, side, trigger)
     if reason == const.ACCEPT:
-        reason = refuse_passed(arena, instrument, side, trigger)
+        reason = refuse_passed(arena, instrument, order_type, side, trigger)
     if reason != const.ACCEPT:
         return reason
     price = order.price_ticks if has_price(order_type) else 0

@@ -131,11 +131,14 @@ def no_stop_elected(arena: ArenaHeader, instrument: int, state: InstrumentState)
         return True
     if last == NO_PRICE or (moved and state.trailing_count != 0):
         return False
-    buy_mark, sell_mark = election_marks(arena, instrument)
-    if sell_mark == NO_PRICE:
-        sell_mark = MAX_VALUE
+    rise, fall = election_marks(arena, instrument)
+    if options & const.STOPS_BY_QUOTE != 0:
+        # Take-profits have the other mark: the farther one finds all that may be elected.
+        rise, fall = max(rise, fall), fall if fall != NO_PRICE else rise
+    if fall == NO_PRICE:
+        fall = MAX_VALUE
     triggers = instrument << 4 | layout.TRIGGERS
-    return not (crosses(arena, triggers | 1, buy_mark) or crosses(arena, triggers, ~sell_mark))
+    return not (crosses(arena, triggers | 1, rise) or crosses(arena, triggers, ~fall))
 
 
 @kernel

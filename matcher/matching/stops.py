@@ -5,17 +5,23 @@ import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
     begin_list,
     best_level,
-    book_of,
     cancel_order,
     first_order,
     join_book,
     leave_book,
     next_in_list,
+    next_order,
     reason_word,
     refuse_join,
+    trigger_book,
 )
 from openoutcry.matcher.book.arena import ArenaHeader, Extension
-from openoutcry.matcher.book.instrument_rules import add_saturating, rule_addr, trails_by_bps
+from openoutcry.matcher.book.instrument_rules import (
+    add_saturating,
+    rule_addr,
+    takes_profit,
+    trails_by_bps,
+)
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
 from openoutcry.matcher.book.orders import extension_of, order_leaves, order_tag
 from openoutcry.matcher.events import emit_next
@@ -63,37 +69,42 @@ def rest_stop(arena: ArenaHeader, ext: Extension, qty: int) -> None:
     if trigger == NO_PRICE:
         slot_addr(arena, slot).qty = qty
         return
-    book = book_of(ext.instrument, layout.TRIGGERS, ext.side)
+    book = trigger_book(ext.instrument, ext.type, ext.side)
     join_book(arena, book, trigger, slot, qty)
 
 
 @kernel_outlined
-def refuse_trigger(arena: ArenaHeader, instrument: int, side: int, trigger: int) -> int:
+def refuse_trigger(
+    arena: ArenaHeader, instrument: int, order_type: int, side: int, trigger: int
+) -> int:
     """Return whether the trigger book has room at ``trigger``."""
     if trigger == NO_PRICE:
         return const.ACCEPT
-    return refuse_join(arena, book_of(instrument, layout.TRIGGERS, side), trigger, 0, 0)
+    return refuse_join(arena, trigger_book(instrument, order_type, side), trigger, 0, 0)
 
 
 @kernel_outlined
-def is_passed(arena: ArenaHeader, instrument: int, side: int, trigger: int) -> bool:
+def is_passed(
+    arena: ArenaHeader, instrument: int, order_type: int, side: int, trigger: int
+) -> bool:
     """Return whether a stop with this trigger would be elected at once; never before continuous
     trading."""
     if trigger == NO_PRICE or instrument_addr(arena, instrument).phase != const.CONTINUOUS:
         return False
-    buy_mark, sell_mark = election_marks(arena, instrument)
-    if side == const.BUY:
-        return buy_mark != NO_PRICE and trigger <= buy_mark
-    return sell_mark != NO_PRICE and trigger >= sell_mark
+    rise, fall = election_marks(arena, instrument)
+    mark = mark_of(arena, instrument, order_type, side, rise, fall)
+    return is_reached(trigger_book(instrument, order_type, side), trigger, mark)
 
 
 @kernel
-def refuse_passed(arena: ArenaHeader, instrument: int, side: int, trigger: int) -> int:
+def refuse_passed(
+    arena: ArenaHeader, instrument: int, order_type: int, side: int, trigger: int
+) -> int:
     """Return the Reason to reject a stop whose trigger is passed, where the instrument refuses
     such, or ACCEPT."""
     if rule_addr(arena, instrument).options & const.PASSED_STOPS_REFUSED == 0:
         return const.ACCEPT
-    passed = is_passed(arena, instrument, side, trigger)
+    passed = is_passed(arena, instrument, order_type, side, trigger)
     return const.TRIGGER_ALREADY_PASSED if passed else const.ACCEPT
 
 
@@ -131,7 +142,7 @@ def move_trigger(arena: ArenaHeader, instrument: int, ext: Extension, trigger: i
     qty = slot_addr(arena, slot).qty
     leave_book(arena, slot)
     ext.trigger = trigger
-    if refuse_trigger(arena, instrument, ext.side, trigger) != const.ACCEPT:
+    if refuse_trigger(arena, instrument, ext.type, ext.side, trigger) != const.ACCEPT:
         cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.BOOK_FULL))
         return
     order_id = slot_addr(arena, slot).id
@@ -144,33 +155,67 @@ def move_trigger(arena: ArenaHeader, instrument: int, ext: Extension, trigger: i
 
 
 @kernel_outlined
-def next_elected(arena: ArenaHeader, instrument: int, buy_mark: int, sell_mark: int) -> int:
-    """Slot of the stop that is elected next, or 0.  A buy stop's trigger must be at or below
-    ``buy_mark``, a sell stop's at or above ``sell_mark`` (NO_PRICE: no mark).  If both sides have
-    one, the older."""
-    buy = first_order(arena, book_of(instrument, layout.TRIGGERS, const.BUY))
-    sell = first_order(arena, book_of(instrument, layout.TRIGGERS, const.SELL))
-    if buy != 0 and (buy_mark == NO_PRICE or extension_of(arena, buy).trigger > buy_mark):
-        buy = 0
-    if sell != 0 and (sell_mark == NO_PRICE or extension_of(arena, sell).trigger < sell_mark):
-        sell = 0
-    if buy == 0 or sell == 0:
-        return buy | sell
-    first = extension_of(arena, buy).arrival
-    return buy if first < extension_of(arena, sell).arrival else sell
+def next_elected(arena: ArenaHeader, instrument: int, rise: int, fall: int) -> int:
+    """Slot of the stop that is elected next, or 0, by the marks of :func:`election_marks`.  If both
+    books have one, the older."""
+    book = instrument << 4 | layout.TRIGGERS
+    above = first_elected(arena, book | 1, rise, fall)
+    below = first_elected(arena, book, rise, fall)
+    if above == 0 or below == 0:
+        return above | below
+    first = extension_of(arena, above).arrival
+    return above if first < extension_of(arena, below).arrival else below
+
+
+@kernel_outlined
+def first_elected(arena: ArenaHeader, book: int, rise: int, fall: int) -> int:
+    """The first order of a book of triggers that the marks elect, or 0.
+
+    Stops and take-profits in it have the same mark, except by quote: then the walk passes over the
+    take-profits whose triggers are inside the spread."""
+    instrument = book >> 4
+    slot = first_order(arena, book)
+    while slot != 0:
+        ext = extension_of(arena, slot)
+        trigger = ext.trigger
+        if is_reached(book, trigger, mark_of(arena, instrument, ext.type, ext.side, rise, fall)):
+            return slot
+        if not (is_reached(book, trigger, rise) or is_reached(book, trigger, fall)):
+            return 0
+        slot = next_order(arena, slot)
+    return 0
+
+
+@kernel
+def is_reached(book: int, trigger: int, mark: int) -> bool:
+    """Return whether a price has reached a trigger of a book of triggers; NO_PRICE reaches none."""
+    if mark == NO_PRICE:
+        return False
+    return trigger <= mark if book & 1 else trigger >= mark
+
+
+@kernel
+def mark_of(
+    arena: ArenaHeader, instrument: int, order_type: int, side: int, rise: int, fall: int
+) -> int:
+    """Return which of the marks of :func:`election_marks` elects a stop.  By quote it is the best
+    opposite price, of a take-profit as of a stop: the price at which it could trade."""
+    by_side = rule_addr(arena, instrument).options & const.STOPS_BY_QUOTE != 0
+    rises = (side == const.BUY) != (takes_profit(order_type) and not by_side)
+    return rise if rises else fall
 
 
 @kernel_outlined
 def elected_now(arena: ArenaHeader, instrument: int) -> int:
     """Slot of the stop that the last trade (or the quote: options) elects next, or 0."""
-    buy_mark, sell_mark = election_marks(arena, instrument)
-    return next_elected(arena, instrument, buy_mark, sell_mark)
+    rise, fall = election_marks(arena, instrument)
+    return next_elected(arena, instrument, rise, fall)
 
 
 @kernel_outlined
 def election_marks(arena: ArenaHeader, instrument: int) -> tuple[int, int]:
-    """Return the prices that elect buy stops at or below them and sell stops at or above them;
-    NO_PRICE: none."""
+    """Return the prices that elect buy stops with triggers at or below the first, and sell stops
+    with triggers at or above the second; NO_PRICE: none.  For take-profits see :func:`mark_of`."""
     options = rule_addr(arena, instrument).options
     last = electing_price(arena, instrument)
     if options & QUOTES_ELECT == 0:

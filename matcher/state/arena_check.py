@@ -15,7 +15,7 @@ from openoutcry.matcher.event_bound import (
     scratch_records,
 )
 from openoutcry.wire.enums import Allocation, InstrumentOption, OrderType, Phase, Side, TimeInForce
-from openoutcry.wire.order_types import FOR_AUCTIONS, ORDER_TYPES, PEGS, STOPS, TRAILING, Home
+from openoutcry.wire.order_types import FOR_AUCTIONS, ORDER_TYPES, PEGS, STOPS, TAKE_PROFITS, TRAILING, Home
 from openoutcry.wire.records import INSTRUMENT_DTYPE, NO_PRICE
 
 BOOK_DTYPE = layout.BookSide.dtype()
@@ -106,15 +106,17 @@ def check_arena(arena: layout.Arena) -> None:
     open_branches: set[int] = set()
     for instrument in range(tables.instrument_count):
         best: dict[int, int | None] = {}
+        stops: list[int] = []
         for which in ALL_BOOKS:
             book = instrument * layout.BOOKS_EACH + which
             pages, branches = _check_index(tables, book)
             best[which], slots = _check_book(tables, book, pages)
             _claim(instrument_of, slots, instrument)
+            stops += slots if which & layout.WHICH == layout.TRIGGERS else []
             open_pages.update(pages)
             open_branches.update(branches)
         _claim(instrument_of, _check_lists(tables, instrument), instrument)
-        _check_fixed_point(tables, instrument, best)
+        _check_fixed_point(tables, instrument, best, stops)
     for slot in instrument_of:
         _check_order(tables, slot, instrument_of[slot])
     _check_counts(tables, instrument_of)
@@ -261,14 +263,16 @@ def _check_place(tables: Tables, slot: int, book: int, price: int) -> None:
     assert which == home, f"order slot {slot}: type {order_type} is in book {book}"
     side = Side.SELL if book & 1 else Side.BUY
     if which == layout.TRIGGERS:
-        side = Side.BUY if book & 1 else Side.SELL
+        side = Side.BUY if (book & 1) != (order_type in TAKE_PROFITS) else Side.SELL
         assert ext["trigger"] == price, f"order slot {slot}: is off its trigger"
     assert ext["side"] == side, f"order slot {slot}: on the wrong side"
 
 
-def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | None]) -> None:
+def _check_fixed_point(
+    tables: Tables, instrument: int, best: dict[int, int | None], stops: list[int]
+) -> None:
     """Check that in continuous trading nothing is left to do: no cross, and, unless the instrument
-    is held, no stop that should be elected."""
+    is held, no stop that should be elected, of the slots ``stops``."""
     if tables.of_instrument(instrument, layout.PHASE, "u1") != Phase.CONTINUOUS:
         return
     bids = [k for k in (best[layout.DISPLAYED], best[layout.HIDDEN_BOOK]) if k is not None]
@@ -292,11 +296,15 @@ def _check_fixed_point(tables: Tables, instrument: int, best: dict[int, int | No
     elif options & InstrumentOption.STOPS_BY_TRADE_OR_QUOTE:
         buy_price = max((p for p in (buy_price, bid) if p is not None), default=None)
         sell_price = min((p for p in (sell_price, ask) if p is not None), default=None)
-    sell_key, buy_trigger = best[layout.TRIGGERS], best[layout.TRIGGERS + 1]
-    waits = buy_trigger is None or buy_price is None or buy_price < buy_trigger
-    assert waits, f"instrument {instrument}: a buy stop waits though its trigger is reached"
-    waits = sell_key is None or sell_price is None or sell_price > ~sell_key
-    assert waits, f"instrument {instrument}: a sell stop waits though its trigger is reached"
+    for slot in stops:
+        extension = tables.extension(slot)
+        side, trigger = (tables.extensions[name][extension] for name in ("side", "trigger"))
+        takes_profit = tables.extensions["type"][extension] in TAKE_PROFITS
+        rises = (side == Side.BUY) != takes_profit
+        by_side = bool(options & InstrumentOption.STOPS_BY_QUOTE)
+        price = buy_price if (side == Side.BUY if by_side else rises) else sell_price
+        waits = price is None or (price < trigger if rises else price > trigger)
+        assert waits, f"order slot {slot}: waits though its trigger {trigger} is reached"
 
 
 # The lists of owners.py

@@ -27,6 +27,7 @@ from openoutcry.matcher.state.snapshot import (
     State,
 )
 from openoutcry.wire.enums import Side
+from openoutcry.wire.order_types import TAKE_PROFITS
 from openoutcry.wire.records import PLAIN_INSTRUMENT_BYTES
 
 Lanes = tuple[int, int]
@@ -122,7 +123,8 @@ def _words(table: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
 
 def _pages(rows: npt.NDArray[Any]) -> list[tuple[int, ...]]:
     """The page of each row; a row outside all pages is a page by itself."""
-    is_bid = (rows["side"] == Side.BUY) != (rows["place"] == TRIGGER_PLACE)
+    stops = (rows["place"] == TRIGGER_PLACE) & ~np.isin(rows["order_type"], TAKE_PROFITS)
+    is_bid = (rows["side"] == Side.BUY) != stops
     keys = np.where(is_bid, ~rows["price_ticks"], rows["price_ticks"])
     pages = zip(
         rows["instrument"].tolist(),

@@ -7,7 +7,7 @@ the ``n``-th extended one has extension ``n``.
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 import openoutcry.matcher.state.save as saved
-from openoutcry.matcher.book.any_order import mark_waiting, waiting_list
+from openoutcry.matcher.book.any_order import book_of, mark_waiting, trigger_book, waiting_list
 from openoutcry.matcher.book.arena import ArenaHeader, WaitingTerm
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.instrument_rules import (
@@ -117,9 +117,9 @@ def load_order(arena: ArenaHeader, row: SavedOrder) -> int:
     )
     if find_id(arena, instrument, order_id) != 0:
         return REPEATED_ID
-    # A book of triggers has its sides the other way round.
-    bit = side - const.BUY if place != TRIGGER_PLACE else 2 - side
-    book = instrument << 4 | (layout.DISPLAYED + 2 * place) | bit
+    book = book_of(instrument, layout.DISPLAYED + 2 * place, side)
+    if place == TRIGGER_PLACE:
+        book = trigger_book(instrument, (word >> saved.TYPE_SHIFT) & 0xFF, side)
     key = price ^ key_flip(book)
     page = 0
     if place != NO_PLACE:

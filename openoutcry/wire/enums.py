@@ -123,6 +123,11 @@ class OrderType(IntEnum):
     more than ``qty_lots``, whole lots."""
     LIMIT_BUDGET = 21
     """Like MARKET_BUDGET, at its price or better."""
+    TAKE_PROFIT = 22
+    """A market order that waits for its trigger price, ``aux``, on the side of a profit: a sell for
+    a price at or above it, a buy for one at or below it."""
+    TAKE_PROFIT_LIMIT = 23
+    """A limit order that waits as a TAKE_PROFIT does."""
 
 
 class TimeInForce(IntEnum):

@@ -11,7 +11,12 @@ from openoutcry.wire.records import MAGICS, RECORDS
 HISTORY_PATH = Path(__file__).with_name("layout_history.json")
 
 
-READABLE = ("55381ad72a83c94a", "d90c24cf08e0dc00", "73413abe1d1fac0d")
+READABLE = (
+    "55381ad72a83c94a",
+    "d90c24cf08e0dc00",
+    "73413abe1d1fac0d",
+    "b50de362a42ea723",
+)
 """Older layouts to which later ones only added values of enumerations.  Their records mean the same
 today: a journal that begins with one is read, replayed and continued."""
 

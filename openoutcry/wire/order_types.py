@@ -54,7 +54,8 @@ class Aux(Enum):
 class OrderTypeRow:
     """One order type.  It rests after its arrival under the type ``rests_as``, and enters under the
     type ``elected_as`` when its trigger is reached, where these differ from it.  The flag
-    ``is_priced`` says whether ``price_ticks`` of its NEW has a meaning."""
+    ``is_priced`` says whether ``price_ticks`` of its NEW has a meaning, the flag ``takes_profit``
+    that its trigger lies where a stop's of the other side does."""
 
     times_in_force: tuple[TimeInForce, ...]
     family: Family = Family.LIMIT
@@ -63,6 +64,7 @@ class OrderTypeRow:
     is_priced: bool = True
     rests_as: OrderType | None = None
     elected_as: OrderType | None = None
+    takes_profit: bool = False
 
 
 RESTING = (DAY, GTC, GTD)
@@ -74,11 +76,16 @@ FOR_AUCTIONS = (AT_OPEN, AT_CLOSE)
 """Times in force of orders that are for one auction only."""
 
 
-def _stop(aux: Aux, elected_as: OrderType) -> OrderTypeRow:
+def _stop(aux: Aux, elected_as: OrderType, takes_profit: bool = False) -> OrderTypeRow:
     """A stop has a price if what it becomes has one."""
-    is_priced = elected_as != OrderType.MARKET
     return OrderTypeRow(
-        STAYING, Family.STOP, Home.TRIGGERS, aux, is_priced=is_priced, elected_as=elected_as
+        STAYING,
+        Family.STOP,
+        Home.TRIGGERS,
+        aux,
+        is_priced=elected_as != OrderType.MARKET,
+        elected_as=elected_as,
+        takes_profit=takes_profit,
     )
 
 
@@ -111,6 +118,8 @@ ORDER_TYPES: dict[OrderType, OrderTypeRow] = {
     OrderType.POST_ONLY_STOP_LIMIT: _stop(Aux.TRIGGER, OrderType.POST_ONLY),
     OrderType.MARKET_BUDGET: OrderTypeRow(AT_ONCE, Family.MARKET, aux=Aux.BUDGET, is_priced=False),
     OrderType.LIMIT_BUDGET: OrderTypeRow(AT_ONCE, aux=Aux.BUDGET),
+    OrderType.TAKE_PROFIT: _stop(Aux.TRIGGER, OrderType.MARKET, takes_profit=True),
+    OrderType.TAKE_PROFIT_LIMIT: _stop(Aux.TRIGGER, OrderType.LIMIT, takes_profit=True),
 }
 
 assert list(ORDER_TYPES) == list(OrderType), "an order type without its row, or out of its order"
@@ -153,6 +162,8 @@ for _time in TimeInForce:
 
 MARKETS = types_where(lambda row: row.family == Family.MARKET)
 STOPS = types_where(lambda row: row.family == Family.STOP)
+TAKE_PROFITS = types_where(lambda row: row.takes_profit)
+"""The stops among them whose trigger is reached from the other side."""
 TRAILING = types_where(lambda row: row.aux in (Aux.DISTANCE_TICKS, Aux.DISTANCE_BPS))
 TRAILING_BPS = types_where(lambda row: row.aux == Aux.DISTANCE_BPS)
 PEGS = types_where(lambda row: row.family == Family.PEG)

@@ -140,28 +140,30 @@ SELL | 2   | S        | S        | SELL    | sell | SELL""",
 ORDER_TYPES: Table[OrderType] = Table(
     OrderType,
     """\
-order type              | FIX | FIX D                    | OUCH 4.2    | OUCH 5.0      | Binance         | /v1                  | RTS 9
-LIMIT                   | 2   | 40=2                     | display YAZ | display YAZ   | LIMIT           | limit                | rests
-MARKET                  | 1   | 40=1                     | price       | price         | MARKET          | market               | at once
-POST_ONLY               | 2   | 40=2 18=6                | -           | -             | LIMIT_MAKER     | post_only            | rests
-POST_ONLY_SLIDE         | 2   | 40=2 18=6 5550=Y         | display PL  | post_only P   | LIMIT           | post_only_slide      | rests
-MARKET_TO_LIMIT         | K   | 40=K                     | -           | -             | LIMIT           | market_to_limit      | rests
-STOP                    | 3   | 40=3 99=                 | -           | -             | STOP_LOSS       | stop                 | waits
-STOP_LIMIT              | 4   | 40=4 99=                 | -           | -             | STOP_LOSS_LIMIT | stop_limit           | waits
-TRAILING_STOP           | P   | 40=P 18=a 211=           | -           | -             | STOP_LOSS       | trailing_stop        | waits
-TRAILING_STOP_BPS       | P   | 40=P 18=a 836=1 211=     | -           | -             | STOP_LOSS       | trailing_stop        | waits
-ICEBERG                 | 2   | 40=2 111=                | -           | max_floor     | LIMIT           | limit                | rests
-HIDDEN                  | 2   | 40=2 111=0               | display Nn  | display N     | LIMIT           | hidden               | rests
-PEG_PRIMARY             | P   | 40=P 18=R                | -           | price_type R  | LIMIT           | peg_primary          | rests
-PEG_MARKET              | P   | 40=P 18=P                | -           | price_type P  | LIMIT           | peg_market           | rests
-PEG_MIDPOINT            | P   | 40=P 18=M                | display Mm  | price_type Mm | LIMIT           | peg_midpoint         | rests
-ALL_OR_NONE             | 2   | 40=2 18=G                | -           | -             | LIMIT           | all_or_none          | rests
-MIN_QTY                 | 2   | 40=2 110=                | min_qty     | min_qty       | LIMIT           | limit                | rests
-TRAILING_STOP_LIMIT     | P   | 40=P 18=a 211= 44=       | -           | -             | STOP_LOSS_LIMIT | trailing_stop_limit  | waits
-TRAILING_STOP_LIMIT_BPS | P   | 40=P 18=a 836=1 211= 44= | -           | -             | STOP_LOSS_LIMIT | trailing_stop_limit  | waits
-POST_ONLY_STOP_LIMIT    | 4   | 40=4 18=6 99=            | -           | -             | STOP_LOSS_LIMIT | post_only_stop_limit | waits
-MARKET_BUDGET           | 1   | 40=1 152=                | -           | -             | MARKET          | market               | at once
-LIMIT_BUDGET            | 2   | 40=2 152=                | -           | -             | LIMIT           | limit                | at once""",
+order type              | FIX | FIX D                    | OUCH 4.2    | OUCH 5.0      | Binance           | /v1                  | RTS 9
+LIMIT                   | 2   | 40=2                     | display YAZ | display YAZ   | LIMIT             | limit                | rests
+MARKET                  | 1   | 40=1                     | price       | price         | MARKET            | market               | at once
+POST_ONLY               | 2   | 40=2 18=6                | -           | -             | LIMIT_MAKER       | post_only            | rests
+POST_ONLY_SLIDE         | 2   | 40=2 18=6 5550=Y         | display PL  | post_only P   | LIMIT             | post_only_slide      | rests
+MARKET_TO_LIMIT         | K   | 40=K                     | -           | -             | LIMIT             | market_to_limit      | rests
+STOP                    | 3   | 40=3 99=                 | -           | -             | STOP_LOSS         | stop                 | waits
+STOP_LIMIT              | 4   | 40=4 99=                 | -           | -             | STOP_LOSS_LIMIT   | stop_limit           | waits
+TRAILING_STOP           | P   | 40=P 18=a 211=           | -           | -             | STOP_LOSS         | trailing_stop        | waits
+TRAILING_STOP_BPS       | P   | 40=P 18=a 836=1 211=     | -           | -             | STOP_LOSS         | trailing_stop        | waits
+ICEBERG                 | 2   | 40=2 111=                | -           | max_floor     | LIMIT             | limit                | rests
+HIDDEN                  | 2   | 40=2 111=0               | display Nn  | display N     | LIMIT             | hidden               | rests
+PEG_PRIMARY             | P   | 40=P 18=R                | -           | price_type R  | LIMIT             | peg_primary          | rests
+PEG_MARKET              | P   | 40=P 18=P                | -           | price_type P  | LIMIT             | peg_market           | rests
+PEG_MIDPOINT            | P   | 40=P 18=M                | display Mm  | price_type Mm | LIMIT             | peg_midpoint         | rests
+ALL_OR_NONE             | 2   | 40=2 18=G                | -           | -             | LIMIT             | all_or_none          | rests
+MIN_QTY                 | 2   | 40=2 110=                | min_qty     | min_qty       | LIMIT             | limit                | rests
+TRAILING_STOP_LIMIT     | P   | 40=P 18=a 211= 44=       | -           | -             | STOP_LOSS_LIMIT   | trailing_stop_limit  | waits
+TRAILING_STOP_LIMIT_BPS | P   | 40=P 18=a 836=1 211= 44= | -           | -             | STOP_LOSS_LIMIT   | trailing_stop_limit  | waits
+POST_ONLY_STOP_LIMIT    | 4   | 40=4 18=6 99=            | -           | -             | STOP_LOSS_LIMIT   | post_only_stop_limit | waits
+MARKET_BUDGET           | 1   | 40=1 152=                | -           | -             | MARKET            | market               | at once
+LIMIT_BUDGET            | 2   | 40=2 152=                | -           | -             | LIMIT             | limit                | at once
+TAKE_PROFIT             | 3   | 40=3 99= 1109=           | -           | -             | TAKE_PROFIT       | take_profit          | waits
+TAKE_PROFIT_LIMIT       | 4   | 40=4 99= 1109=           | -           | -             | TAKE_PROFIT_LIMIT | take_profit_limit    | waits""",
 )
 """FIX: OrdType (40) of a report; FIX D: the fields that make a NewOrderSingle one of the type, with
 ``=`` alone where the value is an amount.  OUCH: the field that does, and its values.  Binance: the

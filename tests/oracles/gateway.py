@@ -56,6 +56,7 @@ class ReferenceGateway:
                 OrderType.TRAILING_STOP,
                 OrderType.TRAILING_STOP_BPS,
                 OrderType.MARKET_BUDGET,
+                OrderType.TAKE_PROFIT,
             ):
                 wrong |= _price(order, row) | self._worth(order, row)
         elif kind == CommandKind.REPLACE:

@@ -395,7 +395,7 @@ class _Answer:
                     order.price = ANY_PRICE[order.side]
             elif market.phase == Phase.CONTINUOUS:
                 self.require(is_electable(market, order), "a stop waits for its trigger")
-                rule = "the lowest buy and highest sell trigger come first, then the older"
+                rule = "the lowest trigger above and the highest below come first, then the older"
                 self.require(is_elected_first(market, order), rule)
             order.order_type = becomes
         else:

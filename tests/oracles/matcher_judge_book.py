@@ -42,8 +42,11 @@ ELECTED_AS = {
     OrderType.TRAILING_STOP_LIMIT: OrderType.LIMIT,
     OrderType.TRAILING_STOP_LIMIT_BPS: OrderType.LIMIT,
     OrderType.POST_ONLY_STOP_LIMIT: OrderType.POST_ONLY,
+    OrderType.TAKE_PROFIT: OrderType.MARKET,
+    OrderType.TAKE_PROFIT_LIMIT: OrderType.LIMIT,
 }
 STOPS = tuple(ELECTED_AS)
+TAKE_PROFITS = (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
 PEGS = (OrderType.PEG_PRIMARY, OrderType.PEG_MARKET, OrderType.PEG_MIDPOINT)
 MARKETS = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT)
 STANDING = (OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN, OrderType.ALL_OR_NONE)
@@ -149,6 +152,11 @@ class Order:
             self.budget -= lots * price
             if stands:
                 self.stands_at = price
+
+    @property
+    def is_above(self) -> bool:
+        """Whether a stop's trigger is one that a rise reaches: of buys, but for a take-profit."""
+        return (self.side == Side.BUY) != (self.order_type in TAKE_PROFITS)
 
     @property
     def rank(self) -> int:
@@ -291,17 +299,17 @@ def limit_of(market: Market, order: Order, reach: int | None) -> int | None:
 
 def is_electable(market: Market, order: Order) -> bool:
     """Whether the stop's trigger is reached by the last trade (before the first: by the reference
-    price, if the instrument says so), by the opposite quote, or by the last trade or its own
-    side's quote."""
+    price, if the instrument says so), by the opposite quote, or by the last trade or the quote that
+    comes to it: bids from below, offers from above."""
     prices = [market.reference if market.last is None and market.by_reference else market.last]
     if market.by_quote:
         prices = [market.best(other_side(order.side))]
     elif market.by_either:
-        prices.append(market.best(order.side))
+        prices.append(market.best(Side.BUY if order.is_above else Side.SELL))
     if order.trigger is None or not order.waiting:
         return False
     there = [price for price in prices if price is not None]
-    return any(p >= order.trigger if order.side == Side.BUY else p <= order.trigger for p in there)
+    return any(p >= order.trigger if order.is_above else p <= order.trigger for p in there)
 
 
 def trigger_fault(market: Market, order: Order, trigger: int) -> str:
@@ -322,12 +330,12 @@ def trigger_fault(market: Market, order: Order, trigger: int) -> str:
 
 
 def is_elected_first(market: Market, order: Order) -> bool:
-    """Whether no other stop of its side whose trigger is reached comes before."""
-    sign = 1 if order.side == Side.BUY else -1
+    """Whether no other stop whose trigger is reached from the same side comes before."""
+    sign = 1 if order.is_above else -1
     keys = [
         (sign * o.trigger, o.place)
         for o in market.orders.values()
-        if o.side == order.side and o.trigger is not None and is_electable(market, o)
+        if o.is_above == order.is_above and o.trigger is not None and is_electable(market, o)
     ]
     return order.trigger is not None and (sign * order.trigger, order.place) == min(keys)
 

@@ -72,6 +72,8 @@ POST, ALL_OR_NONE, PEG_MID, PEG_MARKET, PEG_PRIMARY, TRAIL = 1, 2, 4, 8, 16, 32
 UNKNOWN_INST = 64
 PEG_BITS = PEG_MID | PEG_MARKET | PEG_PRIMARY
 YES, NO = ord("Y"), ord("N")
+UP, DOWN = ord("U"), ord("D")
+"""TriggerPriceDirection: the price reaches the trigger from below, from above."""
 SIDES, TYPES, TIFS = b"123456789ABCDEFG", b"123456789DEGIJKLMP", b"01234567"
 """Values that FIX 4.4 has at all: another character is rejected, one of these perhaps refused."""
 
@@ -95,7 +97,7 @@ BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
     STOP, STOP_LIMIT, TRAILING, TRAILING_BPS,
     ICEBERG, HIDDEN, PRIMARY, TO_MARKET, MIDPOINT, AON, MIN_QTY,
     TRAILING_LIMIT, TRAILING_LIMIT_BPS, POST_STOP_LIMIT,
-    MARKET_BUDGET, LIMIT_BUDGET,
+    MARKET_BUDGET, LIMIT_BUDGET, TAKE_PROFIT, TAKE_PROFIT_LIMIT,
 ) = READ_TYPES = (
     enum_numbers.ORDER_TYPE_LIMIT,
     enum_numbers.ORDER_TYPE_MARKET,
@@ -118,6 +120,8 @@ BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
     enum_numbers.ORDER_TYPE_POST_ONLY_STOP_LIMIT,
     enum_numbers.ORDER_TYPE_MARKET_BUDGET,
     enum_numbers.ORDER_TYPE_LIMIT_BUDGET,
+    enum_numbers.ORDER_TYPE_TAKE_PROFIT,
+    enum_numbers.ORDER_TYPE_TAKE_PROFIT_LIMIT,
 )  # fmt: skip
 ORDER_TYPES.require_read("FIX D", map(OrderType, READ_TYPES))
 AUX_FREE = type_bits(types_taking(TimeInForce.GTD))
@@ -316,6 +320,11 @@ def special_type(
     if trigger < FIRST_ERROR:
         return NO_AMOUNT
     order.aux = trigger
+    direction = scan.char_of(fields, words.DIRECTION_SLOT)
+    if direction == (DOWN if order.side == BUY else UP):
+        if stop_posts:
+            return 0
+        return TAKE_PROFIT if character == ord("3") else TAKE_PROFIT_LIMIT
     if stop_posts:
         return POST_STOP_LIMIT
     return STOP if character == ord("3") else STOP_LIMIT
@@ -492,6 +501,8 @@ def unused_field(fields: FixFields, character: int, tif: int) -> int:
         return 44
     if not is_stop and scan.field(fields, 99) != 0:
         return 99
+    if not is_stop and scan.field(fields, words.DIRECTION_SLOT) != 0:
+        return words.DIRECTION_TAG
     if tif != ord("6"):
         if scan.field(fields, 126) != 0:
             return 126
@@ -549,6 +560,9 @@ def decode_order(
     slides = scan.char_of(fields, words.SLIDE_SLOT)
     if slides != 0 and slides != YES and slides != NO:
         return rejected(fields, scan.OUT_OF_RANGE, words.SLIDE_TAG)
+    direction = scan.char_of(fields, words.DIRECTION_SLOT)
+    if direction != 0 and direction != UP and direction != DOWN:
+        return rejected(fields, scan.OUT_OF_RANGE, words.DIRECTION_TAG)
     if scan.field(fields, 152) != 0:
         order_type = for_budget(fields, order, bits, character, decimals)
     elif character == 50 and bits | scan.field(fields, 111) | scan.field(fields, 110) == 0:
@@ -697,6 +711,8 @@ def refuse_fault(fields: FixFields, bit: int) -> int:
         tag = words.SLIDE_TAG
     elif tag == words.WITH_MARGIN_SLOT:
         tag = words.WITH_MARGIN_TAG
+    elif tag == words.DIRECTION_SLOT:
+        tag = words.DIRECTION_TAG
     return rejected(fields, reason, tag)
 
 

@@ -229,7 +229,7 @@ def put_terms(cursor: int, copy: SessionBlock, row: OrderRow, decimals: int, qty
     if fix_encode.NO_PRICE_BITS >> order_type & 1 == 0:
         cursor = put_decimal(put_44(cursor), row.price, decimals)
     if fix_encode.TRIGGER_BITS >> order_type & 1:
-        cursor = put_decimal(put_99(cursor), row.aux, decimals)
+        cursor = fix_encode.put_trigger(cursor, row, decimals)
     if fix_encode.BUDGET_BITS >> order_type & 1:
         cursor = put_decimal(fix_encode.put_152(cursor), row.aux, decimals)
     letter = TIMES[row.time_in_force & TIF_MASK]

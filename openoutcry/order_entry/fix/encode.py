@@ -37,7 +37,14 @@ from openoutcry.wire.memory import (
     not_inlined,
 )
 from openoutcry.wire.notes import fee_is_of_base, fee_units
-from openoutcry.wire.order_types import BUDGETS, UNPRICED, type_bits
+from openoutcry.wire.order_types import (
+    BUDGETS,
+    TAKE_PROFITS,
+    UNPRICED,
+    Aux,
+    type_bits,
+    types_where,
+)
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.symbols import CODE_BYTES, MAX_ASSET_NAME, MAX_SYMBOL
 
@@ -53,7 +60,9 @@ FIGURELESS = sum(1 << risk_reasons.CHECKS.index(name) for name in risk_reasons.F
 GATEWAY, UNKNOWN_TO_CORE = enum_numbers.REASON_GATEWAY, enum_numbers.REASON_UNKNOWN_ORDER
 NO_PRICE_BITS = type_bits(UNPRICED)
 BUDGET_BITS = type_bits(BUDGETS)
-TRIGGER_BITS = 1 << decode.STOP | 1 << decode.STOP_LIMIT | 1 << decode.POST_STOP_LIMIT
+TRIGGER_BITS = type_bits(types_where(lambda row: row.aux is Aux.TRIGGER))
+TAKE_PROFIT_BITS = type_bits(TAKE_PROFITS)
+BUY = enum_numbers.SIDE_BUY
 MAX_BODY = 776
 """No body is longer: 120 of text, 36 + 36 of names, 24 of symbol, 16 of account, 16 of an asset, 19
 digits and a sign each number."""
@@ -66,6 +75,7 @@ put_17, put_150, put_39 = constant(b"17="), constant(b"150="), constant(b"\x0139
 put_1, put_54, put_55 = constant(b"1="), constant(b"\x0154="), constant(b"55=")
 put_38, put_40, put_44 = constant(b"\x0138="), constant(b"\x0140="), constant(b"\x0144=")
 put_152 = constant(b"\x01152=")
+put_down, put_up = constant(b"\x011109=D"), constant(b"\x011109=U")
 put_59, put_99, put_31 = constant(b"\x0159="), constant(b"\x0199="), constant(b"\x0131=")
 put_32, put_151, put_14 = constant(b"\x0132="), constant(b"\x01151="), constant(b"\x0114=")
 put_6, put_60, put_58 = constant(b"\x016="), constant(b"\x0160="), constant(b"58=")
@@ -202,12 +212,21 @@ def put_order(cursor: int, session: SessionBlock, row: OrderRow, decimals: int, 
     if NO_PRICE_BITS >> order_type & 1 == 0:
         cursor = put_decimal(put_44(cursor), row.price, decimals)
     if TRIGGER_BITS >> order_type & 1:
-        cursor = put_decimal(put_99(cursor), row.aux, decimals)
+        cursor = put_trigger(cursor, row, decimals)
     if BUDGET_BITS >> order_type & 1:
         cursor = put_decimal(put_152(cursor), row.aux, decimals)
     if own.tif != 0:
         cursor = put_char(put_59(cursor), own.tif)
     return cursor
+
+
+@kernel
+def put_trigger(cursor: int, row: OrderRow, decimals: int) -> int:
+    """Write the trigger of a stop, and of a take-profit the way in which it is reached."""
+    cursor = put_decimal(put_99(cursor), row.aux, decimals)
+    if TAKE_PROFIT_BITS >> row.order_type & 1 == 0:
+        return cursor
+    return put_down(cursor) if row.side == BUY else put_up(cursor)
 
 
 @kernel_outlined

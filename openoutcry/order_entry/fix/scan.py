@@ -207,6 +207,8 @@ def long_tag(at: int, size: int) -> int:
         return words.WITH_MARGIN_SLOT
     if value == words.SLIDE_TAG:
         return words.SLIDE_SLOT
+    if value == words.DIRECTION_TAG:
+        return words.DIRECTION_SLOT
     return 0 if value > USER_TAGS else -1
 
 

@@ -180,6 +180,8 @@ WITH_MARGIN_TAG, WITH_MARGIN_SLOT = 5500, 1001
 """Our own: a request for positions asks for the margin too; where its entry is."""
 SLIDE_TAG, SLIDE_SLOT = 5550, 1002
 """Our own: a post-only order is priced one step short of trading; where its entry is."""
+DIRECTION_TAG, DIRECTION_SLOT = 1109, 1003
+"""TriggerPriceDirection, of later versions; where its entry is."""
 
 HEADER_TAGS = (
     8,

@@ -64,7 +64,8 @@ class NewOrderBody(Body):
     type: str
     """``limit``, ``post_only``, ``post_only_slide``, ``market``, ``market_to_limit``, ``stop``,
     ``stop_limit``, ``post_only_stop_limit``, ``trailing_stop``, ``trailing_stop_limit``,
-    ``hidden``, ``all_or_none``, ``peg_primary``, ``peg_market`` or ``peg_midpoint``."""
+    ``take_profit``, ``take_profit_limit``, ``hidden``, ``all_or_none``, ``peg_primary``,
+    ``peg_market`` or ``peg_midpoint``."""
     quantity: str = ""
     price: str = ""
     stop_price: str = ""

@@ -31,6 +31,7 @@ SELF_TRADE = {
     words.SELF_TRADE.say("Binance", mode): mode for mode in words.SELF_TRADE.offered("FIX")
 }
 """What a request may have; orders of other sessions may have others."""
+AT_MARKET = "MARKET", "STOP_LOSS", "TAKE_PROFIT"
 PERMISSIONS = ["SPOT"]
 PREVENTED_LOTS = "takerPreventedQuantity", "makerPreventedQuantity"
 
@@ -103,7 +104,7 @@ def only_of_some(order: Order, market: Market) -> dict[str, Any]:
 
 def expiry_reason(order: Order) -> str:
     """Return why an order has expired, in the API's word."""
-    if order.reason == Reason.IOC_REST and type_text(order) in ("MARKET", "STOP_LOSS"):
+    if order.reason == Reason.IOC_REST and type_text(order) in AT_MARKET:
         return "INSUFFICIENT_LIQUIDITY"
     return words.REASONS.say("Binance expiry", Reason(order.reason))
 

@@ -26,11 +26,11 @@ from openoutcry.portal.trading.terms import (
 from openoutcry.wire.enums import OrderType, TimeInForce
 
 LETTERS = string.ascii_letters + string.digits
-NOT_OFFERED = ("TAKE_PROFIT", "TAKE_PROFIT_LIMIT")
-UNSUPPORTED = "{} orders are not supported for this symbol."
+PEGGED = "Pegged orders are not supported for this symbol."
 RESPONSES = ("ACK", "RESULT", "FULL")
-TRIGGERED = ("STOP_LOSS", "STOP_LOSS_LIMIT")
-PRICED = ("LIMIT", "LIMIT_MAKER", "STOP_LOSS_LIMIT")
+TRIGGERED_LIMITS = ("STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT")
+TRIGGERED = ("STOP_LOSS", "TAKE_PROFIT", *TRIGGERED_LIMITS)
+PRICED = ("LIMIT", "LIMIT_MAKER", *TRIGGERED_LIMITS)
 PEGS = ("pegPriceType", "pegOffsetType", "pegOffsetValue")
 STRATEGY_FROM = 1_000_000
 REPLACE_MODES = ("STOP_ON_FAILURE", "ALLOW_FAILURE")
@@ -101,19 +101,16 @@ class SpotOrders:
         if side not in shapes.SIDES:
             raise ApiError(errors.INVALID_SIDE, "Invalid side.")
         kind = params.needed("type")
-        if kind not in (*shapes.TYPES, *NOT_OFFERED):
+        if kind not in shapes.TYPES:
             raise ApiError(errors.INVALID_TYPE, "Invalid orderType.")
-        if kind in NOT_OFFERED:
-            name = kind.replace("_", " ").capitalize()
-            raise ApiError(errors.NEW_ORDER_REJECTED, UNSUPPORTED.format(name))
-        needs_tif = kind in ("LIMIT", "STOP_LOSS_LIMIT")
+        needs_tif = kind in ("LIMIT", *TRIGGERED_LIMITS)
         tif = params.needed("timeInForce") if needs_tif else params.text("timeInForce")
         if tif and tif not in shapes.TIMES:
             raise ApiError(errors.INVALID_TIF, "Invalid timeInForce.")
-        if tif and kind in ("MARKET", "LIMIT_MAKER", "STOP_LOSS"):
+        if tif and not needs_tif:
             raise errors.not_required("timeInForce")
         if any(params.text(name) for name in PEGS):
-            raise ApiError(errors.NEW_ORDER_REJECTED, UNSUPPORTED.format("Pegged"))
+            raise ApiError(errors.NEW_ORDER_REJECTED, PEGGED)
         trailing = _trailing(params, kind)
         mode = params.one_of("selfTradePreventionMode", shapes.SELF_TRADE)
         client_id = params.client_id("newClientOrderId") or order_id_of(participant, params)
@@ -132,9 +129,7 @@ class SpotOrders:
             raise errors.not_required("stopPrice")
         trigger = _price(market, params, "stopPrice") if has_trigger else 0
         shown = _iceberg(market, params, kind, lots)
-        if has_trigger:
-            self.service.require_ahead(market, shapes.SIDES[side], trigger)
-        return market, NewOrder(
+        order = NewOrder(
             client_id,
             market.symbol,
             shapes.SIDES[side],
@@ -148,6 +143,9 @@ class SpotOrders:
             shapes.SELF_TRADE[mode] if mode else None,
             trailing,
         )
+        if has_trigger:
+            self.service.require_ahead(market, order)
+        return market, order
 
     # Cancels
 
@@ -294,8 +292,9 @@ def _trailing(params: Params, kind: str) -> int:
         return 0
     if kind not in TRIGGERED:
         raise errors.not_required("trailingDelta")
-    if params.text("stopPrice"):
-        # A trailing stop that begins to trail at a price: the core has none.
+    if params.text("stopPrice") or kind not in ("STOP_LOSS", "STOP_LOSS_LIMIT"):
+        # A trailing order that begins to trail at a price, or trails to a profit: the core has
+        # none.
         raise errors.bad_combination()
     return trailing_of("trailingDelta", params.whole("trailingDelta"))
 
@@ -320,7 +319,7 @@ def _iceberg(market: Market, params: Params, kind: str, lots: int) -> int:
     text = params.decimal("icebergQty")
     if not text or not text.strip("0."):
         return 0
-    if kind in ("LIMIT_MAKER", "STOP_LOSS_LIMIT"):
+    if kind in ("LIMIT_MAKER", *TRIGGERED_LIMITS):
         raise ApiError(errors.UNKNOWN_COMPOSITION, "Unsupported order combination.")
     if kind != "LIMIT" or params.text("timeInForce") != "GTC":
         raise errors.not_required("icebergQty")

@@ -544,9 +544,11 @@ class Mirror:
             return None, 0, None, 0
         return self._point.engine.best(code)
 
-    def has_passed(self, code: bytes, side: int, trigger_ticks: int) -> bool:
+    def has_passed(self, code: bytes, order_type: int, side: int, trigger_ticks: int) -> bool:
         """Return whether what is released has passed the trigger of a stop."""
-        return self._point is not None and self._point.engine.has_passed(code, side, trigger_ticks)
+        if self._point is None:
+            return False
+        return self._point.engine.has_passed(code, order_type, side, trigger_ticks)
 
     def is_trading(self, instrument: int) -> bool:
         """Return whether an instrument, by its index, is in continuous trading."""

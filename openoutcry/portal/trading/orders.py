@@ -24,7 +24,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
-from openoutcry.wire.order_types import BUDGETS, ORDER_TYPES, Aux
+from openoutcry.wire.order_types import BUDGETS, ORDER_TYPES, UNPRICED, Aux
 
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
 CLOSED_KEPT, FILLS_KEPT, PREVENTED_KEPT, AMENDED_KEPT = 2_000, 5_000, 1_000, 1_000
@@ -35,13 +35,7 @@ TAKES = events.ENTER, events.REPLACE, events.ELECT, events.TRADE
 OPEN_STATES = (NEW, PARTIALLY_FILLED)
 SHOWN = frozenset({"NEW", "TRADE", "CANCELED", "REJECTED", "EXPIRED", "TRADE_PREVENTION"})
 """Executions that a participant's report has."""
-WITHOUT_LIMIT = (
-    OrderType.MARKET,
-    OrderType.MARKET_BUDGET,
-    OrderType.STOP,
-    OrderType.TRAILING_STOP,
-    OrderType.TRAILING_STOP_BPS,
-)
+WITHOUT_LIMIT = tuple(kind for kind in UNPRICED if kind is not OrderType.MARKET_TO_LIMIT)
 """Types whose orders have no limit, also where they rest."""
 NEW_COMMAND = enum_numbers.COMMAND_KIND_NEW
 

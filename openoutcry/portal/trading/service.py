@@ -137,9 +137,10 @@ class OrderService:
         if budget < price * market.min_lots:
             raise Reject(Code.QUANTITY)
 
-    def require_ahead(self, market: Market, side: Side, trigger_ticks: int) -> None:
+    def require_ahead(self, market: Market, order: NewOrder) -> None:
         """Raise :class:`Reject` if what is released has passed the trigger of a stop."""
-        if self.mirror.has_passed(market.code, side, trigger_ticks):
+        trigger = order.trigger_ticks
+        if self.mirror.has_passed(market.code, order.order_type, order.side, trigger):
             raise Reject(Code.WOULD_TRIGGER)
 
     def require_covered(self, participant: int, market: Market, order: NewOrder) -> None:

@@ -231,7 +231,7 @@ def uncross(m: Market) -> None:
 def elect_stops(m: Market, price: int) -> bool:
     """Elect every stop that ``price`` triggers into the auction; whether there were any."""
     some = False
-    while (order := next_elected(m, price, price)) is not None:
+    while (order := next_elected(m, lambda _: price)) is not None:
         some = True
         elect(m, order)
         is_market = order.order_type == OrderType.MARKET

@@ -23,7 +23,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.order_types import ORDER_TYPES, PEGS, STOPS, TRAILING, Home
+from openoutcry.wire.order_types import ORDER_TYPES, PEGS, STOPS, TAKE_PROFITS, TRAILING, Home
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 ANY_PRICE = {Side.BUY: MAX_VALUE, Side.SELL: -MAX_VALUE - 1}
@@ -134,6 +134,11 @@ class OpenOrder:
         return self.order_type in STOPS
 
     @property
+    def rises(self) -> bool:
+        """Whether a stop waits for a price at or above its trigger, and not at or below."""
+        return (self.side == Side.BUY) != (self.order_type in TAKE_PROFITS)
+
+    @property
     def is_aon(self) -> bool:
         """Whether it trades as a whole or not at all."""
         return self.order_type == OrderType.ALL_OR_NONE
@@ -142,6 +147,13 @@ class OpenOrder:
     def open_qty(self) -> int:
         """Return how much of it a taker finds at once."""
         return self.shown if self.is_iceberg else self.leaves
+
+    @property
+    def book_side(self) -> Side:
+        """The side of the book that it is in: of a trigger, the side whose stops wait there."""
+        if self.place == Place.TRIGGER:
+            return trigger_side(self)
+        return self.side
 
     @property
     def level_price(self) -> int:
@@ -362,7 +374,8 @@ class Market:
         price = order.trigger if order.is_stop else order.price
         assert price is not None
         qty = min(order.display, order.leaves) if order.is_iceberg else order.leaves
-        return self.refuse_join(place, order.side, price, qty, own)
+        side = trigger_side(order) if order.is_stop else order.side
+        return self.refuse_join(place, side, price, qty, own)
 
     def join_book(self, order: OpenOrder, place: Place) -> None:
         """Put the order at the back of its level."""
@@ -374,11 +387,11 @@ class Market:
             self.special[order.order_id] = order
         if place == Place.NOWHERE:
             return
-        book = self.books[place, order.side]
+        book = self.books[place, order.book_side]
         price = order.level_price
         if price not in book:
             book[price] = []
-            self.capacity.pages[self.index, place, order.side, price // 64] += 1
+            self.capacity.pages[self.index, place, order.book_side, price // 64] += 1
         book[price].append(order)
 
     def rest_after_arrival(self, order: OpenOrder, place: Place) -> None:
@@ -407,12 +420,12 @@ class Market:
         """Take the order out of its level; it is still open."""
         if order.place == Place.NOWHERE:
             return
-        book, price = self.books[order.place, order.side], order.level_price
+        book, price = self.books[order.place, order.book_side], order.level_price
         queue = book[price]
         queue.remove(order)
         if not queue:
             del book[price]
-            page = (self.index, order.place, order.side, price // 64)
+            page = (self.index, order.place, order.book_side, price // 64)
             self.capacity.pages[page] -= 1
             if not self.capacity.pages[page]:
                 del self.capacity.pages[page]
@@ -506,6 +519,11 @@ def extra_events(market: Market, special: list[OpenOrder], count: int) -> int:
         int(market.rules.pro_rata),
     )
     return shared_extra + sum(extra_of(o) for o in special)
+
+
+def trigger_side(order: OpenOrder) -> Side:
+    """The side whose stops wait where this one does."""
+    return Side.BUY if order.rises else Side.SELL
 
 
 def resting_place(order: OpenOrder) -> Place:

@@ -1,6 +1,8 @@
 """What a command sets off in continuous trading, in plain Python: stops, all-or-none orders and
 pegs, until nothing more happens."""
 
+from collections.abc import Callable
+
 from openoutcry.wire.enums import (
     EventFlag,
     EventKind,
@@ -67,47 +69,45 @@ def trailing_trigger(order: OpenOrder, anchor: int) -> int:
     return min(max(trigger, -MAX_VALUE), MAX_VALUE)
 
 
-def electable(m: Market, side: Side, price: int | None) -> OpenOrder | None:
-    """The stop of a side that ``price`` would elect first, if any."""
-    trigger = m.best(Place.TRIGGER, side)
-    if price is None or trigger is None:
-        return None
-    if price < trigger if side == Side.BUY else price > trigger:
-        return None
-    return m.books[Place.TRIGGER, side][trigger][0]
+def is_reached(order: OpenOrder, price: int | None) -> bool:
+    """Whether ``price`` reaches the trigger of a stop."""
+    if price is None or order.trigger is None:
+        return False
+    return price >= order.trigger if order.rises else price <= order.trigger
 
 
-def next_elected(m: Market, buy_price: int | None, sell_price: int | None) -> OpenOrder | None:
-    """Return the earlier of the first electable buy and sell; None if there is no such order."""
-    candidates = [electable(m, Side.BUY, buy_price), electable(m, Side.SELL, sell_price)]
-    return min((o for o in candidates if o is not None), key=lambda o: o.arrival, default=None)
+def next_elected(m: Market, price_of: Callable[[OpenOrder], int | None]) -> OpenOrder | None:
+    """Return the first stop that is reached of those that wait for a rise, or of those that wait
+    for a fall: of the two the older.  ``price_of``: the price that elects a stop."""
+    candidates = []
+    for side in Side:
+        waiting = m.orders_of(Place.TRIGGER, side)
+        candidates += [order for order in waiting if is_reached(order, price_of(order))][:1]
+    return min(candidates, key=lambda order: order.arrival, default=None)
 
 
-def electing_prices(m: Market) -> tuple[int | None, int | None]:
-    """Return the prices that elect buy stops at or below them, and sell stops at or above them."""
+def electing_price(m: Market, order: OpenOrder) -> int | None:
+    """Return the price that elects this stop now."""
     last, bid, ask = m.electing_price, m.best_displayed(Side.BUY), m.best_displayed(Side.SELL)
     if m.rules.stops_by_quote:
-        return ask, bid
+        return ask if order.side == Side.BUY else bid
     if m.rules.stops_by_trade_or_quote:
-        highest = max((p for p in (last, bid) if p is not None), default=None)
-        return highest, min((p for p in (last, ask) if p is not None), default=None)
-    return last, last
+        if order.rises:
+            return max((p for p in (last, bid) if p is not None), default=None)
+        return min((p for p in (last, ask) if p is not None), default=None)
+    return last
 
 
 def is_refused_stop(m: Market, order: OpenOrder) -> bool:
     """Whether the market refuses this stop because it would elect it at once."""
     if not (m.rules.passed_stops_refused and order.is_stop and m.phase == Phase.CONTINUOUS):
         return False
-    buys, sells = electing_prices(m)
-    price, trigger = buys if order.side == Side.BUY else sells, order.trigger
-    if price is None or trigger is None:
-        return False
-    return trigger <= price if order.side == Side.BUY else trigger >= price
+    return is_reached(order, electing_price(m, order))
 
 
 def elect_one(m: Market) -> bool:
     """Elect the stop that is next, if any is due, and enter its order; returns whether one was."""
-    order = next_elected(m, *electing_prices(m))
+    order = next_elected(m, lambda stop: electing_price(m, stop))
     if order is None:
         return False
     elect(m, order)

@@ -19,11 +19,16 @@ LARGEST = 2**62
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INVALID, MISSING, NOT_FOR_TYPE, EMPTY, RANGE, FORM, TWICE, ORDER = 0, 1, 2, 4, 5, 6, 13, 14
 BAD_TYPE, GROUP_ORDER, GROUP_COUNT, NOT_FOLLOWED = 11, 15, 16, 99
-OWN_TAGS = {2964: words.SELF_TRADE_SLOT, 5500: words.WITH_MARGIN_SLOT, 5550: words.SLIDE_SLOT}
+OWN_TAGS = {
+    1109: words.DIRECTION_SLOT,
+    2964: words.SELF_TRADE_SLOT,
+    5500: words.WITH_MARGIN_SLOT,
+    5550: words.SLIDE_SLOT,
+}
 """Tags above all others that are read, by the number that stands for them in tables."""
-SELF_TRADE_TAG, SLIDE_TAG = 2964, 5550
+SELF_TRADE_TAG, SLIDE_TAG, DIRECTION_TAG = 2964, 5550, 1109
 MEMBERS = {tag for members in groups.GROUPS.values() for tag in members}
-SINGLE_TAGS = {*words.HEADER_TAGS, *words.SINGLE_TAGS, SELF_TRADE_TAG, SLIDE_TAG} - MEMBERS
+SINGLE_TAGS = {*words.HEADER_TAGS, *words.SINGLE_TAGS, *OWN_TAGS} - MEMBERS
 SIDES, TYPES, TIFS = "123456789ABCDEFG", "123456789DEGIJKLMP", "01234567"
 AUX_FREE = (
     OrderType.LIMIT,
@@ -91,7 +96,7 @@ def parse(data: bytes) -> tuple[dict[int, str], tuple[int, str] | None]:
             raise Garbled
         name = data[at:equals].decode()
         tag = int(name)
-        if not (0 < tag <= 956 or tag == SELF_TRADE_TAG or tag > 5000) or name[0] == "0":
+        if not (0 < tag <= 956 or tag in OWN_TAGS or tag > 5000) or name[0] == "0":
             errors.append((INVALID, name))
             tag = 0
         if length and tag != DATA_OF[length]:
@@ -296,6 +301,8 @@ class Decoder:
         _text(fields.get(1, ""), 1)
         result.own[8 : 8 + len(account)] = account
         _require_used(fields, kind, tif)
+        if DIRECTION_TAG in fields:
+            _one_of(fields, DIRECTION_TAG, "UD")
         slides = SLIDE_TAG in fields and _one_of(fields, SLIDE_TAG, "YN") == "Y"
         try:
             order_type, aux = _type(fields, result, kind, letters, places)
@@ -372,7 +379,7 @@ def require_taken(fields: Mapping[int, str], kind: str) -> None:
 def _require_used(fields: Mapping[int, str], kind: str, tif: str) -> None:
     """Raises :class:`Rejected` for a field that such an order does not have."""
     unused = {44: kind not in "24P", 99: kind not in "34", 126: tif != "6", 432: tif != "6"}
-    unused |= {211: kind != "P", 836: kind != "P"}
+    unused |= {211: kind != "P", 836: kind != "P", DIRECTION_TAG: kind not in "34"}
     for tag, is_unused in unused.items():
         if is_unused and tag in fields:
             raise Rejected(NOT_FOLLOWED, str(tag))
@@ -455,7 +462,12 @@ def _type(
     stops = {"3": OrderType.STOP, "4": OrderType.STOP_LIMIT, "46": OrderType.POST_ONLY_STOP_LIMIT}
     if kind + instructions in stops and not extra:
         trigger = decimal(_need(fields, 99), places, Refusal.PRICE, 99)
-        return stops[kind + instructions], trigger
+        own = "U" if result.order.get("side") == Side.BUY else "D"
+        if fields.get(DIRECTION_TAG, own) == own:
+            return stops[kind + instructions], trigger
+        if instructions:
+            raise Refused
+        return (OrderType.TAKE_PROFIT if kind == "3" else OrderType.TAKE_PROFIT_LIMIT), trigger
     if instructions or extra:
         raise Refused
     plain = {"1": OrderType.MARKET, "K": OrderType.MARKET_TO_LIMIT}

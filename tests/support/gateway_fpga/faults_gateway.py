@@ -84,7 +84,7 @@ VALIDATOR = (
         ("read_side > `OUTCRY_SIDE_SELL", "{6'd0, read_side[1:0]} > `OUTCRY_SIDE_SELL"),
         (f"(read_side == 8'd0 && read_kind != {KIND}MASS_CANCEL)", "read_side == 8'd0"),
         ("read_type == 8'd0 || read_type >", "read_type >"),
-        (f"read_type > {TYPE}LIMIT_BUDGET", f"read_type >= {TYPE}LIMIT_BUDGET"),
+        (f"read_type > {TYPE}TAKE_PROFIT_LIMIT", f"read_type >= {TYPE}TAKE_PROFIT_LIMIT"),
         ("read_duration == 4'd0 || ", ""),
         ("> `OUTCRY_TIME_IN_FORCE_AT_CLOSE", ">= `OUTCRY_TIME_IN_FORCE_AT_CLOSE"),
         ("> `OUTCRY_SELF_TRADE_DECREMENT", ">= `OUTCRY_SELF_TRADE_DECREMENT"),

@@ -29,6 +29,8 @@ AUX = {
     Aux.DISPLAY: (4, 5),
 }
 """``aux`` before and after a change, where the last trade was at 100."""
+TAKE_PROFIT = 95
+"""``aux`` of a take-profit before, whose trigger a fall reaches; after, it is a tick less."""
 TRIGGER = {5: 105, 6: 106, 500: 105, 600: 106}
 
 
@@ -54,7 +56,9 @@ def situations() -> list[Terms]:
         if row.times_in_force == AT_ONCE:
             continue
         price = 120 if row.family in (Family.STOP, Family.PEG) else 100
-        aux = AUX.get(row.aux, (OFFSET.get(order_type, 0),))[0]
+        aux = TAKE_PROFIT if row.takes_profit else OFFSET.get(order_type, 0)
+        if row.aux in AUX and not row.takes_profit:
+            aux = AUX[row.aux][0]
         found.append(Terms(order_type, price=price, aux=aux))
     waits = (OrderType.LIMIT, OrderType.MARKET)
     return found + [Terms(order_type, tif=AT_CLOSE) for order_type in waits]
@@ -102,7 +106,7 @@ def parameter(terms: Terms) -> list[Change]:
     if not _has_aux(terms):
         return []
     row = ORDER_TYPES[terms.order_type]
-    after = AUX[row.aux][1] if row.aux in AUX else terms.aux - 1
+    after = AUX[row.aux][1] if row.aux in AUX and not row.takes_profit else terms.aux - 1
     return [_replaced(terms, replace(terms, aux=after))]
 
 
@@ -167,7 +171,8 @@ def _other(after: Terms, command: str, rests_as: OrderType) -> str:
     if row.family == Family.STOP:
         moved = 98 + (5 if row.aux == Aux.DISTANCE_TICKS else 98 * 500 // 10_000)
         trigger = TRIGGER.get(after.aux, after.aux) if command else moved
-        return f"{after.qty} STOP trigger={trigger}"
+        kind = "TAKE_PROFIT" if row.takes_profit else "STOP"
+        return f"{after.qty} {kind} trigger={trigger}"
     if row.family == Family.PEG:
         price = 100 + after.aux - OFFSET[after.order_type] if command else 101
         return f"{after.qty}@{min(price, after.price)} HIDDEN"
@@ -190,7 +195,8 @@ def _judge(terms: Terms, after: Terms) -> list[str]:
     if terms.tif == AT_CLOSE:
         return ["PHASE CLOSING_AUCTION", f"NEW id=9 SELL {after.qty}@95 p9", "PHASE CLOSED"]
     if ORDER_TYPES[terms.order_type].family == Family.STOP:
-        return ["NEW id=8 SELL 1@107 p8", "NEW id=9 BUY 1@107 p9"]
+        price = 93 if ORDER_TYPES[terms.order_type].takes_profit else 107
+        return [f"NEW id=8 SELL 1@{price} p8", f"NEW id=9 BUY 1@{price} p9"]
     return [f"NEW id=9 SELL {after.qty + 5 * _has_aux(terms)}@95 p9"]
 
 

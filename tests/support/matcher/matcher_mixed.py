@@ -33,6 +33,7 @@ from openoutcry.wire.order_types import (
     PEGS,
     TIMES_IN_FORCE,
     TRAILING,
+    TAKE_PROFITS,
     TRAILING_BPS,
     Aux,
 )
@@ -101,6 +102,11 @@ LATER_TYPES = {
     OrderType.TRAILING_STOP: OrderType.TRAILING_STOP_LIMIT,
     OrderType.TRAILING_STOP_BPS: OrderType.TRAILING_STOP_LIMIT_BPS,
 }
+NEWEST_TYPES = {
+    OrderType.STOP: OrderType.TAKE_PROFIT,
+    OrderType.STOP_LIMIT: OrderType.TAKE_PROFIT_LIMIT,
+}
+"""In the place of one in five."""
 LATER_BY_TIME = {
     (t, f): budget
     for t, budget in (
@@ -381,7 +387,9 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
             [LATER_BY_TIME.get((t, f), LATER_TYPES.get(t, t)) for t, f in s.combinations],
             dtype=np.uint8,
         )[pair]
-        types = np.where(_hash(number, salt + 3) % 5 < 2, later, types)
+        newest = np.array([NEWEST_TYPES.get(t, t) for t, _ in s.combinations], np.uint8)[pair]
+        part = _hash(number, salt + 3) % 5
+        types = np.where(part < 2, later, np.where(part == 2, newest, types))
     owner = s.participants[_hash(number, salt + 2) % len(s.participants)]
     if s.foreign:
         stranger = rng.random(count) < s.foreign
@@ -477,7 +485,8 @@ def _draw_aux(
     rng, count = s.rng, len(types)
     aux = np.where(rng.random(count) < 0.5, 0, rng.integers(-3, 100, count))
     aux = np.where(times == GTD, now + rng.integers(-1, 40, count), aux)
-    trigger = centre + sign * rng.integers(-s.width // 2, s.width + 1, count)
+    away = np.where(np.isin(types, TAKE_PROFITS), -sign, sign)
+    trigger = centre + away * rng.integers(-s.width // 2, s.width + 1, count)
     trigger -= trigger % price_step(s.instruments, index, trigger)
     aux = np.where(np.isin(types, STOPS), trigger, aux)
     distance = rng.integers(1, s.width + 2, count)

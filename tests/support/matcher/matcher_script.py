@@ -52,6 +52,8 @@ AUX = {
     OrderType.STOP: 105,
     OrderType.STOP_LIMIT: 105,
     OrderType.POST_ONLY_STOP_LIMIT: 105,
+    OrderType.TAKE_PROFIT: 95,
+    OrderType.TAKE_PROFIT_LIMIT: 95,
     OrderType.MIN_QTY: 1,
     OrderType.ICEBERG: 1,
     OrderType.MARKET_BUDGET: 300,

@@ -12,7 +12,11 @@ from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
 DECIMALS = {"GOLD": 2, "OIL": 4, "BTCUSD": 8, "WHOLE": 0}
 NOW_NS = 1_700_000_000_123_456_789
-OWN_TAGS = {words.SELF_TRADE_SLOT: words.SELF_TRADE_TAG, words.SLIDE_SLOT: words.SLIDE_TAG}
+OWN_TAGS = {
+    words.DIRECTION_SLOT: words.DIRECTION_TAG,
+    words.SELF_TRADE_SLOT: words.SELF_TRADE_TAG,
+    words.SLIDE_SLOT: words.SLIDE_TAG,
+}
 
 
 class Codec:

@@ -65,6 +65,8 @@ WAITING = make_instruments(
     ]
 )
 """Stops before the first trade, and by quotes."""
+QUOTED = make_instruments([{"symbol": "S", "options": 2}])
+"""Stops by the quote of the other side alone."""
 
 
 UNPRICED = make_instruments(
@@ -128,6 +130,18 @@ def runs():
             instruments=UNPRICED,
             types=[OrderType.LIMIT, OrderType.MARKET, OrderType.HIDDEN, OrderType.STOP],
             phases=seed % 2 == 1,
+            centres=[1000] * 4,
+        )
+    for seed in range(2):
+        yield mixed(
+            seed,
+            COMMANDS,
+            width=6,
+            extreme=0.0,
+            order_capacity=200,
+            instruments=QUOTED,
+            types=[OrderType.LIMIT, OrderType.MARKET, *STOPS],
+            phases=False,
             centres=[1000] * 4,
         )
     for seed in (3, 16, 3 + IN_STEPS, 8 + AT_ONCE, 97 + AT_ONCE, 100 + AT_ONCE):

@@ -60,6 +60,7 @@ FIELDS = {
     584: st.text("ABC123", min_size=1, max_size=38),
     585: st.sampled_from(["7", "1"]),
     836: st.sampled_from(["0", "1", "2", "3"]),
+    1109: st.sampled_from(["U", "D", "x", "UD"]),
     2964: st.sampled_from(["1", "2", "3", "4", "x"]),
     5550: st.sampled_from(["Y", "Y", "N", "x", "YY"]),
 }

@@ -166,6 +166,18 @@ CASES = {
     "stop limit": (
         {"t40": "4", "t99": "12.50", "t59": "1"}, OrderType.STOP_LIMIT, TimeInForce.GTC, 1250,
     ),
+    "stop with its own direction": (
+        {"t40": "3", "t99": "12.50", "t1109": "U", "t44": None},
+        OrderType.STOP, TimeInForce.DAY, 1250,
+    ),
+    "take-profit": (
+        {"t40": "3", "t99": "12.50", "t1109": "D", "t44": None},
+        OrderType.TAKE_PROFIT, TimeInForce.DAY, 1250,
+    ),
+    "take-profit with a limit, to sell": (
+        {"t40": "4", "t99": "12.50", "t1109": "U", "t54": "2", "t59": "1"},
+        OrderType.TAKE_PROFIT_LIMIT, TimeInForce.GTC, 1250,
+    ),
     "midpoint": ({"t40": "P", "t18": "M"}, OrderType.PEG_MIDPOINT, TimeInForce.DAY, 0),
     "market peg": (
         {"t40": "P", "t18": "P", "t211": "-0.02"}, OrderType.PEG_MARKET, TimeInForce.DAY, -2,

@@ -35,6 +35,7 @@ from openoutcry.portal.trading.public import DAY_MS, INTERVALS, MINUTE_MS, Candl
 from openoutcry.portal.trading.service import OrderService
 from openoutcry.wire.enums import OrderType, Reason, Side, TimeInForce
 from openoutcry.wire.instrument_states import InstrumentState
+from openoutcry.wire.order_types import TAKE_PROFITS
 
 ROW = {
     "price_step_ticks": 1, "qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 10**6,
@@ -84,8 +85,9 @@ class Market2:
     def best(self, code):
         return self.bid, 5, 200, 5
 
-    def has_passed(self, code, side, trigger_ticks):
-        return trigger_ticks <= LAST if side == Side.BUY else trigger_ticks >= LAST
+    def has_passed(self, code, order_type, side, trigger_ticks):
+        rises = (side == Side.BUY) != (order_type in TAKE_PROFITS)
+        return trigger_ticks <= LAST if rises else trigger_ticks >= LAST
 
     def depth(self, code, levels):
         return [(self.bid, 5, 1)], [(200, 5, 1)]
@@ -218,9 +220,10 @@ ORDER_REFUSALS = [
         LIMIT | {"quoteOrderQty": "5"},
         (-1106, "Parameter 'quoteOrderQty' sent when not required."),
     ),
+    (LIMIT | {"type": "TAKE_PROFIT_LIMIT"}, (-1102, None)),
     (
-        LIMIT | {"type": "TAKE_PROFIT_LIMIT"},
-        (-2010, "Take profit limit orders are not supported for this symbol."),
+        LIMIT | {"type": "TAKE_PROFIT_LIMIT", "trailingDelta": "100"},
+        (-1128, "Combination of optional parameters invalid."),
     ),
     (
         LIMIT | {"pegPriceType": "PRIMARY_PEG"},
@@ -257,12 +260,13 @@ STOPS = {
     ("side", "trigger"), [("BUY", "1.99"), ("BUY", "2"), ("SELL", "2"), ("SELL", "2.01")]
 )
 def test_a_stop_that_is_passed_is_refused_before_it_is_sent(path, kind, side, trigger):
+    """A take-profit's trigger is passed where that of a stop of the other side is."""
+    if "TAKE" in kind:
+        side = {"BUY": "SELL", "SELL": "BUY"}[side]
     params = STOPS[kind] | {"side": side, "stopPrice": trigger}
     given = {name: value for name, value in params.items() if value}
-    name = kind.replace("_", " ").capitalize()
-    text = f"{name} orders are not supported for this symbol."
-    wanted = text if "TAKE" in kind else "Stop price would trigger immediately."
-    assert refusal(api(), "POST", path, **given) == (-2010, wanted)
+    wanted = -2010, "Stop price would trigger immediately."
+    assert refusal(api(), "POST", path, **given) == wanted
 
 
 @pytest.mark.parametrize(
@@ -271,6 +275,8 @@ def test_a_stop_that_is_passed_is_refused_before_it_is_sent(path, kind, side, tr
         ("STOP_LOSS", "SELL", "1.99"),
         ("STOP_LOSS_LIMIT", "SELL", "1.99"),
         ("STOP_LOSS_LIMIT", "BUY", "2.01"),
+        ("TAKE_PROFIT", "SELL", "2.01"),
+        ("TAKE_PROFIT_LIMIT", "BUY", "1.99"),
     ],
 )
 def test_a_stop_that_is_not_passed_is_not_refused(kind, side, trigger):

@@ -1,10 +1,10 @@
 // generated from wire/ by `python -m openoutcry.wire.generate`; do not edit
-export const UNPRICED = new Set(["market", "market_to_limit", "stop", "trailing_stop"]);
-export const STOPPED = new Set(["stop", "stop_limit", "post_only_stop_limit"]);
+export const UNPRICED = new Set(["market", "market_to_limit", "stop", "trailing_stop", "take_profit"]);
+export const STOPPED = new Set(["stop", "stop_limit", "post_only_stop_limit", "take_profit", "take_profit_limit"]);
 export const TRAILING = new Set(["trailing_stop", "trailing_stop_limit"]);
 export const PEGGED = new Set(["peg_primary", "peg_market", "peg_midpoint"]);
 export const AT_ONCE = new Set(["ioc", "fok"]);
 // Times in force of each type, the usual one first.
-export const TIMES = {"limit": ["gtc", "day", "ioc", "fok", "gtd", "at_open", "at_close"], "market": ["ioc", "day", "fok", "at_open", "at_close"], "post_only": ["gtc", "day", "gtd"], "post_only_slide": ["gtc", "day", "gtd"], "market_to_limit": ["gtc", "day", "gtd", "at_open", "at_close"], "stop": ["gtc", "day"], "stop_limit": ["gtc", "day"], "trailing_stop": ["gtc", "day"], "hidden": ["gtc", "day", "gtd"], "peg_primary": ["gtc", "day"], "peg_market": ["gtc", "day"], "peg_midpoint": ["gtc", "day"], "all_or_none": ["gtc", "day", "gtd"], "trailing_stop_limit": ["gtc", "day"], "post_only_stop_limit": ["gtc", "day"]};
+export const TIMES = {"limit": ["gtc", "day", "ioc", "fok", "gtd", "at_open", "at_close"], "market": ["ioc", "day", "fok", "at_open", "at_close"], "post_only": ["gtc", "day", "gtd"], "post_only_slide": ["gtc", "day", "gtd"], "market_to_limit": ["gtc", "day", "gtd", "at_open", "at_close"], "stop": ["gtc", "day"], "stop_limit": ["gtc", "day"], "trailing_stop": ["gtc", "day"], "hidden": ["gtc", "day", "gtd"], "peg_primary": ["gtc", "day"], "peg_market": ["gtc", "day"], "peg_midpoint": ["gtc", "day"], "all_or_none": ["gtc", "day", "gtd"], "trailing_stop_limit": ["gtc", "day"], "post_only_stop_limit": ["gtc", "day"], "take_profit": ["gtc", "day"], "take_profit_limit": ["gtc", "day"]};
 // Times in force of limit orders with a part of their quantity.
 export const TIMES_WITH = {"shown": ["gtc", "day"], "least": ["gtc", "day", "ioc"]};
