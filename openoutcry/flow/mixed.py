@@ -128,6 +128,8 @@ TYPE_SHARES = {
     "trailing stop-limit": 60,
     "trailing stop-limit, basis points": 60,
     "post-only stop-limit": 100,
+    "take-profit": 60,
+    "take-profit limit": 60,
 }
 """Share of each in 65,536 new orders; what is left are DAY limit orders."""
 BUDGETS = 7
@@ -135,7 +137,7 @@ BUDGETS = 7
 (
     T_MARKET, T_TO_LIMIT, T_POST, T_SLIDE, T_STOP, T_STOP_LIMIT, T_TRAIL, T_TRAIL_BPS, T_ICEBERG,
     T_HIDDEN, T_PRIMARY, T_PEG_MARKET, T_MIDPOINT, T_ALL, T_MIN, T_IOC, T_FOK, T_GTC, T_GTD, T_OPEN,
-    T_CLOSE, T_TRAIL_LIMIT, T_TRAIL_LIMIT_BPS, T_POST_STOP,
+    T_CLOSE, T_TRAIL_LIMIT, T_TRAIL_LIMIT_BPS, T_POST_STOP, T_TAKE, T_TAKE_LIMIT,
 ) = accumulate(TYPE_SHARES.values())  # fmt: skip
 
 COMMAND_SHARES = {
@@ -187,6 +189,8 @@ MIN_QTY = enum_numbers.ORDER_TYPE_MIN_QTY
 TRAILING_STOP_LIMIT = enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT
 TRAILING_STOP_LIMIT_BPS = enum_numbers.ORDER_TYPE_TRAILING_STOP_LIMIT_BPS
 POST_ONLY_STOP_LIMIT = enum_numbers.ORDER_TYPE_POST_ONLY_STOP_LIMIT
+TAKE_PROFIT = enum_numbers.ORDER_TYPE_TAKE_PROFIT
+TAKE_PROFIT_LIMIT = enum_numbers.ORDER_TYPE_TAKE_PROFIT_LIMIT
 MARKET_BUDGET, LIMIT_BUDGET = (
     enum_numbers.ORDER_TYPE_MARKET_BUDGET,
     enum_numbers.ORDER_TYPE_LIMIT_BUDGET,
@@ -400,6 +404,10 @@ def _new(state: int, record: OrderRecord, r: int) -> None:
         order_type = POST_ONLY_STOP_LIMIT
         aux = _valid(instrument, mid + towards * (10 + (s & 127)))
         price = _valid(instrument, aux - towards * (s >> 8 & 7))
+    elif draw < T_TAKE_LIMIT:
+        order_type = TAKE_PROFIT if draw < T_TAKE else TAKE_PROFIT_LIMIT
+        aux = _valid(instrument, mid - towards * (10 + (s & 127)))
+        price = _valid(instrument, aux + towards * 10)
     elif s & 31 == 0:
         # A limit order in a hurry.
         price = through

@@ -189,6 +189,7 @@ def test_types_without_a_limit_price_have_none_checked() -> None:
         OrderType.TRAILING_STOP,
         OrderType.TRAILING_STOP_BPS,
         OrderType.MARKET_BUDGET,
+        OrderType.TAKE_PROFIT,
     }
     for order_type in range(256):
         order = {"order_type": order_type, "price_ticks": -5}

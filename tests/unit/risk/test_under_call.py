@@ -56,6 +56,8 @@ def enter(floor, kind, tif, side, at, order_id=9):
     }.get(aux, 0)
     if tif is TimeInForce.GTD:
         second = 10**9
+    if ORDER_TYPES[kind].takes_profit:
+        second = MARK - sign * 500
     line = f"NEW id={order_id} {side.name} 5{price} {kind.name} {tif.name} aux={second} p{WHO}"
     return floor.send(line)
 
