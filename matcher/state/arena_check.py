@@ -15,7 +15,15 @@ from openoutcry.matcher.event_bound import (
     scratch_records,
 )
 from openoutcry.wire.enums import Allocation, InstrumentOption, OrderType, Phase, Side, TimeInForce
-from openoutcry.wire.order_types import FOR_AUCTIONS, ORDER_TYPES, PEGS, STOPS, TAKE_PROFITS, TRAILING, Home
+from openoutcry.wire.order_types import (
+    FOR_AUCTIONS,
+    ORDER_TYPES,
+    PEGS,
+    STOPS,
+    TAKE_PROFITS,
+    TRAILING,
+    Home,
+)
 from openoutcry.wire.records import INSTRUMENT_DTYPE, NO_PRICE
 
 BOOK_DTYPE = layout.BookSide.dtype()

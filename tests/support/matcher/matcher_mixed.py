@@ -31,9 +31,9 @@ from openoutcry.wire.order_types import (
     IOC,
     ORDER_TYPES,
     PEGS,
+    TAKE_PROFITS,
     TIMES_IN_FORCE,
     TRAILING,
-    TAKE_PROFITS,
     TRAILING_BPS,
     Aux,
 )
