@@ -1,5 +1,6 @@
 """The payer's way to the signers and the attestor."""
 
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -7,13 +8,18 @@ from typing import Any
 
 from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.settings import SIGNATURES
-from openoutcry.custody.sockets import ANSWER_S, ask, whole
+from openoutcry.custody.sockets import ANSWER_S, Request, ask, whole
 from openoutcry.custody.statement import Statement
 
 MAX_NUMBER = 2**62
 """Highest number of a request to sign; each signer has its own bound."""
 REFUSED_S = 10.0
-"""A change of the store waits for what a signer would refuse: less than others wait for that."""
+"""Seconds for all but signatures.  A change of the store waits for what a signer would refuse: less
+than others wait for that."""
+SILENT_S, AGAIN_S = 5.0, 60.0
+"""Who gave no answer for so long is not asked again for a while."""
+MOST_ASKED = 400
+"""Requests that a signer lists, signed and refused ones."""
 
 
 class Links:
@@ -22,8 +28,25 @@ class Links:
 
     def __init__(self, signers: Sequence[Path], attestor: Path, needed: int = SIGNATURES) -> None:
         self.signers, self.attestor, self.needed = tuple(signers), attestor, needed
+        self._silent: dict[Path, float] = {}
+        """By its socket: until when one that gave no answer is not asked again."""
         self._told: dict[Path, set[tuple[str, str]]] = {signer: set() for signer in self.signers}
         """Destinations that a signer has and another has not."""
+
+    def _one(self, path: Path, request: Request, answer_s: float = ANSWER_S) -> Request:
+        """Ask one of them.  One behind a tunnel that leads nowhere takes all the time that it has:
+        each request after that would, and deposits of all chains wait meanwhile."""
+        began_s = time.monotonic()
+        if began_s < self._silent.get(path, 0.0):
+            raise CustodyError(f"{path}: no answer a moment ago")
+        try:
+            return ask(path, request, answer_s)
+        except Refused:
+            raise
+        except CustodyError:
+            if (now_s := time.monotonic()) >= began_s + SILENT_S:
+                self._silent[path] = now_s + AGAIN_S
+            raise
 
     def last_number(self) -> int:
         """The highest that any signer has seen.  Too few signers may be away for a number to have
@@ -34,7 +57,9 @@ class Links:
         away = CustodyError("the file names no signers")
         for signer in self.signers:
             try:
-                numbers.append(whole(ask(signer, {"do": "state"}), "number", MAX_NUMBER))
+                numbers.append(
+                    whole(self._one(signer, {"do": "state"}, REFUSED_S), "number", MAX_NUMBER)
+                )
             except CustodyError as error:
                 away = error
             except (ValueError, KeyError):
@@ -49,7 +74,7 @@ class Links:
         found = {}
         for signer in self.signers:
             with suppress(CustodyError, ValueError, TypeError):
-                rows = ask(signer, {"do": "state"}).get("asked", [])
+                rows = self._one(signer, {"do": "state"}, REFUSED_S).get("asked", [])[:MOST_ASKED]
                 found[signer.stem] = [(str(identity), str(code)) for identity, code in rows]
         return found
 
@@ -58,7 +83,7 @@ class Links:
 
         Raises :class:`CustodyError` if the attestor refuses or does not answer."""
         request = {"do": "state", "reference": reference, "participant": participant}
-        answer = ask(self.attestor, request)
+        answer = self._one(self.attestor, request, REFUSED_S)
         try:
             return Statement(**answer["statement"]), str(answer["signature"])
         except (KeyError, TypeError):
@@ -71,7 +96,9 @@ class Links:
         for one, told in self._told.items():
             for row in [row for row in rows if row not in told]:
                 try:
-                    ask(one, {"do": "announce", "chain": row[0], "address": row[1]})
+                    self._one(
+                        one, {"do": "announce", "chain": row[0], "address": row[1]}, REFUSED_S
+                    )
                     told.add(row)
                 except Refused as error:
                     why = str(error)  # of a chain that it has no key on, perhaps
@@ -111,7 +138,7 @@ class Links:
             if len(answers) == self.needed:
                 break
             try:
-                answers.append(ask(signer, request, answer_s))
+                answers.append(self._one(signer, request, answer_s))
             except Refused:
                 raise
             except CustodyError as error:
@@ -124,4 +151,4 @@ class Links:
     def reserves(self, chain: str, message: str) -> list[dict[str, Any]]:
         """Each signer's signature of a message that is no transaction."""
         request = {"do": "reserves", "chain": chain, "message": message}
-        return [ask(signer, request) for signer in self.signers]
+        return [self._one(signer, request) for signer in self.signers]

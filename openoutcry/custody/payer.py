@@ -412,7 +412,8 @@ class Payer:
                 if self.rail.find(signed) is None:
                     self.rail.send(signed)
             except NodeError as error:
-                self.store.run("update drafts set why = ? where id = ?", str(error), row["id"])
+                query = "update drafts set why = ? where id = ?"
+                self.store.run(query, str(error)[:500], row["id"])
                 self.store.note("waits", name := f"draft {row['id']}", str(error))
                 if is_new and error.code and name not in self._aside:
                     steps += self._again(row)

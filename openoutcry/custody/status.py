@@ -10,6 +10,7 @@ from openoutcry.custody.store import Store
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.movement_desk import CUSTODY_STATUS
 from openoutcry.wire.atomic_file import write_atomically
+from openoutcry.wire.text import printable
 
 LAST, MAX_WAITING = 20, 200
 EVERY_S, AT_LEAST_S = 1.0, 10.0
@@ -101,4 +102,4 @@ def shown(document: dict[str, Any]) -> list[str]:
     lines.append(f"withdrawals: {counts or 'none'}")
     lines += [f"{one['what']} waits: {one['why']}" for one in document["waits"]]
     lines += [f"{one['at']} {one['kind']}: {one['text']}" for one in document["notes"]]
-    return lines
+    return [printable(line) for line in lines]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from openoutcry.custody.errors import CustodyError
 from openoutcry.wire.sqlite_file import Schema, SqliteFile, StoreError, WrongFileError
+from openoutcry.wire.text import printable
 
 NAME = "custody.sqlite"
 TABLES = """
@@ -93,6 +94,8 @@ create table if not exists words (name text primary key, value text not null) wi
 """
 NOTES_KEPT, SWEPT = 10_000, 100
 """Alarms, and as many other notes, that are kept; notes between two looks for older ones."""
+MOST_TEXT = 2_000
+"""Characters of a note."""
 ALARMS = 20
 """Alarms about one subject that may come by turns: none of them is repeated."""
 UPGRADES = {
@@ -140,7 +143,9 @@ class Store(SqliteFile):
 
     def note(self, kind: str, subject: str, text: str) -> None:
         """Store a note that the console shows; the same as the last of its kind about this subject,
-        or as one of the last alarms about it, is not repeated."""
+        or as one of the last alarms about it, is not repeated.  A node or a signer may have said a
+        part of it."""
+        text = printable(text[:MOST_TEXT])
         query = "select text from notes where kind = ? and subject = ? order by id desc limit ?"
         last = self.rows(query, kind, subject, ALARMS if kind == "alarm" else 1)
         if text in [row["text"] for row in last]:

@@ -524,10 +524,13 @@ class Withdrawals:
             update withdrawals set state = %(state)s, txid = %(txid)s, waits = %(waits)s,
                 confirmations = %(confirmations)s, detail = %(detail)s, code = %(code)s,
                 changed_at = case when state = %(state)s then changed_at else %(now)s end
-            where id = %(id)s and state = any(%(before)s) returning *
+            where id = %(id)s and state = any(%(before)s)
+                and (txid, waits) = (%(known_txid)s, %(known_waits)s) returning *
         """
+        # What another process has seen first, it has told its owner.
         values = after | {"id": row["id"], "now": self.accounts.now()}
         values["before"] = [CONFIRMED, *AT_THE_VENUE]
+        values |= {f"known_{name}": row[name] for name in ("txid", "waits")}
         async with self.database.transaction() as connection:
             for changed in await rows_of(connection, query, values):
                 if found["txid"] and found["txid"] != row["txid"]:

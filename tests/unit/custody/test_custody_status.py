@@ -129,3 +129,12 @@ def test_the_console_reads_what_custody_wrote_and_says_when_it_is_silent(file):
         path.write_text(text)
         assert custody_status(file.journal)["fault"].startswith(CUSTODY_STATUS)
     json.dumps(custody_status(file.journal))
+
+
+def test_what_a_stolen_signer_says_fills_no_disk_and_runs_in_no_terminal(file):
+    with Store(file.folder) as store:
+        store.note("alarm", "wd1", "a signer refuses it: \x1b]0;all is well\x07" + "x" * 10**7)
+        draft(store, 1, "drafted", "limit: \x1b[2J")
+        (row,) = store.rows("select text from notes")
+    assert len(row["text"]) < 2 * custody_store.MOST_TEXT
+    assert not any("\x1b" in line for line in shown(status_of(file)))

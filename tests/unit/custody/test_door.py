@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -363,7 +364,7 @@ def test_too_few_signers_are_an_error_that_says_so(monkeypatch):
 def test_a_signer_that_is_away_keeps_no_address_from_the_others(monkeypatch):
     asked, away = [], {"signer1"}
 
-    def ask(path, request):
+    def ask(path, request, answer_s):
         if path.stem in away:
             raise CustodyError(f"{path}: no answer")
         asked.append((path.stem, request["address"]))
@@ -382,7 +383,7 @@ def test_a_signer_that_is_away_keeps_no_address_from_the_others(monkeypatch):
 
 
 def test_an_address_that_a_signer_refuses_keeps_no_other_from_it(monkeypatch):
-    def ask(path, request):
+    def ask(path, request, answer_s):
         if request["chain"] == "ETH":
             raise Refused("unknown_chain", "this signer has no key on 'ETH'")
 
@@ -390,6 +391,31 @@ def test_an_address_that_a_signer_refuses_keeps_no_other_from_it(monkeypatch):
     two = Links([Path("signer1"), Path("signer2")], Path("attest"))
     done, why = two.announce([("ETH", "a"), ("LTC", "b")])
     assert (done, why) == ([("LTC", "b")], "this signer has no key on 'ETH'")
+
+
+def test_a_signer_behind_a_tunnel_that_leads_nowhere_is_asked_now_and_then(monkeypatch):
+    """All chains wait for each request that is not answered."""
+    asked, clock = [], [0.0]
+
+    def ask(path, request, answer_s):
+        asked.append(path.stem)
+        if path.stem == "signer1" and clock[0] < 500:
+            clock[0] += answer_s
+            raise CustodyError(f"{path}: no answer")
+        return {"number": 7}
+
+    monkeypatch.setattr(links, "ask", ask)
+    monkeypatch.setattr(links, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    both = Links([Path("signer1"), Path("signer2")], Path("attest"))
+    for _ in range(20):
+        assert both.last_number() == 7
+        assert both.announce([("LTC", "a")])[0] == []
+    assert clock[0] == links.REFUSED_S
+    assert asked.count("signer1") == 1
+    clock[0] += 500
+    assert both.announce([("LTC", "a")]) == ([("LTC", "a")], "")
+    assert both.last_number() == 7
+    assert asked[-2:] == ["signer1", "signer2"]
 
 
 def test_one_of_three_signers_away_stops_no_payment_and_two_do(monkeypatch):
@@ -458,7 +484,7 @@ def test_an_answer_that_is_none_is_a_fault_of_custodys(answer, tmp_path):
 
 @pytest.mark.parametrize("rows", [5, "ab", [1], [["x"]], [None], {"a": 1}])
 def test_what_a_stolen_signer_says_it_was_asked_raises_nothing(rows, monkeypatch):
-    monkeypatch.setattr(links, "ask", lambda path, request: {"asked": rows})
+    monkeypatch.setattr(links, "ask", lambda path, request, answer_s: {"asked": rows})
     found = Links([Path("signer1")], Path("attest")).asked()
     assert set(found) <= {"signer1"}
 
