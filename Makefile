@@ -12,13 +12,15 @@ ORDERS ?= 1000000
 BIN := $(VENV)/bin
 # The tests start processes by the hundred, and each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
+# Extras that services run with; their images have nothing else.
+SERVICES := portal custody venue operations console replication ledger surveillance journal telemetry
 # Without --no-compile pip compiles every module there is, of which a quarter is ever imported.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 
 # A test that has not ended after 20 minutes prints its stack and fails.
 PATIENCE := -o faulthandler_timeout=1200 -o faulthandler_exit_on_timeout=true
 
-.PHONY: help run demo test check test-long evidence docs wheel lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-classes fpga-pnr fpga-synthesis \
+.PHONY: help run demo test check test-long evidence docs wheel images lock sbom fpga fpga-formal fpga-mutate fpga-faults fpga-classes fpga-pnr fpga-synthesis \
 	fpga-coverage fpga-live lint clean
 .DELETE_ON_ERROR:
 
@@ -33,8 +35,9 @@ help:
 	@echo "                fpga-formal, -mutate, -faults, -classes, -pnr, -synthesis, -coverage, -live: the long ones"
 	@echo "make docs       the documentation as a site in build/site, to be read without a network"
 	@echo "make wheel      a wheel in dist, with kernels compiled for x86-64-v3"
-	@echo "make lock       pin by hash what run installs (requirements.lock), and what the portal,"
-	@echo "                custody and a venue need (requirements-services.lock)"
+	@echo "make images     OCI images of the wheel in dist and of Debian's packages (as root)"
+	@echo "make lock       pin by hash what run installs (requirements.lock), and what services"
+	@echo "                need (requirements-services.lock)"
 	@echo "make sbom       a CycloneDX list of what is installed, in build/sbom.json"
 	@echo "make lint       ruff, mypy and the check of plain English (ARGS=--report: reading ease)"
 	@echo "make clean      remove what run and test left behind (not $(VENV))"
@@ -77,6 +80,10 @@ wheel: $(VENV)/.test-ready
 	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
 	$(BIN)/python scripts/wheel_kernels.py dist/openoutcry-*.whl
 
+# As root, with Debian's mmdebstrap and buildah; ARGS: the images to build, all by default.
+images: $(VENV)/.test-ready
+	scripts/images/build.sh $(BIN)/python $(ARGS)
+
 # The newest versions that pyproject.toml allows, for every Python and platform at once.
 lock: $(VENV)/.test-ready
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
@@ -84,7 +91,7 @@ lock: $(VENV)/.test-ready
 		--output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
 		--custom-compile-command "make lock" pyproject.toml scripts/build-requirements.txt \
-		--extra portal --extra custody --extra venue --output-file requirements-services.lock
+		$(addprefix --extra ,$(SERVICES)) --output-file requirements-services.lock
 
 sbom: $(VENV)/.test-ready
 	@mkdir -p build

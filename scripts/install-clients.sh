@@ -1,6 +1,6 @@
 #!/bin/sh
 # install-clients.sh PYTHON: the clients of others that trade through the portal in tests (the extra
-# `clients`: ccxt and Binance's SDK).  ccxt names one exact version of each package that it uses, cffi among
+# `clients`: ccxt and Binance's SDK), the schemas of Kubernetes, and Patroni with etcd.  ccxt names one exact version of each package that it uses, cffi among
 # them, which would replace what the packet shim was built with.  It works with the versions that are here,
 # so both are installed without their dependencies.  Never fails the tests: without them they are skipped.
 set -eu
@@ -12,7 +12,7 @@ print(*project["optional-dependencies"]["clients"])' "$root/pyproject.toml")
 
 # shellcheck disable=SC2086  # a list of words
 "$python" -m pip install --quiet --disable-pip-version-check --no-deps $clients ||
-    echo "Clients could not be installed (above is why): tests that trade with them are skipped." >&2
+    echo "Clients could not be installed (above is why): tests with them are skipped." >&2
 
 # anvil, an EVM node for development, comes from npm: the binary is in a package for this processor, and
 # the package that names it needs no script of its own.

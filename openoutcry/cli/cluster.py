@@ -40,12 +40,36 @@ cluster.add_command(drill)
 @cluster.command()
 @folder_argument
 @click.option(
+    "--host",
+    "hosts",
+    required=True,
+    multiple=True,
+    help="Address, or name in DNS, of a node's host. Three or more, an odd number.",
+)
+def make(folder: Path, hosts: tuple[str, ...]) -> None:
+    """Lay out a cluster on several hosts in FOLDER, and start nothing.
+
+    Copy FOLDER to each host. There, start its node alone with `outcry cluster up FOLDER --node
+    HOST`; `--nats FOLDER` connects to all of them."""
+    from openoutcry.replica.cluster import NODES, Cluster
+
+    if len(hosts) < NODES or len(hosts) % 2 == 0 or len(set(hosts)) < len(hosts):
+        raise click.UsageError(f"--host: give {NODES} or more different ones, an odd number")
+    made = Cluster.make(folder, [(host, "") for host in hosts])
+    for node in made.nodes:
+        click.echo(f"{node.name} on {node.host}: ports {node.client_port} and {node.route_port}")
+
+
+@cluster.command()
+@folder_argument
+@click.option("--node", help="Start this node alone: its name, or its host. Others may be away.")
+@click.option(
     "--until-killed",
     is_flag=True,
     help="Keep running, and stop the nodes when this command ends.",
 )
 @as_json_option
-def up(folder: Path, until_killed: bool, as_json: bool) -> None:
+def up(folder: Path, node: str | None, until_killed: bool, as_json: bool) -> None:
     """Start the cluster of FOLDER; create it if it does not exist.
 
     A new cluster gets free ports, certificates and passwords. It runs until `outcry cluster
@@ -53,6 +77,9 @@ def up(folder: Path, until_killed: bool, as_json: bool) -> None:
     from openoutcry.replica.cluster import Cluster
     from openoutcry.replica.store import damaged
 
+    if node is not None:
+        _start_alone(Cluster.load(folder), node, until_killed)
+        return
     is_new = not Cluster.exists(folder)
     nats_cluster = Cluster.make(folder) if is_new else Cluster.load(folder)
     wrong = {} if is_new else damaged(nats_cluster)
@@ -82,6 +109,21 @@ def up(folder: Path, until_killed: bool, as_json: bool) -> None:
         _stay(nats_cluster)
     if wrong:
         sys.exit(1)
+
+
+def _start_alone(nats_cluster: "Cluster", name: str, until_killed: bool) -> None:
+    """Start one node.  Raises :class:`ReplicaError` if its store is damaged or it ends at once."""
+    from openoutcry.replica.store import damaged
+    from openoutcry.wire.errors import ReplicaError
+
+    node = nats_cluster.node(name)
+    if flaw := damaged(nats_cluster).get(node.name):
+        raise ReplicaError(f"{node.name} is damaged and was not started: {flaw}")
+    nats_cluster.start([node], not until_killed)
+    nats_cluster.wait_listening(node)
+    click.echo(f"{node.name}: tls://{node.host}:{node.client_port}", err=True)
+    if until_killed:
+        _stay(nats_cluster)
 
 
 def _stay(nats_cluster: "Cluster") -> None:

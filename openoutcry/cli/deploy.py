@@ -13,11 +13,12 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 @click.group()
 def deploy() -> None:
-    """Compare running builds; prove a new one on a journal.
+    """Compare running builds; prove a new one; write deployment files.
 
     \b
     outcry venue deploy check venue.toml
     outcry venue deploy canary journal
+    outcry venue deploy files compose --out deployment
     """
 
 
@@ -88,3 +89,34 @@ def canary(journal: Path, as_json: bool) -> None:
             click.echo("the same as what was recorded")
     if report["differences"]:
         sys.exit(1)
+
+
+@deploy.command()
+@click.argument("kind", metavar="KIND", type=click.Choice(["systemd", "compose", "kubernetes"]))
+@click.option(
+    "--out",
+    type=PathArgument,
+    required=True,
+    help="Folder for the files; those that are there already must be the same, or go first.",
+)
+def files(kind: str, out: Path) -> None:
+    """Write the files that run a venue's services elsewhere.
+
+    KIND is systemd (a unit for each service), compose (compose.yaml and what it mounts) or
+    kubernetes (manifests). Each begins with what to do before."""
+    from openoutcry.operations.deployment import files_of
+    from openoutcry.wire.atomic_file import create_atomically
+    from openoutcry.wire.errors import OutcryError
+
+    made = {out / name: text.encode() for name, text in files_of(kind).items()}
+    for path, content in made.items():
+        if path.exists() and path.read_bytes() != content:
+            raise OutcryError(f"{path}: is there already, with other content; move it away first")
+    for path, content in made.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            create_atomically(path, content)
+            path.chmod(0o644)
+        except OSError as error:
+            raise OutcryError(f"{path}: {error.strerror}") from None
+    click.echo(f"{out}: {', '.join(sorted(files_of(kind)))}")

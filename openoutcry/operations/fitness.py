@@ -370,7 +370,7 @@ def account(venue: VenueFile, host: Host) -> Iterator[Finding]:
         "root" if os.geteuid() == 0 else "",
         f"user {os.geteuid()}",
         "a flaw in anything that listens gives an attacker the host",
-        "run it as a separate user: operations/host/openoutcry.service",
+        "run it as a separate user: `outcry venue deploy files systemd`",
     )
     descriptors = len(venue.sessions.sessions) + SPARE_DESCRIPTORS
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -37,6 +37,8 @@ SOCKET, MAX_SOCKET = ".s.PGSQL.5432", 107
 PACKAGES_FOLDER, RUNTIME_VARIABLE = "python_PostgresServer", "XDG_RUNTIME_DIR"
 USERS = ".handle_pids.json"
 """In the embedded server's folder: the processes that use it."""
+AGAIN_S = 2
+"""When a client whose request found no database may ask again: while PostgreSQL fails over."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 SCHEMES = ("postgresql://", "postgres://")
 Row = dict[str, Any]
@@ -203,13 +205,17 @@ def migrate(url: str, to: str = "head") -> None:
     Raises :class:`DatabaseError`, also for a schema of a later release."""
     command = need("alembic.command", "migrations need alembic", "portal", DatabaseError)
     errors = need("alembic.util", "migrations need alembic", "portal", DatabaseError)
+    psycopg = need("psycopg", "migrations need psycopg", "portal", DatabaseError)
     config_of = need("alembic.config", "migrations need alembic", "portal", DatabaseError)
     engines = need("sqlalchemy", "migrations need SQLAlchemy", "portal", DatabaseError)
+    require_postgresql(url)
     try:
-        engine = engines.create_engine(_dialect(url))
-    except (engines.exc.ArgumentError, ValueError):
+        psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
         # What it says may hold the password.
         raise DatabaseError(f"{without_password(url)!r} is not the URL of a database") from None
+    # libpq reads the URL: it may name several hosts, of which one leads.
+    engine = engines.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
     config = config_of.Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     try:
@@ -231,21 +237,19 @@ def migrate(url: str, to: str = "head") -> None:
         engine.dispose()
 
 
-def _dialect(url: str) -> str:
-    """The URL as SQLAlchemy names it, with psycopg 3."""
-    for scheme in SCHEMES:
-        if url.startswith(scheme):
-            return "postgresql+psycopg://" + url.removeprefix(scheme)
-    raise DatabaseError(
-        f"{without_password(url)!r} is not a database; write postgresql://USER@HOST/DATABASE"
-    )
+def require_postgresql(url: str) -> None:
+    """Raise :class:`DatabaseError` for a URL of anything but PostgreSQL."""
+    if not url.startswith(SCHEMES):
+        raise DatabaseError(
+            f"{without_password(url)!r} is not a database; write postgresql://USER@HOST/DATABASE"
+        )
 
 
 class Database:
     """A few connections that are used in turn, and opened again when they break."""
 
     def __init__(self, url: str) -> None:
-        _dialect(url)
+        require_postgresql(url)
         self.url = url
         self._idle: asyncio.Queue[Any] = asyncio.Queue()
         for _ in range(CONNECTIONS):
@@ -285,6 +289,10 @@ class Database:
                 yield connection
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 raise DatabaseError(f"the database cannot be reached: {error}") from None
+            except psycopg.errors.ReadOnlySqlTransaction as error:
+                # It led, and another node does now: the next connection asks which.
+                await connection.close()
+                raise DatabaseError(f"the database no longer leads: {error}") from None
             except psycopg.DataError as error:
                 if error.sqlstate is not None:
                     raise

@@ -37,7 +37,13 @@ from openoutcry.portal.accounts.routes import add_accounts, problem
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.accounts.sub_accounts import SubAccounts
 from openoutcry.portal.child import Child
-from openoutcry.portal.database import Database, DatabaseError, migrate, start_embedded
+from openoutcry.portal.database import (
+    AGAIN_S,
+    Database,
+    DatabaseError,
+    migrate,
+    start_embedded,
+)
 from openoutcry.portal.faults import PortalFaults
 from openoutcry.portal.folder import folder_of, make_folder, write_levels
 from openoutcry.portal.history.pages import Pages
@@ -629,7 +635,8 @@ def _add_health(app: Any, portal: Portal) -> None:
     async def no_database(request: Any, error: DatabaseError) -> Any:
         log.error("%s", error)
         text = "the portal's database cannot be reached"
-        return refused_at(request.scope, 503, "unavailable", text)
+        headers = {"retry-after": str(AGAIN_S)}
+        return refused_at(request.scope, 503, "unavailable", text, headers)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Any:

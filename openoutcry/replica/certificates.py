@@ -15,8 +15,8 @@ VALID_DAYS = 3650
 def make_certificates(folder: Path, hosts: dict[str, str]) -> None:
     """Write ``ca.pem`` and for each node ``NAME.pem`` and ``NAME.key`` (mode 0600) to ``folder``.
 
-    ``hosts``: each node's address by its name.  The authority's key is not kept: no further
-    certificate of this cluster can be made.
+    ``hosts``: each node's address, or its name in DNS, by the node's name.  The
+    authority's key is not kept: no further certificate of this cluster can be made.
     """
     what = "a cluster's certificates need cryptography"
     need("cryptography", what, "replication", ReplicaError)
@@ -49,7 +49,10 @@ def make_certificates(folder: Path, hosts: dict[str, str]) -> None:
     write_private(folder / "ca.pem", authority.public_bytes(pem))
     for name, host in hosts.items():
         key = ec.generate_private_key(ec.SECP256R1())
-        address = x509.IPAddress(ipaddress.ip_address(host))
+        try:
+            address: Any = x509.IPAddress(ipaddress.ip_address(host))
+        except ValueError:
+            address = x509.DNSName(host)
         both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
         certificate = (
             builder(name, key, authority.subject)

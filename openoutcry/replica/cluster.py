@@ -131,11 +131,11 @@ class Cluster:
     ) -> str:
         """Return a configuration of nats-server. ``sync_interval: always`` means that an
         acknowledged message is on the disks of a majority; by default it would be there within two
-        minutes."""
-        folder = self.folder.absolute()
+        minutes. Paths begin at the cluster's folder, where each server runs: a copy of the folder
+        is the same cluster on another host."""
         tls = (
-            f'cert_file: "{folder}/{node.name}.pem", key_file: "{folder}/{node.name}.key", '
-            f'ca_file: "{folder}/ca.pem", timeout: 5'
+            f'cert_file: "{node.name}.pem", key_file: "{node.name}.key", '
+            'ca_file: "ca.pem", timeout: 5'
         )
         routes = ", ".join(
             f'"nats-route://route:{route}@{other.host}:{other.route_port}"'
@@ -152,7 +152,7 @@ write_deadline: "5s"
 ping_interval: "10s"
 tls {{ {tls} }}
 jetstream {{
-  store_dir: "{folder}/{node.name}/store"
+  store_dir: "{node.name}/store"
   sync_interval: always
   max_memory_store: 64MB
   max_file_store: 1TB
@@ -186,10 +186,14 @@ cluster {{
         return self.folder_of(node) / "store"
 
     def node(self, name: str) -> Node:
-        """Raises :class:`ReplicaError` for an unknown name."""
+        """Return the node of a name, or of a host that no other node has.
+
+        Raises :class:`ReplicaError` for an unknown one."""
         for node in self.nodes:
             if node.name == name:
                 return node
+        if len(there := [node for node in self.nodes if node.host == name]) == 1:
+            return there[0]
         names = ", ".join(node.name for node in self.nodes)
         raise ReplicaError(f"{self.folder}: there is no node {name!r}, only {names}")
 
@@ -223,13 +227,14 @@ cluster {{
 
     def _start(self, node: Node, stay: bool) -> None:
         folder = self.folder_of(node)
-        command = [server_binary(), "-c", str(folder / "server.conf")]
+        command = [server_binary(), "-c", str(folder.absolute() / "server.conf")]
         if node.namespace:
             command = ["nsenter", f"--net={node.namespace}", *command]
         log = os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = subprocess.Popen(
                 command,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -295,6 +300,20 @@ cluster {{
             if time.monotonic() > deadline:
                 raise Unreachable(f"{self.folder}: the cluster has no leader: {why}")
             time.sleep(0.1)
+
+    def wait_listening(self, node: Node, timeout_s: float = START_S) -> None:
+        """Wait until a node takes connections.  Raises :class:`ReplicaError` with its last words if
+        it has ended instead."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                socket.create_connection((node.host, node.client_port), 1.0).close()
+                return
+            except OSError as error:
+                why = error
+            if self.identity(node) is None or time.monotonic() > deadline:
+                raise ReplicaError(f"{node.name}: {why}: {self.last_words(node)}")
+            time.sleep(0.05)
 
     def _ask(self) -> None:
         """A server answers, and a majority has a leader."""

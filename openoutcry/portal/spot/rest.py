@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from openoutcry.portal.accounts.errors import AccountError
-from openoutcry.portal.database import DatabaseError
+from openoutcry.portal.database import AGAIN_S, DatabaseError
 from openoutcry.portal.spot import errors, market_data, signed, times, wallet
 from openoutcry.portal.spot.api import (
     KEYED,
@@ -284,6 +284,7 @@ class Endpoint:
         except DatabaseError as fault:
             log.error("%s", fault)
             wrong = ApiError(errors.DISCONNECTED, "Internal error; unable to process.")
+            return wrong.body, wrong.status, {"retry-after": str(AGAIN_S)}
         return wrong.body, wrong.status, {}
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -86,6 +87,56 @@ def test_only_its_owner_can_read_a_cluster_and_its_passwords_differ(tmp_path: Pa
         assert "sync_interval: always" in conf.read_text()
     with pytest.raises(ReplicaError, match="is not empty"):
         Cluster.make(tmp_path)
+
+
+def test_nodes_on_three_hosts_are_laid_out_once_copied_and_started_each_by_itself(
+    tmp_path: Path,
+) -> None:
+    """Three addresses of one machine: each host has a copy of the folder, and one node."""
+    hosts = [f"127.0.77.{k}" for k in (1, 2, 3)]
+    seed = tmp_path / "seed"
+    options = [word for host in hosts for word in ("--host", host)]
+    made = warm_outcry.run(["cluster", "make", seed, *options], tmp_path)
+    assert made.returncode == 0, made.stderr
+    started = []
+    try:
+        for k, host in enumerate(hosts):
+            copy = tmp_path / f"host{k}"
+            shutil.copytree(seed, copy)
+            words = ["cluster", "up", str(copy), "--node", host, "--until-killed"]
+            command = [sys.executable, "-m", "openoutcry", *words]
+            started.append(subprocess.Popen(command, stderr=subprocess.PIPE, text=True))
+            assert started[k].stderr is not None
+            assert started[k].stderr.readline() == f"node-{k + 1}: tls://{host}:4222\n"
+        nodes = Cluster.load(tmp_path / "host1")
+        nodes.wait_ready(BOUND_S)
+        writer = new_journal(tmp_path / "journal")
+        append(writer, 10)
+        publisher = Publisher(tmp_path / "journal", nodes.access, "ABROAD", "here/1")
+        publisher.begin(BOUND_S)
+        drain(publisher)
+        publisher.close()
+        writer.close()
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.communicate(timeout=BOUND_S)
+    assert [process.returncode for process in started] == [0, 0, 0]
+    for k in range(3):
+        copy = Cluster.load(tmp_path / f"host{k}")
+        assert [copy.identity(node) for node in copy.nodes] == [None] * 3
+
+
+@pytest.mark.parametrize("hosts", [(), ("a",), ("a", "b"), ("a", "b", "b"), ("a", "b", "c", "d")])
+def test_a_cluster_of_hosts_has_an_odd_number_of_different_ones(
+    hosts: tuple[str, ...], tmp_path: Path
+) -> None:
+    options = [word for host in hosts for word in ("--host", host)]
+    made = warm_outcry.run(["cluster", "make", tmp_path / "cluster", *options], tmp_path)
+    assert made.returncode == 2
+    assert "--host" in made.stderr
+    assert not (tmp_path / "cluster").exists()
 
 
 def test_a_damaged_node_is_named_before_it_starts_and_one_command_mends_it(

@@ -6,6 +6,7 @@ import pytest
 
 from openoutcry import PACKAGE
 from openoutcry.operations.dashboard import PANELS, dashboard
+from openoutcry.operations.deployment import units
 from openoutcry.operations.metrics import journal_use
 from tests import ROOT
 
@@ -32,7 +33,7 @@ def test_a_dashboard_shows_only_metrics_that_there_are():
     assert len(set(places)) == len(places) == len(PANELS)
 
 
-UNITS = sorted((PACKAGE / "operations/host").glob("*.service"))
+UNITS = units()
 
 
 @pytest.mark.promise(
@@ -41,10 +42,10 @@ UNITS = sorted((PACKAGE / "operations/host").glob("*.service"))
     " and SystemCallFilter",
     group="files",
 )
-@pytest.mark.parametrize("path", UNITS, ids=[path.name for path in UNITS])
-def test_a_units_files_are_its_own_and_it_leaves_no_core(path):
+@pytest.mark.parametrize("name", UNITS)
+def test_a_units_files_are_its_own_and_it_leaves_no_core(name):
     """A core dump would hold what memory holds: every password and order."""
-    lines = path.read_text().splitlines()
+    lines = UNITS[name].splitlines()
     assert "UMask=0077" in lines
     assert "LimitCORE=0" in lines
     assert "NoNewPrivileges=true" in lines
@@ -63,7 +64,7 @@ FOR_STRANGERS = ("openoutcry-screen.service", "openoutcry-portal.service")
 )
 @pytest.mark.parametrize("name", FOR_STRANGERS)
 def test_what_strangers_reach_changes_no_journal_and_gains_no_right(name):
-    lines = (PACKAGE / "operations/host" / name).read_text().splitlines()
+    lines = UNITS[name].splitlines()
     for line in (
         "ReadOnlyPaths=/var/lib/openoutcry/journal",
         "CapabilityBoundingSet=",
