@@ -13,7 +13,7 @@ from openoutcry.cli.options import PathArgument, as_json_option
 
 @click.group()
 def deploy() -> None:
-    """Compare running builds; prove a new one; write deployment files.
+    """Compare builds; prove a new one; write what deploys them.
 
     \b
     outcry venue deploy check venue.toml
