@@ -219,8 +219,8 @@ INSTRUMENT_BYTES = 512
 BOOKS_EACH = 16
 DISPLAYED, HIDDEN_BOOK, ALL_OR_NONE_BOOK = 2, 4, 6
 TRIGGERS = 8
-"""Triggers that a fall reaches (sell stops, take-profits that buy) are a book of bids, the others one
-of asks.  The next to be elected is the best."""
+"""Triggers that a fall reaches (sell stops, take-profits that buy) are a book of bids, the others
+one of asks.  The next to be elected is the best."""
 WHICH = 14
 
 
