@@ -10,7 +10,7 @@ import numpy.typing as npt
 from openoutcry.matcher.book import arena as layout
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.depth import fill_best, fill_depth
-from openoutcry.matcher.book.empty_arena import new_arena
+from openoutcry.matcher.book.empty_arena import Zeros, new_arena
 from openoutcry.matcher.book.position import Position, fill_position
 from openoutcry.matcher.book.shards import enter_shard
 from openoutcry.matcher.commands.dispatch import process_batch, scratch_records
@@ -68,7 +68,68 @@ def would_elect(
     return is_passed(arena, instrument, order_type, side, trigger)
 
 
-class Engine:
+class Books:
+    """The displayed books of an arena, which may be another process's: what reads them is alone
+    with it meanwhile."""
+
+    def __init__(self, instruments: npt.NDArray[Any], arena: layout.Arena) -> None:
+        """``instruments``: the table that the arena was laid out for."""
+        self.address: int = arena.ctypes.data
+        """Address of the arena, for the kernels."""
+        self.arena = arena
+        self._words = arena[: layout.HEADER_BYTES].view(np.int64)
+        self._index = {s: i for i, s in enumerate(instruments["symbol"].tolist())}
+        self._best = np.zeros(6, dtype=np.int64)
+        self._depth = np.zeros((0, 3), dtype=np.int64)
+
+    def _word(self, offset: int) -> int:
+        return int(self._words[offset // 8])
+
+    @property
+    def open_orders(self) -> int:
+        """Orders that are open, in all instruments."""
+        return self._word(layout.OPEN_ORDERS)
+
+    def best(self, symbol: str | bytes) -> Best:
+        """(bid price or None, bid quantity, ask price or None, ask quantity), as displayed: ticks
+        and lots.  In a call phase a market order's price is the best there could be."""
+        fill_best(ArenaHeader.of(self.address), self._instrument(symbol), self._best.ctypes.data)
+        bid, bid_price, bid_qty, ask, ask_price, ask_qty = self._best.tolist()
+        return bid_price if bid else None, bid_qty, ask_price if ask else None, ask_qty
+
+    def has_passed(
+        self, symbol: str | bytes, order_type: int, side: int, trigger_ticks: int
+    ) -> bool:
+        """Return whether a stop with this trigger would be elected at once."""
+        arena = ArenaHeader.of(self.address)
+        instrument = self._instrument(symbol)
+        return bool(would_elect(arena, instrument, order_type, side, trigger_ticks))
+
+    def depth(self, symbol: str | bytes, levels: int) -> dict[str, Levels]:
+        """``{"bids": [(price_ticks, qty_lots, order_count), ...], "asks": [...]}``, as displayed,
+        best first, at most ``levels`` a side."""
+        instrument = self._instrument(symbol)
+        if levels < 0:
+            raise MatcherError(f"depth: levels is {levels}, below 0")
+        levels = min(levels, self.open_orders)
+        if len(self._depth) < levels:
+            self._depth = np.zeros((levels, 3), dtype=np.int64)
+        address = self._depth.ctypes.data
+        sides = []
+        for side in range(2):
+            count = fill_depth(ArenaHeader.of(self.address), instrument, side, levels, address)
+            sides.append([(p, q, n) for p, q, n in self._depth[:count].tolist()])
+        return {"bids": sides[0], "asks": sides[1]}
+
+    def _instrument(self, symbol: str | bytes) -> int:
+        key = code_of(symbol) if isinstance(symbol, str) else symbol
+        index = self._index.get(key.rstrip(b"\0"))
+        if index is None:
+            raise MatcherError(f"symbol {symbol!r} is not in the instrument table")
+        return index
+
+
+class Engine(Books):
     """Matcher for the instruments of a table.
 
     The table ``instruments`` is of INSTRUMENT_DTYPE, as ``make_instruments`` returns it.  There is
@@ -77,7 +138,8 @@ class Engine:
     each instrument, shard of this engine), see ``book/shards.py``.  Give a secret ``id_key`` of 63
     bits where clients choose order ids, so that they cannot choose ids that make commands slow.
     Events and hashes do not depend on it.  Kernels before and after the matcher are ``hooks``;
-    their state becomes part of the engine's (``hooks.py``).  Raises :class:`MatcherError`.
+    their state becomes part of the engine's (``hooks.py``).  ``zeros`` gives the memory of both,
+    the hooks' first; by default it is private.  Raises :class:`MatcherError`.
     """
 
     def __init__(
@@ -88,22 +150,22 @@ class Engine:
         shard: Shard | None = None,
         id_key: int = 0,
         hooks: Hooks | None = None,
+        zeros: Zeros | None = None,
     ) -> None:
         self.instruments = layout.check_instruments(instruments)
         self.order_capacity = order_capacity
         self.level_pages = order_capacity if level_pages is None else level_pages
         self.shard = shard
-        self.region = own_region(hooks.region) if hooks else np.zeros(0, np.uint8)
+        self.region = own_region(hooks.region, zeros) if hooks else np.zeros(0, np.uint8)
         # What the region began with is not kept: it may be tens of megabytes.
         self.hooks = replace(hooks, region=self.region) if hooks else None
-        self._use(new_arena(self.instruments, self.order_capacity, self.level_pages, id_key))
+        table = self.instruments, self.order_capacity, self.level_pages, id_key
+        self._use(new_arena(*table, zeros))
         if shard is not None:
             enter_shard(self.arena, *shard)
 
     def _use(self, arena: layout.Arena) -> None:
-        self.arena = arena
-        self.address: int = arena.ctypes.data
-        """Address of the arena, for the kernels."""
+        super().__init__(self.instruments, arena)
         self.batch: Callable[..., tuple[int, int]] = process_batch
         """The batch kernel of the core, and the address that it is called with."""
         self.core_address = self.address
@@ -111,22 +173,10 @@ class Engine:
             self._block = self.hooks.block(self.address, self.region)
             self.batch, self.core_address = process_hooked, self._block.ctypes.data
         self._batch_address = kernel_address(self.batch, 5)
-        self._words = arena[: layout.HEADER_BYTES].view(np.int64)
-        self._index = {s: i for i, s in enumerate(self.instruments["symbol"].tolist())}
         self._instruments_hash = hash_instruments(self.instruments)
         has_notes = self.hooks is not None and self.hooks.leaves_notes
         self._output = Output(scratch_records(self.order_capacity), has_notes)
-        self._best = np.zeros(6, dtype=np.int64)
-        self._depth = np.zeros((0, 3), dtype=np.int64)
         self._position = np.zeros(len(Position._fields), dtype=np.int64)
-
-    def _word(self, offset: int) -> int:
-        return int(self._words[offset // 8])
-
-    @property
-    def open_orders(self) -> int:
-        """Orders that are open, in all instruments."""
-        return self._word(layout.OPEN_ORDERS)
 
     @property
     def last_seq(self) -> int:
@@ -180,21 +230,6 @@ class Engine:
         empty if they note nothing."""
         return self._output.notes
 
-    def best(self, symbol: str | bytes) -> Best:
-        """(bid price or None, bid quantity, ask price or None, ask quantity), as displayed: ticks
-        and lots.  In a call phase a market order's price is the best there could be."""
-        fill_best(ArenaHeader.of(self.address), self._instrument(symbol), self._best.ctypes.data)
-        bid, bid_price, bid_qty, ask, ask_price, ask_qty = self._best.tolist()
-        return bid_price if bid else None, bid_qty, ask_price if ask else None, ask_qty
-
-    def has_passed(
-        self, symbol: str | bytes, order_type: int, side: int, trigger_ticks: int
-    ) -> bool:
-        """Return whether a stop with this trigger would be elected at once."""
-        arena = ArenaHeader.of(self.address)
-        instrument = self._instrument(symbol)
-        return bool(would_elect(arena, instrument, order_type, side, trigger_ticks))
-
     def position(self, order_id: int, symbol: str | bytes | None = None) -> Position | None:
         """The place of an open order in its queue.  None if it is not open or waits outside the
         book: a stop, a peg without a price, an order for a later auction.
@@ -214,22 +249,6 @@ class Engine:
                 f"order {order_id} is open in {len(positions)} instruments: name one"
             )
         return positions[0] if positions else None
-
-    def depth(self, symbol: str | bytes, levels: int) -> dict[str, Levels]:
-        """``{"bids": [(price_ticks, qty_lots, order_count), ...], "asks": [...]}``, as displayed,
-        best first, at most ``levels`` a side."""
-        instrument = self._instrument(symbol)
-        if levels < 0:
-            raise MatcherError(f"depth: levels is {levels}, below 0")
-        levels = min(levels, self.open_orders)
-        if len(self._depth) < levels:
-            self._depth = np.zeros((levels, 3), dtype=np.int64)
-        address = self._depth.ctypes.data
-        sides = []
-        for side in range(2):
-            count = fill_depth(ArenaHeader.of(self.address), instrument, side, levels, address)
-            sides.append([(p, q, n) for p, q, n in self._depth[:count].tolist()])
-        return {"bids": sides[0], "asks": sides[1]}
 
     def state(self) -> State:
         """The complete state, as tables."""
@@ -303,6 +322,7 @@ class Engine:
         shard: Shard | None = None,
         id_key: int = 0,
         hooks: Hooks | None = None,
+        zeros: Zeros | None = None,
     ) -> "Engine":
         """An engine in the state of a :meth:`snapshot`.
 
@@ -315,7 +335,7 @@ class Engine:
         if hooks:
             book, region = without_region(data, len(hooks.region))
         state = decode(book)
-        engine = cls(state.instruments, order_capacity, level_pages, shard, id_key, hooks)
+        engine = cls(state.instruments, order_capacity, level_pages, shard, id_key, hooks, zeros)
         load_state(engine.arena, state)
         engine.region[:] = region
         # The region is the snapshot's, byte by byte; the book was made from its rows.
@@ -343,10 +363,3 @@ class Engine:
         """Verify every invariant of the memory, slowly; ``AssertionError`` names the broken one."""
         check_arena(self.arena)
         assert self.book_hash() == book_hash(self.state()), "a change was not marked for the hash"
-
-    def _instrument(self, symbol: str | bytes) -> int:
-        key = code_of(symbol) if isinstance(symbol, str) else symbol
-        index = self._index.get(key.rstrip(b"\0"))
-        if index is None:
-            raise MatcherError(f"symbol {symbol!r} is not in the instrument table")
-        return index

@@ -40,6 +40,7 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.depth import fill_best
+from openoutcry.matcher.book.empty_arena import Zeros, zeroed
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.capacity import process_with_capacity_share
@@ -69,7 +70,6 @@ TAKEOVER_SHIFT, TAKEOVER_BIAS = 16, 1 << 40
 """Of TAKES_OVER: the bits above are the price of what was taken over, and this.  Of CANCELS they
 are the Reason of the cancels."""
 REGION_MAGIC = b"OUTCRYRG"
-LINE_BYTES = 64
 TRAILER_BYTES = 32
 """After a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
 
@@ -573,12 +573,12 @@ def refuse(arena: ArenaHeader, order: OrderRecord, out: EventRecord, refused: in
 # The region in hashes and snapshots
 
 
-def own_region(region: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """A copy that begins with a cache line, so that what is aligned in it is."""
-    room = np.empty(len(region) + LINE_BYTES, np.uint8)
-    at = -room.ctypes.data % LINE_BYTES
-    room[at : at + len(region)] = region
-    return room[at : at + len(region)]
+def own_region(region: npt.NDArray[np.uint8], zeros: Zeros | None = None) -> npt.NDArray[np.uint8]:
+    """A copy that begins with a cache line, so that what is aligned in it is; ``zeros`` gives its
+    memory, by default :func:`zeroed`."""
+    own = (zeros or zeroed)(len(region))
+    own[:] = region
+    return own
 
 
 def seal_region(state_hash: str, digest: bytes) -> str:

@@ -3,6 +3,7 @@
 The arena is written by a kernel, so that C can lay one out too, with no Python in the process.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ from openoutcry.wire.records import MAX_INSTRUMENTS, MAX_VALUE, NO_PRICE, RECORD
 CALL_BITS = sum(1 << phase for phase in layout.CALL_PHASES)
 PRICE_TIME = enum_numbers.ALLOCATION_PRICE_TIME
 LEAST_ID_ENTRIES = 1 << 13
+Zeros = Callable[[int], Arena]
+"""Gives a number of zero bytes, aligned to 64."""
 MAX_HINTS = 1 << 16
 """256 KiB, of which only what open pages lead to is ever touched."""
 
@@ -37,19 +40,23 @@ extra_events = kernel(extra_capacity)
 
 
 def new_arena(
-    instruments: npt.NDArray[Any], order_capacity: int, level_pages: int, id_key: int = 0
+    instruments: npt.NDArray[Any],
+    order_capacity: int,
+    level_pages: int,
+    id_key: int = 0,
+    zeros: Zeros | None = None,
 ) -> Arena:
     """An empty arena for ``instruments`` (INSTRUMENT_DTYPE, checked by the caller).
 
     Room for ``order_capacity`` open orders and ``level_pages`` pages of 64 price levels.  Memory
     is zeroed lazily by the system: what is never used costs nothing.  The array's address is a
-    multiple of 64.
+    multiple of 64.  ``zeros`` gives the memory, by default :func:`zeroed`.
     """
     _require_integer("order_capacity", order_capacity, 1, layout.MAX_ORDER_CAPACITY)
     _require_integer("level_pages", level_pages, 1, layout.MAX_ORDER_CAPACITY)
     _require_integer("id_key", id_key, 0, MAX_VALUE)
     count = len(instruments)
-    arena = zeroed(arena_bytes(count, order_capacity, level_pages))
+    arena = (zeros or zeroed)(arena_bytes(count, order_capacity, level_pages))
     lay_out(
         ArenaHeader.of(arena.ctypes.data),
         instruments.ctypes.data,

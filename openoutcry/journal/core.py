@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from openoutcry.journal.risk_hooks import open_orders_hooks, risk_hooks
 from openoutcry.matcher import Engine
+from openoutcry.matcher.book.empty_arena import Zeros
 from openoutcry.matcher.book.shards import spread
 from openoutcry.matcher.hooks import Hooks
 from openoutcry.risk.partitioned import keep
@@ -88,17 +89,15 @@ class Core:
             keep(engine.region, range(number, self.partitions, shards))
         return engine
 
-    def fresh(self) -> Engine:
-        """A core at the beginning."""
-        return Engine(
-            self.instruments, self.order_capacity, id_key=self.id_key, hooks=self._hooks()
-        )
+    def fresh(self, zeros: Zeros | None = None) -> Engine:
+        """A core at the beginning; ``zeros`` as for :class:`Engine`."""
+        made_of = self.instruments, self.order_capacity
+        return Engine(*made_of, id_key=self.id_key, hooks=self._hooks(), zeros=zeros)
 
-    def restored(self, snapshot: bytes) -> Engine:
-        """A core that continues where the snapshot was taken."""
-        return Engine.restore(
-            snapshot, self.order_capacity, id_key=self.id_key, hooks=self._hooks()
-        )
+    def restored(self, snapshot: bytes, zeros: Zeros | None = None) -> Engine:
+        """A core that continues where the snapshot was taken; ``zeros`` as for :class:`Engine`."""
+        made_of = snapshot, self.order_capacity
+        return Engine.restore(*made_of, id_key=self.id_key, hooks=self._hooks(), zeros=zeros)
 
     def _hooks(self) -> Hooks | None:
         if self.hooks is None:

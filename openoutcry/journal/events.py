@@ -18,6 +18,7 @@ from openoutcry.journal.core import Core
 from openoutcry.journal.event_hash import START, hash_array
 from openoutcry.journal.origins import ORIGINS, Senders
 from openoutcry.matcher import Engine
+from openoutcry.matcher.book.empty_arena import Zeros
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import BlockKind
 from openoutcry.wire.errors import JournalError
@@ -200,9 +201,12 @@ def count_trades(events: Records) -> int:
     return int(np.count_nonzero(maker | (auction & (fills["side"] == BUY))))
 
 
-def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point:
+def starting_point(
+    reader: JournalReader, until_seq: int | None = None, zeros: Zeros | None = None
+) -> Point:
     """Return where a replay begins: a fresh matcher, or, if the journal's begin was retired or
-    ``until_seq`` is given, the newest good checkpoint (at or before ``until_seq``).
+    ``until_seq`` is given, the newest good checkpoint (at or before ``until_seq``).  ``zeros``
+    gives the matcher's memory, as for :class:`Engine`.
 
     Raises :class:`JournalError` if the begin was retired and no checkpoint bridges the gap.
     """
@@ -211,10 +215,10 @@ def starting_point(reader: JournalReader, until_seq: int | None = None) -> Point
         limit = NO_LIMIT if until_seq is None else until_seq
         checkpoint = newest_checkpoint(reader.directory, reader.journal_id, limit)
         if checkpoint is not None and checkpoint.seq >= before:
-            return _restored(reader, checkpoint)
+            return _restored(reader, checkpoint, zeros)
     if before:
         raise _no_begin(reader, until_seq)
-    return Point(Core.of(reader.config).fresh(), START)
+    return Point(Core.of(reader.config).fresh(zeros), START)
 
 
 def oldest_point(reader: JournalReader) -> Point:
@@ -241,8 +245,8 @@ def oldest_point(reader: JournalReader) -> Point:
     return _restored(reader, checkpoint)
 
 
-def _restored(reader: JournalReader, checkpoint: Checkpoint) -> Point:
-    engine = Core.of(reader.config).restored(checkpoint.state)
+def _restored(reader: JournalReader, checkpoint: Checkpoint, zeros: Zeros | None = None) -> Point:
+    engine = Core.of(reader.config).restored(checkpoint.state, zeros)
     chain, trades = checkpoint.facts["chain"], checkpoint.facts["trades"]
     senders = Senders.from_json(checkpoint.facts.get("senders", []))
     return Point(engine, chain, trades, checkpoint.seq, checkpoint.block, senders)
