@@ -38,7 +38,7 @@ import numpy as np
 from openoutcry.bench import portal_live as live
 from openoutcry.bench.rounds import Add, Rounds, rotated
 from openoutcry.bench.scratch import scratch_folder
-from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.portal.trading.venue_watch import VenueWatch
 from openoutcry.venue.file import read_venue
 from openoutcry.wire.free_port import free_port
 
@@ -241,7 +241,7 @@ def events(setup: Setup, add: Add) -> None:
     keys = [_listen_key(setup, person) for person in setup.people]
     paths = [f"/ws/{keys[n % PEOPLE]}" for n in range(many)]
     venue = read_venue(setup.venue.folder / "venue.toml")
-    released = Mirror(venue, lambda participant: False, keeps_tapes=False)
+    released = VenueWatch(venue)
     released.look()
     subscribers, client = live.Subscribers(setup.venue.port, paths), live.Client(setup.venue.port)
     took: list[int] = []

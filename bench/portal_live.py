@@ -25,6 +25,7 @@ from urllib.request import Request, urlopen
 import psutil
 
 from openoutcry.client.fix import FixClient
+from openoutcry.host.processes import named_children
 from openoutcry.journal.disk import REAL
 from openoutcry.journal.segment import write_zeros
 from openoutcry.order_entry.passwords import make_password, password_hasher
@@ -130,7 +131,7 @@ class Venue:
 
     @contextmanager
     def portal(self, count: int, settings: str = "portal.toml") -> Iterator[psutil.Process]:
-        """A portal of ``count`` processes, all of which are ready."""
+        """A portal of ``count`` processes that serve, all of which are ready; yields the first."""
         listen = f"--listen=127.0.0.1:{self.port}"
         more = listen, f"--settings={settings}", f"--processes={count}"
         with self._process("portal", "serve", "venue.toml", *more) as process:
@@ -143,7 +144,7 @@ class Venue:
                 return len(ready) == count
 
             wait_for(is_ready, "the portal")
-            yield psutil.Process(process.pid)
+            yield psutil.Process(dict(named_children(process.pid))["web 0"])
 
     @contextmanager
     def _process(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:

@@ -113,11 +113,13 @@ from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.portal.trading.people import People
+from openoutcry.portal.trading.released import Released, ReleasedMemory
 from openoutcry.portal.trading.service import OrderService
 from openoutcry.portal.trading.session_broker import SessionBroker
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.risk.region import View
+from openoutcry.risk.snapshot import NeverStill
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.position_messages import Positions
 from openoutcry.wire.errors import OutcryError
@@ -129,11 +131,14 @@ MAX_OF_AN_ADDRESS = 300
 """Connections of one address on which something was asked; and as many that are answered now."""
 HEALTH = "/healthz"
 """Its requests count nothing."""
+OF_OPERATORS = HEALTH, "/readyz", "/metrics"
+"""Paths that say how the portal is."""
+WAITING = 503, "unavailable", "the portal reads the venue's journal again"
 IDLE_S, LOOK_S = 0.003, 0.5
+"""Seconds between two looks for what is released, and for the venue's process.  Answers of the
+portal's sessions are read as they come."""
 HISTORY_S = 60.0
 """How long the portal waits at its start for the history to come to the journal's begin."""
-"""Seconds between two looks at the journal, and for the venue's process.  Answers of the portal's
-sessions are read as they come."""
 WORK_S, QUIET_S = 0.05, 0.1
 """The portal looks each IDLE_S while an answer is waited for, and for WORK_S after the venue's
 stages had work.  Else it sleeps until they have work again, for QUIET_S at a time."""
@@ -165,6 +170,7 @@ class Shared:
         places = [SharedPlaces() if count > 1 else None for _ in range(3 + 2)]
         self.of_books, self.of_papers, self.of_passwords = places[:3], places[3], places[4]
         """Places of users and addresses for long work."""
+        self.released = ReleasedMemory(folder)
 
 
 @dataclass(frozen=True)
@@ -214,6 +220,7 @@ class Portal:
         """Raises :class:`OutcryError`."""
         self.file, self.folder, self.place = file, folder_of(file), place
         self.database, shared, self.faults = Database(place.url), place.shared, settings.faults
+        self.source = Released(file, shared.released)
         self.history = Child(file, place.url, "history")
         self.notifier = Child(file, place.url, "notifier", *_notifier_options(settings))
         self.books = [Desk(file, place.url, places) for places in shared.of_books]
@@ -224,7 +231,7 @@ class Portal:
         self.broker: Broker = own
         if place.count > 1:
             self.broker = PeerBroker(own, place.index, place.count, self.folder)
-        self.mirror = Mirror(file, self.broker.serves)
+        self.mirror = Mirror(self.source, self.broker.serves)
         self._wake = asyncio.Event()
         self.broker.heard = lambda participant: self._see()
         self.order_service = OrderService(self.mirror, self.broker, self._keep_looking)
@@ -248,7 +255,7 @@ class Portal:
         self.transfers = Transfers(self.accounts, self.mirror)
         self.own_limits = OwnLimits(file, self.accounts, self.mirror.markets)
         self.spot.subs = SubAccountsApi(self.subs, self.transfers)
-        self.metrics = Metrics()
+        self.metrics, self.connections = Metrics(), Connections()
         self.native = self._native()
         self.more = self._more()
         reviewer = reviewer_of(self.choices.reviewer)
@@ -270,7 +277,6 @@ class Portal:
             self.mirror, orders, self.native.markets, notices, self.native_quotes, self.made
         )
         self.feeds, self.user_data = Feeds(self.mirror), UserData(self.mirror)
-        self.connections = Connections()
         self._work_until_s = self._looked_s = self._look_s = 0.0
 
     @cached_property
@@ -320,14 +326,17 @@ class Portal:
                 self.spot.limits.take(client, weight)
 
         made_of = self.native_quotes, self.native.callers, self.file.name, address
-        held = Positions(self.file, self._moment) if self.file.risk.contracts else None
+        held = Positions(self.file, self._held) if self.file.risk.contracts else None
         return QuoteDoor(*made_of, self.choices.serves, count, held)
 
-    def _moment(self, participant: int) -> tuple[View, int] | None:
-        """Return what is released, and after which command.  The mirror's core is the portal's
-        own, and continues only between answers."""
-        view = self.mirror.view
-        return None if view is None else (view, self.mirror.seq)
+    @contextlib.contextmanager
+    def _held(self, participant: int) -> Iterator[tuple[View, int] | None]:
+        """What is released, and after which command; it stays so meanwhile.  Raises
+        :class:`NeverStill`."""
+        if self.source.is_restarting:
+            raise NeverStill(WAITING[2])
+        with self.mirror.as_of_seq(), self.mirror.held() as state:
+            yield None if state is None else (state.view, self.mirror.seq)
 
     def _more(self) -> More:
         choices = self.choices
@@ -368,19 +377,19 @@ class Portal:
     def _has_orders(self, participant: int) -> bool:
         """Return whether a participant has open orders in the core."""
         self._see()
-        view = self.mirror.view
-        if view is None or participant >= len(view.participants):
-            return False
-        return bool(view.of(participant, lay.OPEN))
+        with self.mirror.held() as state:
+            if state is None or participant >= len(state.view.participants):
+                return False
+            return bool(state.view.of(participant, lay.OPEN))
 
     def _status_of(self, participant: int) -> ParticipantStatus:
         """Status of a participant in the core; one that bars it is looked up again, because it may
         just have ended."""
         status = ParticipantStatus.FILED
         for is_last in (False, True):
-            view = self.mirror.view
-            if view is not None and participant < len(view.participants):
-                status = ParticipantStatus(view.of(participant, lay.STATUS))
+            with self.mirror.held() as state:
+                if state is not None and participant < len(state.view.participants):
+                    status = ParticipantStatus(state.view.of(participant, lay.STATUS))
             if is_last or status in (ParticipantStatus.FILED, ParticipantStatus.ACTIVE):
                 break
             self._see()
@@ -390,8 +399,8 @@ class Portal:
         """Take what is released by now, also of a venue that has just begun again: it has said
         something, or another process may have shown it to its client already."""
         with contextlib.suppress(OutcryError):  # follow() reports it
-            if self.mirror.has_lost_venue:
-                self.mirror.look()
+            if self.source.has_lost_venue:
+                self.source.look()
             has_new = self.mirror.poll()
             self._looked_s = time.monotonic()
             if has_new:
@@ -412,9 +421,9 @@ class Portal:
             try:
                 now_s = time.monotonic()
                 if now_s >= self._look_s:
-                    self.mirror.look()
+                    self.source.look()
                     self._look_s = now_s + LOOK_S
-                    if self.mirror.is_carried_over:
+                    if self.source.is_carried_over:
                         log.warning("the venue continues with another file; so does the portal")
                         self.is_carried_over = True
                         self.leave()
@@ -448,7 +457,7 @@ class Portal:
     async def follow_stages(self) -> None:
         """Have :meth:`follow` look as soon as the venue's stages have work; until cancelled."""
         while True:
-            if await asyncio.to_thread(self.mirror.wait_for_work, QUIET_S):
+            if await asyncio.to_thread(self.source.wait_for_work, QUIET_S):
                 self._work_until_s = time.monotonic() + WORK_S
                 self._wake.set()
             # Until then follow() looks often, and a thread would only take its time.
@@ -458,7 +467,7 @@ class Portal:
     @contextlib.asynccontextmanager
     async def running(self, app: Any) -> AsyncIterator[None]:
         """The application's life: the mirror has caught up before the first request."""
-        self.mirror.look()
+        self.source.look()
         history = [self.history.run()] if self.place.index == 0 else []
         tasks = [asyncio.create_task(one) for one in history]
         await self._restore_orders()
@@ -510,7 +519,9 @@ class Portal:
         """Restore the open orders that are older than the first command which the mirror reads:
         the history has them, once it has come so far."""
         mirror, history = self.mirror, self.pages
-        if not await asyncio.to_thread(mirror.begin) or not mirror.began_seq:
+        if not await asyncio.to_thread(self.source.wait_until_begun):
+            return
+        if not mirror.begin() or not mirror.began_seq:
             return
         until_s = time.monotonic() + HISTORY_S
         seq, orders = await history.open_orders(mirror.began_seq)
@@ -591,7 +602,8 @@ def make_app(portal: Portal) -> Any:
     socket_of = sockets_of(portal.spot, portal.feeds, portal.user_data, portal.connections)
     observed = Observed(with_sockets(app, socket_of), portal.metrics, tracer)
     is_test = portal.file.is_test
-    gate = Gate(observed, portal.spot.limits, portal.choices.serves, is_test)
+    serves, is_waiting = portal.choices.serves, lambda: portal.source.is_restarting
+    gate = Gate(observed, portal.spot.limits, serves, is_test, is_waiting)
     gate.requests = gate.requests_of(endpoints_of(portal.spot), portal.metrics, tracer)
     return gate
 
@@ -682,10 +694,12 @@ class Gate:
         limits: Limits,
         serves: Callable[[str], bool] = lambda address: True,
         is_test: bool = False,
+        is_waiting: Callable[[], bool] = lambda: False,
     ) -> None:
         """``serves``: whether requests from an address are answered; ``is_test``: the venue is one
-        for tests."""
+        for tests; ``is_waiting``: whether nothing can be answered of the venue for a while."""
         self.app, self.limits, self.serves = app, limits, serves
+        self.is_waiting = is_waiting
         self.mark = (self.MARK,) if is_test else ()
         self.known: Callable[[tuple[str, int], str], None] = lambda peer, owner: None
         """Called with the address and port of a connection on which a request came, and whose."""
@@ -714,7 +728,7 @@ class Gate:
             headers = [header for header in answer.raw_headers if header[0] != b"content-length"]
             return answer.status_code, headers, answer.body
 
-        bounds = self.headers_of, self._admits, metrics.took, refused
+        bounds = self.headers_of, self._barred, metrics.took, refused
         return Requests(endpoints, *bounds, partial(self._log, "http"), counted, tracer)
 
     def _counted(self, scope: Any, address: str) -> Any:
@@ -727,6 +741,12 @@ class Gate:
             headers = {"retry-after": str(error.retry_after_s)}
             return refused_at(scope, error.status, "too_many_requests", error.text, headers)
         return None
+
+    def _barred(self, peer: tuple[str, int]) -> tuple[int, str, str] | None:
+        """Return why a request of this address is not processed."""
+        if not self._admits(peer):
+            return NOT_SERVED
+        return WAITING if self.is_waiting() else None
 
     def _admits(self, peer: tuple[str, int]) -> bool:
         """Return whether requests of this address are answered; its connection is one with
@@ -755,6 +775,9 @@ class Gate:
             send = self._headed(scope, send)
         if not self._admits(peer):
             await _refuse(scope, receive, send)
+            return
+        if scope["type"] == "http" and self.is_waiting() and scope["path"] not in OF_OPERATORS:
+            await refused_at(scope, *WAITING)(scope, receive, send)
             return
         try:
             if scope["type"] == "http":

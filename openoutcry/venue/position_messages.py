@@ -7,7 +7,8 @@ funding, up to the last period of that moment; what the history does not have ye
 """
 
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -114,27 +115,29 @@ def answers_of(file: VenueFile, shared: Shared) -> Callable[[Request, Container[
         done = min(int(cursor[0]) for cursor in cores)
         return Place(commands.published, done)
 
-    def moment(who: int) -> Moment | None:
+    @contextmanager
+    def moment(who: int) -> Iterator[Moment | None]:
         if len(shared.regions) != 1:  # of several matchers
-            return None
+            yield None
+            return
         until_s, sent = time.monotonic() + PATIENCE_S, lane.published
         require(lambda: int(gateway[0]) >= sent, until_s)
         found = snapshot(shared.regions[0], who, place)
         # Sessions see only what is safe: what led to this must have been released to them.
         made = events.published
         require(lambda: int(events.cursors[SESSIONS][0]) >= made, until_s)
-        return found
+        yield found
 
     return Positions(file, moment).answers
 
 
 @dataclass
 class Positions:
-    """Answers requests for positions; ``moment``: of a participant what the core knows, None: it
-    cannot be had here."""
+    """Answers requests for positions; ``moment`` holds what the core knows of a participant, None:
+    it cannot be had here."""
 
     file: VenueFile
-    moment: Callable[[int], Moment | None]
+    moment: Callable[[int], AbstractContextManager[Moment | None]]
 
     def __post_init__(self) -> None:
         self._book = FundingBook(self.file.journal)
@@ -155,14 +158,15 @@ class Positions:
         if symbol and symbol not in self.file.risk.contracts:
             return [_ack(request, INVALID, f"{symbol} is no contract")]
         try:
-            moment = self.moment(who)
+            with self.moment(who) as moment:
+                if moment is None:
+                    why = "the positions of this venue are not known here"
+                    return [_ack(request, UNSUPPORTED, why)]
+                if who >= len(moment[0].participants):
+                    return [_ack(request, NOT_AUTHORISED, f"there is no participant {who}")]
+                return self._of_moment(request, symbol, who, moment)
         except NeverStill as error:
             return [_ack(request, OTHER, str(error))]
-        if moment is None:
-            return [_ack(request, UNSUPPORTED, "the positions of this venue are not known here")]
-        if who >= len(moment[0].participants):
-            return [_ack(request, NOT_AUTHORISED, f"there is no participant {who}")]
-        return self._of_moment(request, symbol, who, moment)
 
     def _of_moment(self, request: Request, symbol: str, who: int, moment: Moment) -> list[bytes]:
         view, totals, of_symbol = moment[0], Fields(), dict[str, Fields]()

@@ -9,13 +9,11 @@ from openoutcry.ledger.copy_rows import number
 from openoutcry.portal.history.binary import head, latin, word
 from openoutcry.portal.history.output import Output
 from openoutcry.portal.history.packed import add_rows, most_bytes, pack_field, unpacked
-from openoutcry.portal.trading.mirror import DAY_NS
+from openoutcry.portal.trading.follower import DAY_NS, TOKEN_BYTES
 from openoutcry.portal.trading.order_events import EXECUTION_NAMES, STATE_NAMES
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, Words, area, i64
 
-TOKEN_BYTES = 48
-"""Size of a client's name: one byte for its length, up to 40 bytes of the name, and zeros."""
 CHANGE_WORDS, CHANGE_FIELDS = 6, 7
 CHANGE_HEAD = 160
 """More than the other fields take."""

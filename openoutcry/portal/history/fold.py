@@ -14,9 +14,9 @@ from openoutcry.portal.history.binary import (
     wide_numeric,
     word,
 )
-from openoutcry.portal.history.changes import CHANGE_SIZE, TOKEN_BYTES, PastChange
+from openoutcry.portal.history.changes import CHANGE_SIZE, PastChange
 from openoutcry.portal.history.packed import pack, unpacked
-from openoutcry.portal.trading.mirror import DAY_NS
+from openoutcry.portal.trading.follower import DAY_NS, TOKEN_BYTES
 from openoutcry.portal.trading.order_events import (
     CANCEL,
     FILLED_KIND,

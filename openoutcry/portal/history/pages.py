@@ -16,7 +16,7 @@ from openoutcry.portal.history.reader import (
     filled_of,
 )
 from openoutcry.portal.history.schema import NOT_REFUSED, OPEN, POSITION
-from openoutcry.portal.trading.mirror import DAY_NS
+from openoutcry.portal.trading.follower import DAY_NS
 from openoutcry.portal.trading.orders import Fill, FilledOrder, Order
 
 Place = tuple[int, int]

@@ -16,18 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from openoutcry.journal import Journal, JournalReader
-from openoutcry.journal.block import Block, BlockId
-from openoutcry.journal.events import STEP
 from openoutcry.journal.reader import parts_before
 from openoutcry.ledger import ledger_state
 from openoutcry.ledger.ledger_state import EVERY, LedgerState
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.folder import folder_of, make_folder
 from openoutcry.portal.history import schema
-from openoutcry.portal.history.changes import TOKEN_BYTES
 from openoutcry.portal.history.fold import DAY_S, numbers_of
 from openoutcry.portal.history.merges import Merges
 from openoutcry.portal.history.rows import (
@@ -36,19 +32,11 @@ from openoutcry.portal.history.rows import (
     ORDERS,
     TRADES,
     TRANSACTIONS,
-    Records,
     Row,
     Rows,
     fee_rows,
 )
-from openoutcry.portal.trading.mirror import (
-    DAY_NS,
-    FEW,
-    Mirror,
-    Moment,
-    names_of,
-    names_of_few,
-)
+from openoutcry.portal.trading.follower import DAY_NS, Follower, Step
 from openoutcry.portal.trading.orders import Order
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import OutcryError
@@ -93,96 +81,6 @@ def connected(url: str) -> Iterator[Any]:
         raise DatabaseError(f"{without_password(url)}: {error}") from None
 
 
-class Followed(Mirror):
-    """A mirror that makes rows instead of orders."""
-
-    def __init__(self, file: VenueFile) -> None:
-        super().__init__(file, lambda participant: False, keeps_tapes=False)
-        self.rows = Rows(self.markets)
-        self.takes = False
-        """Whether rows are made: not while it comes to where the history ends."""
-        self._small: list[tuple[Block, Records, BlockId]] = []
-        """Blocks of a few commands of the day, which are processed together: each alone would take
-        longer than all its commands."""
-
-    def _take_blocks(self, released: int, moment: Moment) -> int:
-        try:
-            return super()._take_blocks(released, moment)
-        finally:
-            self._process_small(moment)
-
-    def _take(self, block: Block, commands: Records, moment: Moment) -> int:
-        is_small = self.day > 0 and 0 < len(commands) <= FEW
-        ends = not is_small or int(commands["rx_ts_ns"].max()) // DAY_NS > self.day
-        if ends or self.set_fees(commands):
-            self._process_small(moment)
-            return super()._take(block, commands, moment)
-        skip = max(0, self.seq + 1 - block.header.first_seq)
-        if skip < len(commands):
-            self._small.append((block, commands[skip:].copy(), self.reader.last_block))
-            self.seq = int(commands["seq"][-1])
-            if FEW * len(self._small) >= STEP:
-                self._process_small(moment)
-        return max(0, len(commands) - skip)
-
-    def _process_small(self, moment: Moment) -> None:
-        if not self._small:
-            return
-        small, self._small = self._small, []
-        commands = np.concatenate([part for _, part, _ in small])
-        names, at = np.zeros((len(commands), TOKEN_BYTES), np.uint8), 0
-        for block, part, _ in small:
-            self.point.sent(part, block)
-            of_block = self._names(block, block.header.commands)
-            if len(of_block):
-                names[at : at + len(part)] = of_block[-len(part) :]
-            at += len(part)
-        events = self.point.process(commands, small[-1][2])
-        for listener in self.steps:
-            listener(commands, events)
-        self._apply(commands, events, self.noted(events), names, 0, moment)
-
-    def _names(self, block: Block, count: int) -> Any:
-        """Return each command's name in the kernels' format: one byte for its length, then the
-        name."""
-        if count <= FEW:
-            return tokens_of_few(block, count, self._sessions)
-        found = names_of(block, count, self._sessions)
-        if found is None:
-            return NO_TOKENS
-        places, sizes, tokens = found
-        names = np.zeros((count, TOKEN_BYTES), np.uint8)
-        names[places, 0] = sizes
-        names[places, 1 : 1 + tokens.shape[1]] = tokens
-        return names
-
-    def _apply(
-        self,
-        commands: Records,
-        events: Records,
-        notes: Records,
-        names: Any,
-        at: int,
-        moment: Moment,
-    ) -> None:
-        self.seq, self.time_ns = int(commands["seq"][-1]), int(commands["rx_ts_ns"][-1])
-        if self.takes:
-            self.rows.take(commands, events, notes, names[at : at + len(commands)])
-
-
-def tokens_of_few(block: Block, count: int, sessions: int) -> npt.NDArray[np.uint8]:
-    """Return each name of a block of a few commands in the kernels' format."""
-    names = np.zeros((count, TOKEN_BYTES), np.uint8)
-    for place, name in names_of_few(block, count, sessions).items():
-        raw = name.encode("latin-1")
-        names[place, 0] = len(raw)
-        names[place, 1 : 1 + len(raw)] = np.frombuffer(raw, np.uint8)
-    return names
-
-
-NO_TOKENS: npt.NDArray[np.uint8] = np.zeros((0, TOKEN_BYTES), np.uint8)
-
-
 @dataclass
 class Transaction:
     """All rows of a few commands, and the position after them."""
@@ -210,9 +108,11 @@ class Projector:
         self.folder = folder or checkpoint_folder(file)
         # A history that a power cut takes something from continues where it ends then.
         connection.execute("set synchronous_commit to off")
-        self.mirror = Followed(file)
-        self.rows = self.mirror.rows
-        self.mirror.look()
+        self.follower = Follower(file)
+        self.rows = Rows(self.follower.markets)
+        self.takes = False
+        """Whether rows are made: not while it comes to where the history ends."""
+        self.follower.look()
         self._due: Transaction | None = None
         """Rows to be written next."""
         self._thread = ThreadPoolExecutor(1)
@@ -236,40 +136,45 @@ class Projector:
         """Tables and days whose partitions are known to be there."""
 
     @property
+    def began_seq(self) -> int:
+        """The command before the first that it can take."""
+        return self.follower.began.seq if self.follower.began else 0
+
+    @property
     def books(self) -> Any:
-        """The ledger's, as they are after the mirror's last command."""
+        """The ledger's, as they are after the follower's last command."""
         assert self._ledger is not None
         return self._ledger.books
 
     # Beginning
 
     def begin(self, rebuild: bool = False) -> bool:
-        """Bring the mirror to where the history ends; False: there is no journal yet."""
+        """Bring the follower to where the history ends; False: there is no journal yet."""
         if not Journal.exists(self.file.journal):
             return False
         reader = JournalReader(self.file.journal)
         journal = f"{reader.journal_id & 2**64 - 1:016x}"
         position = self._opened(journal, rebuild)
         self.seq = int(position["seq"])
-        if self.mirror.began_seq > self.seq:
+        if self.began_seq > self.seq:
             raise HistoryError(
                 f"{self.file.journal}: the history ends at command {self.seq:,}, and the journal "
-                f"begins after {self.mirror.began_seq:,}; make the history again with --rebuild"
+                f"begins after {self.began_seq:,}; make the history again with --rebuild"
             )
-        while self.mirror.seq < self.seq and self.mirror.poll(self.seq):
+        while self.follower.seq < self.seq and self.follower.poll(self.seq):
             pass
-        if self.mirror.seq < self.seq:
+        if self.follower.seq < self.seq:
             raise HistoryError(
                 f"{self.file.journal}: the history ends at command {self.seq:,}, and the journal "
-                f"at {self.mirror.seq:,}"
+                f"at {self.follower.seq:,}"
             )
-        if self.seq == self.mirror.began_seq == 0 and len(self.books.opening):
+        if self.seq == self.began_seq == 0 and len(self.books.opening):
             self.rows.post(self.books.opening, self.books.money_names)
         self._restore(int(position["day"]))
         self._name_markets()
         self._merges = Merges(self.connection)
-        self._taken_seq, self.mirror.takes = self.seq, True
-        self.mirror.day_ends.append(self._end_day)
+        self._taken_seq, self.takes = self.seq, True
+        self.follower.day_ends.append(self._end_day)
         return True
 
     def _opened(self, journal: str, rebuild: bool) -> dict[str, Any]:
@@ -312,13 +217,13 @@ class Projector:
 
     def _begin_books(self, state: LedgerState) -> None:
         self._ledger, self._saved_seq = state, state.seq
-        self.mirror.begin_at(state.reader, state.point)
-        self.mirror.steps.append(self._post)
+        self.follower.begin_at(state.reader, state.point)
+        self.follower.listeners.append(self._take)
 
     def _create(self, position: dict[str, Any] | None, journal: str, name: str) -> None:
         """Empty tables.  Raises :class:`HistoryError` if that would lose what the journal no longer
         has."""
-        began = self.mirror.began_seq
+        began = self.began_seq
         if position is not None and began > int(position["began_seq"]):
             raise HistoryError(
                 f"{self.file.journal}: the journal begins after command {began:,}; a history "
@@ -341,7 +246,7 @@ class Projector:
         ]
         places = ", ".join(["%s"] * len(names))
         query = f"insert into markets values ({places}) on conflict do nothing"
-        for market in self.mirror.markets.every:
+        for market in self.follower.markets.every:
             self.connection.execute(query, [getattr(market, name) for name in names])
 
     def _position(self, name: str) -> dict[str, Any] | None:
@@ -364,15 +269,15 @@ class Projector:
         return int(position["seq"]) if position is not None else -1
 
     def _restore(self, day: int) -> None:
-        """Restore what the mirror cannot know of the time before its first command."""
-        self.mirror.day = day
+        """Restore what the follower cannot know of the time before its first command."""
+        self.follower.day = day
         for order in open_orders(self.connection):
             self.rows.restore(order, last_ticks(self.connection, order))
         for length, table in enumerate(schema.CANDLES):
             query = f"select instrument, max(begin_s) from {table} where day >= %s group by 1"
             newest = dict(self.connection.execute(query, (day,)).fetchall())
             self.rows.restore_candles(length, newest, day * DAY_S - 1)
-        wallets = self.mirror.wallets
+        wallets = self.follower.wallets
         assert wallets is not None
         self._known = np.zeros_like(wallets.all_rows[:, :, :2])
         names = {name: place for place, name in enumerate(wallets.names) if name}
@@ -389,20 +294,20 @@ class Projector:
     def step(self) -> int:
         """Take what was released since, and begin to write it; how many commands that was.  While
         the database takes one transaction the next is made."""
-        before = self.mirror.seq
-        while len(self.rows) < ROWS_A_TRANSACTION and (self.mirror.poll() or self._is_writing()):
+        before = self.follower.seq
+        while len(self.rows) < ROWS_A_TRANSACTION and (self.follower.poll() or self._is_writing()):
             pass
         self.is_late = len(self.rows) >= ROWS_A_TRANSACTION
-        if self.mirror.seq > self._taken_seq:
+        if self.follower.seq > self._taken_seq:
             made = self._made()
             self.settle()
             self._due = made
             self._writing = self._thread.submit(self._write)
-            if self.mirror.seq - self._saved_seq >= EVERY:
+            if self.follower.seq - self._saved_seq >= EVERY:
                 self._save()
         else:
             self.settle()
-        return self.mirror.seq - before
+        return self.follower.seq - before
 
     def _is_writing(self) -> bool:
         """Return whether a transaction is still not written after TAKE_S."""
@@ -435,15 +340,18 @@ class Projector:
         self._thread.shutdown()
         self._saver.shutdown()
 
-    def _post(self, commands: npt.NDArray[Any], events: npt.NDArray[Any]) -> None:
-        posted = self.books.post(commands, events)
-        if len(posted) and self.mirror.takes:
+    def _take(self, step: Step) -> None:
+        posted = self.books.post(step.commands, step.events)
+        if not self.takes:
+            return
+        if len(posted):
             self.rows.post(posted, self.books.money_names)
+        self.rows.take(*step)
 
-    def _end_day(self, day: int, moment: Moment) -> None:
+    def _end_day(self, day: int) -> None:
         """The wallets that are not as they were at the last day's end; and a checkpoint, from which
         statements of the days after begin."""
-        wallets = self.mirror.wallets
+        wallets = self.follower.wallets
         assert wallets is not None
         now = wallets.all_rows[:, :, :2]
         for participant, place in np.argwhere((now != self._known).any(axis=2)).tolist():
@@ -454,10 +362,10 @@ class Projector:
         self._save()
 
     def _save(self) -> None:
-        """A checkpoint of the ledger where the mirror is.  Without it a start takes longer.  A
+        """A checkpoint of the ledger where the follower is.  Without it a start takes longer.  A
         thread writes it: rows would wait for half a second."""
         assert self._ledger is not None
-        self._saved_seq = self.mirror.seq
+        self._saved_seq = self.follower.seq
         if self._saving is not None:
             self._saving.result()
         write = ledger_state.captured(self._ledger)
@@ -472,15 +380,15 @@ class Projector:
 
     def _made(self) -> Transaction:
         """A transaction of what was taken since the last."""
-        rows, mirror = self.rows, self.mirror
+        rows, follower = self.rows, self.follower
         of_table = {name: getattr(rows, name) for name in FEW_ROWS}
         days = {"": rows.days, TRANSACTIONS: rows.posting_days}
         days |= {name: {row[0] for row in made} for name, made in of_table.items()}
         of_table["balances"] = rows.balances
         fees = fee_rows(rows.fees, self.books.symbols, self.books.money_names)
         tables = rows.finish() | ({"fees": fees} if fees else {})
-        before, self._taken_seq = self._taken_seq, mirror.seq
-        at = before, mirror.seq, mirror.time_ns, mirror.day
+        before, self._taken_seq = self._taken_seq, follower.seq
+        at = before, follower.seq, follower.time_ns, follower.day
         return Transaction(*at, tables, of_table, days)
 
     def _write(self) -> None:
@@ -611,7 +519,7 @@ def _followed(
     dropped, look_s, is_idle, began_s = 0, 0.0, False, time.monotonic()
     while not stop():
         if time.monotonic() >= look_s:
-            projector.mirror.look()
+            projector.follower.look()
             if is_idle:
                 projector.require_written()
             look_s = time.monotonic() + LOOK_S
@@ -619,7 +527,7 @@ def _followed(
         count = projector.step()
         if projector.is_building and not projector.is_late:
             projector.finish()
-        day = projector.mirror.time_ns // DAY_NS
+        day = projector.follower.time_ns // DAY_NS
         if keep_days and day > dropped:
             projector.settle()
             with projector.connection.transaction():

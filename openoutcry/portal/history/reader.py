@@ -13,7 +13,7 @@ from openoutcry.portal.history.schema import (
     ORDER_COLUMNS,
     POSITION,
 )
-from openoutcry.portal.trading.mirror import DAY_NS
+from openoutcry.portal.trading.follower import DAY_NS
 from openoutcry.portal.trading.orders import Fill, FilledOrder, Order
 from openoutcry.portal.trading.public import (
     DAY_MS,

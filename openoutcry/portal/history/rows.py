@@ -12,11 +12,12 @@ from openoutcry.ledger.layout import DAY_NS as LEDGER_DAY_NS
 from openoutcry.ledger.layout import Kind
 from openoutcry.portal.history import fold
 from openoutcry.portal.history.binary import FEE_BYTES, FEE_WORDS, fees
-from openoutcry.portal.history.changes import CHANGE_SIZE, TOKEN_BYTES, add_changes
+from openoutcry.portal.history.changes import CHANGE_SIZE, add_changes
 from openoutcry.portal.history.fold import Fold, PastOrder
 from openoutcry.portal.history.output import Output
 from openoutcry.portal.history.packed import add_transactions
 from openoutcry.portal.history.schema import CANDLES
+from openoutcry.portal.trading.follower import TOKEN_BYTES
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.order_events import STATE_NAMES
 from openoutcry.portal.trading.orders import Order

@@ -22,6 +22,7 @@ from openoutcry.portal.accounts.sub_accounts import Account
 from openoutcry.portal.database import DatabaseError, Row, rows_of
 from openoutcry.portal.money.withdrawals import TRANSFER
 from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.portal.trading.reject import NotReady
 from openoutcry.risk.bits import MovementState
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.movement_desk import deposit_seen, request_withdrawal, step
@@ -177,7 +178,7 @@ class Transfers:
             try:
                 for row in await self.database.rows(query):
                     await self._finish(row)
-            except (DatabaseError, psycopg.Error, OSError) as error:
+            except (DatabaseError, NotReady, psycopg.Error, OSError) as error:
                 log.error("transfers: %s", error)
             await asyncio.sleep(LOOK_S)
 
@@ -233,10 +234,8 @@ class Transfers:
     def _has_happened(self, row: Row, after: str) -> bool:
         """Return whether the core has this step already: the desk has forgotten that it was
         asked."""
-        wallets = self.mirror.wallets
-        movements = wallets.movements if wallets is not None else None
         reference = f"{row['reference']} in" if after in (EXPECTED, DONE) else row["reference"]
-        one = movements.find(reference) if movements is not None else None
+        one = self.mirror.movement(reference)
         return one is not None and one.state in REACHED[after]
 
     async def _refused(self, row: Row, text: str) -> Row | None:

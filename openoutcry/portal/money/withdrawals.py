@@ -40,8 +40,9 @@ from openoutcry.portal.notices.words import of_withdrawal
 from openoutcry.portal.settings import Network, PortalFile
 from openoutcry.portal.trading.instruments import text_of
 from openoutcry.portal.trading.mirror import Mirror
+from openoutcry.portal.trading.reject import NotReady
 from openoutcry.risk.bits import MovementState
-from openoutcry.risk.movements import MovementsView, OneMovement
+from openoutcry.risk.movements import OneMovement
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.movement_desk import request_withdrawal, step
 from openoutcry.wire.load_limits import Threads, TurnsError
@@ -141,12 +142,6 @@ class Withdrawals:
     def wake(self) -> None:
         """Look for withdrawals that can continue, or are to be cancelled, at once."""
         self._wake.set()
-
-    @property
-    def movements(self) -> MovementsView | None:
-        """The core's, as it is released."""
-        wallets = self.mirror.wallets
-        return wallets.movements if wallets is not None else None
 
     # Asking and confirming
 
@@ -397,7 +392,7 @@ class Withdrawals:
             self._wake.clear()
             try:
                 await self.go_on()
-            except (DatabaseError, psycopg.Error, OSError) as error:
+            except (DatabaseError, NotReady, psycopg.Error, OSError) as error:
                 log.error("withdrawals: %s", error)
             try:
                 async with asyncio.timeout(LOOK_S):
@@ -496,8 +491,7 @@ class Withdrawals:
     async def _take(self, row: Row, found: dict[str, Any]) -> None:
         """Apply the states that custody and the core report about a withdrawal that was handed
         over."""
-        movements = self.movements
-        one = movements.find(row["reference"]) if movements is not None else None
+        one = self.mirror.movement(row["reference"])
         state = row["state"] if one is None else one.state.name.lower()
         if found["state"] == REFUSED:
             await self._refused(row, found["why"], found.get("code", ""))
@@ -582,8 +576,7 @@ class Withdrawals:
             log.error("withdrawal %d: %s", row["id"], error)
 
     async def _follow(self, row: Row) -> None:
-        movements = self.movements
-        one = movements.find(row["reference"]) if movements is not None else None
+        one = self.mirror.movement(row["reference"])
         if one is not None and one.state.name.lower() != row["state"]:
             await self._change(row["id"], AT_THE_VENUE, one.state.name.lower())
 
@@ -615,17 +608,15 @@ class Withdrawals:
 
     def _as_released(self, row: Row) -> Row:
         """Return the rows with the core's state, which is ahead of the database's."""
-        movements = self.movements
-        if row["state"] not in AT_THE_VENUE or movements is None:
+        if row["state"] not in AT_THE_VENUE:
             return row
-        one = movements.find(row["reference"])
+        one = self.mirror.movement(row["reference"])
         return row if one is None else row | {"state": one.state.name.lower()}
 
     async def deposits(self, participant: int) -> list[Deposit]:
         """Return the deposits that the core remembers and that are not transfers, the
         newest first."""
-        movements = self.movements
-        found = movements.chosen(DEPOSIT_STATES, participant) if movements is not None else []
+        found = self.mirror.movements(DEPOSIT_STATES, participant)
         rows = [one for one in reversed(found) if not one.reference.startswith(TRANSFER)]
         chain = {one["reference"]: one for one in await self.custody.deposits(participant)}
         return [_deposit(row, chain.get(row.reference), self.file) for row in rows]

@@ -60,8 +60,7 @@ class NativeMargin:
 
         Raises :class:`NotFound` for a venue without scenario margin, and :class:`InvalidRequest`
         for an order that cannot be."""
-        view = self.mirror.view
-        if not self.is_offered or view is None:
+        if not self.is_offered:
             raise NotFound("this venue has no scenario margin")
         file, ticks = self.mirror.file, None
         if abs(lots) > MAX_LOTS:
@@ -71,11 +70,14 @@ class NativeMargin:
                 ticks = units_of(price, self.decimals(symbol))
             except AmountError as error:
                 raise InvalidRequest(f"price: {error}") from None
-        shown = MarginView(file.risk, list(file.symbols), view)
-        try:
-            found = shown.document(participant, (symbol, lots) if symbol else None, ticks)
-        except OutcryError as error:
-            raise InvalidRequest(str(error)) from None
+        with self.mirror.held() as state:
+            if state is None:
+                raise NotFound("this venue has no scenario margin")
+            shown = MarginView(file.risk, list(file.symbols), state.view)
+            try:
+                found = shown.document(participant, (symbol, lots) if symbol else None, ticks)
+            except OutcryError as error:
+                raise InvalidRequest(str(error)) from None
         return self._shown(found, shown.symbols)
 
     def _shown(self, found: dict[str, Any], symbols: list[str]) -> models.Margin:

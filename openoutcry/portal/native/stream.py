@@ -36,7 +36,7 @@ from openoutcry.portal.spot.limits import BANNED, Limits
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
-from openoutcry.portal.trading.reject import Code, Reject
+from openoutcry.portal.trading.reject import Code, NotReady, Reject
 from openoutcry.wire.extras import need
 from openoutcry.wire.named_once import once
 from openoutcry.wire.peers import HERE
@@ -486,7 +486,8 @@ class NativeFeeds:
         """Run until cancelled."""
         while True:
             await asyncio.sleep(BEAT_S)
-            self.beat()
+            with contextlib.suppress(NotReady), self.mirror.as_of_seq():
+                self.beat()
 
     def beat(self) -> None:
         """One interval."""

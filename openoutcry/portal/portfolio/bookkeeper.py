@@ -26,7 +26,7 @@ from openoutcry.portal.history.analytics import Analyst
 from openoutcry.portal.history.projector import checkpoint_folder
 from openoutcry.portal.history.schema import POSITION
 from openoutcry.portal.portfolio.stored import transactions_of
-from openoutcry.portal.trading.mirror import DAY_NS
+from openoutcry.portal.trading.follower import DAY_NS
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.errors import LedgerError, OutcryError
 

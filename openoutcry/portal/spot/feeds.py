@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from openoutcry.portal.spot.windows import day_of, is_shifted, newest, part_of, 
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.portal.trading.public import INTERVALS, MINUTE_MS, AggregateTrade, Candle, Trade
+from openoutcry.portal.trading.reject import NotReady
 
 STREAM = re.compile(
     r"(?P<symbol>[a-z0-9]{2,20})@(?:"
@@ -273,7 +275,8 @@ class Feeds:
         while True:
             due_s = max(due_s + FAST_S, loop.time())
             await asyncio.sleep(due_s - loop.time())
-            self.beat()
+            with suppress(NotReady), self.mirror.as_of_seq():
+                self.beat()
 
     def beat(self) -> None:
         """One interval."""

@@ -58,19 +58,20 @@ class Requests:
         self,
         endpoints: Mapping[tuple[str, str], Endpoint],
         headers: Callable[[str], Headers],
-        admits: Callable[[tuple[str, int]], bool],
+        barred: Callable[[tuple[str, int]], tuple[int, str, str] | None],
         took: Callable[[str, str, int, float], None],
         refused: Callable[[int, str, str], Answer],
         failed: Callable[[Exception], None],
         counted: Callable[[str], Answer | None],
         tracer: Any = None,
     ) -> None:
-        """Every answer has ``headers``, by scheme.  ``admits`` says whether an address is served.
-        ``took`` receives what was measured.  ``refused`` makes an answer of a status, a code and a
-        text.  ``failed`` is told why a request could not be processed.  ``counted`` counts one that
-        is refused unread, and returns the answer to an address over its limit."""
+        """Every answer has ``headers``, by scheme.  ``barred`` says why nothing of an address is
+        processed now.  ``took`` receives what was measured.  ``refused`` makes an answer of a
+        status, a code and a text.  ``failed`` is told why a request could not be processed.
+        ``counted`` counts one that is refused unread, and returns the answer to an address over its
+        limit."""
         self.endpoints = {(at[0].encode(), at[1].encode()): one for at, one in endpoints.items()}
-        self.admits, self.took, self.refused, self.failed = admits, took, refused, failed
+        self.barred, self.took, self.refused, self.failed = barred, took, refused, failed
         self.counted = counted
         self.tracer = tracer
         self._head: dict[str, bytes] = {one: _lines(headers(one)) for one in ("http", "https")}
@@ -94,8 +95,8 @@ class Requests:
         limit, size = protocol.limit_concurrency, answering.headers.get(b"content-length", b"0")
         if limit and max(len(protocol.connections), len(protocol.tasks)) >= limit:
             answering.refusal = self.refused(503, "unavailable", "too many connections")
-        elif not self.admits(protocol.client or ("", 0)):
-            answering.refusal = self.refused(*NOT_SERVED)
+        elif why := self.barred(protocol.client or ("", 0)):
+            answering.refusal = self.refused(*why)
         elif size.isdigit() and int(size) > BODY_BYTES:
             answering.refusal = self.refused(*too_large(BODY_BYTES))
         return answering

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from openoutcry.portal.database import Database, DatabaseError, Row, rows_of
+from openoutcry.portal.trading.reject import NotReady
 from openoutcry.risk.bits import ParticipantStatus
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.file import VenueFile
@@ -58,7 +59,7 @@ class Holds:
         while True:
             try:
                 is_done = await self.go_on()
-            except (DatabaseError, psycopg.Error, OSError) as error:
+            except (DatabaseError, NotReady, psycopg.Error, OSError) as error:
                 log.error("freezes: %s", error)
                 is_done = False
             await asyncio.sleep(LOOK_S if is_done else RETRY_S)

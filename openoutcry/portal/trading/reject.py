@@ -70,6 +70,13 @@ class Reject(OutcryError):
         self.code, self.field, self.detail = code, field, detail
 
 
+class NotReady(Reject):
+    """What is released cannot be read now: the portal's reader has died and begins again."""
+
+    def __init__(self) -> None:
+        super().__init__(Code.UNAVAILABLE, detail="the portal reads the venue's journal again")
+
+
 REFUSALS: Table[Code] = Table(Code, PORTAL_REFUSALS)
 """What each API says of a code."""
 OF_REASONS = {reason: Code(word) for reason, word in REASONS.column("portal").items()}

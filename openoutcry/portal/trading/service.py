@@ -165,6 +165,7 @@ class OrderService:
         Of several at once with one name the first is sent: the venue's refusal of another one would
         name both.  Other processes send theirs, of which the venue takes one: what has other terms
         is none of ours.  Raises :class:`Reject`."""
+        self.mirror.require_ready()
         name = participant, order.client_id
         if name in self._entering:
             raise await self._duplicate(*name)
@@ -229,6 +230,7 @@ class OrderService:
     async def cancel(self, participant: int, market: Market, order: Order, request_id: str) -> None:
         """Cancel an order; the request has the name ``request_id``.  Raises :class:`Reject` if it
         was not this request that cancelled it."""
+        self.mirror.require_ready()
         gone = self.waits.add(participant, f"gone {order.number}")
         refused = self.waits.add(participant, request_id)
         side = Side(order.side)
@@ -275,6 +277,7 @@ class OrderService:
     async def amend(self, participant: int, order: Order, new: NewOrder) -> None:
         """Give an order other terms, and the name of ``new``.  Raises :class:`Reject` if it does
         not have them afterwards."""
+        self.mirror.require_ready()
         gone = self.waits.add(participant, f"gone {order.number}")
         answered = self.waits.add(participant, new.client_id)
         try:

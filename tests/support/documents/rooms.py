@@ -92,6 +92,7 @@ MAY_IMPORT = {
         "wire",
         "derivatives",
         "host",
+        "matcher",
         "risk",
         "journal",
         "runtime",

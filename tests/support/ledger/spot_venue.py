@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
+
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind, OrderType, Side, TimeInForce
 from tests.support.risk.spot_page import TABLES
 from tests.support.venue.floor import InlineFloor
@@ -97,6 +99,40 @@ def traded_day(folder, collect="received"):
         floor.ask("deposit", "credit", name)
     floor.ask("deposit", "reverse", "tx 2")
     return floor
+
+
+def trade_at_random(floor, moments, seed):
+    """Orders, replacements and cancellations of four participants, a few at each moment."""
+    rng, number, open_ids, today = np.random.default_rng(seed), 20_000, [], "2024-10-01"
+    for who in range(1, 5):
+        for asset in ("USD", "BTC"):
+            floor.ask("deposit", str(who), "1000000000000", "--asset", asset)
+    for moment in moments:
+        if moment[:10] != today:
+            # A run of a venue ends with its day.
+            floor.at(f"{today}T17:06")
+            floor.stop()
+            today = moment[:10]
+            floor.at(moment)
+            floor.open()
+        floor.at(moment)
+        floor.wait_for_phase("CONTINUOUS")
+        for _ in range(25):
+            number += 1
+            who, side = int(rng.integers(1, 5)), Side(int(rng.integers(1, 3)))
+            price, lots = 5_000_000 + int(rng.integers(-40, 40)) * 100, int(rng.integers(1, 60))
+            row = in_market("BTC-USD", number, side, lots, price, who)
+            if open_ids and rng.random() < 0.3:
+                old, its_side, its_owner = open_ids[int(rng.integers(len(open_ids)))]
+                row = in_market("BTC-USD", old, its_side, lots, price, its_owner)
+                row["kind"] = CommandKind.CANCEL if rng.random() < 0.5 else CommandKind.REPLACE
+            elif rng.random() < 0.15:
+                row["time_in_force"] = TimeInForce.IOC
+            elif rng.random() < 0.15:
+                row["order_type"], row["aux"] = OrderType.STOP_LIMIT, price + 300
+            else:
+                open_ids.append((number, side, who))
+            floor.send(row)
 
 
 class ByHand:

@@ -172,7 +172,10 @@ class AttackedVenue:
         """Return the portal's processes, without its database."""
         assert self.portal.portal is not None
         pid = self.portal.portal.pid
-        return [pid, *(one for name, one in named_children(pid) if name.startswith("web"))]
+        return [
+            pid,
+            *(one for name, one in named_children(pid) if name.startswith(("web", "reader"))),
+        ]
 
     def of_page(self, name: str) -> Callable[[], list[int]]:
         """Return what says the process of a page."""

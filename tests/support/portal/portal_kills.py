@@ -36,7 +36,7 @@ NAME = "portal_kills"
 COMMAND = f"python -m tests.support.portal.{NAME}"
 OUT = EVIDENCE / f"{NAME}.json"
 USD, COUNT, PEOPLE = 10**6, 2, 4
-VICTIMS = ("process 0", "process 1", "portal", "database", "venue", "sessions")
+VICTIMS = ("process 0", "process 1", "reader", "portal", "database", "venue", "sessions")
 """The last is the venue's process of sessions alone, which is started again."""
 LIMITS = """
 [limits]
@@ -181,12 +181,11 @@ def kill(venue: PortalVenue, victim: str) -> None:
     """And start again what does not start by itself."""
     assert venue.portal is not None
     parent = venue.portal.pid
-    if victim.startswith("process"):
-        workers = dict(named_children(parent))
-        pid = workers.get(f"web {victim[-1]}")
+    if victim.startswith(("process", "reader")):
+        pid = dict(named_children(parent)).get(victim.replace("process", "web"))
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: len(named_children(parent)) == COUNT, "it is started again")
+        wait_until(lambda: len(named_children(parent)) == COUNT + 1, "it is started again")
     elif victim == "portal":
         venue.stop_portal(signal.SIGKILL)
         venue.start_portal()
@@ -286,7 +285,7 @@ def run(
         figures["streams"] += sum(one.connections for one in followers)
         figures["holes"] += sum(one.holes for one in followers)
         for victim in done:
-            figures["of"][victim] += 1
+            figures["of"][victim] = figures["of"].get(victim, 0) + 1
         if out == OUT:
             write_evidence(NAME, figures, COMMAND)
         else:

@@ -289,11 +289,15 @@ class PortalVenue:
 
         return int(wait_until(found, "the venue lets sessions in")[0])
 
+    def web(self, index: int = 0) -> int:
+        """Pid of a process of the portal that serves."""
+        assert self.portal is not None
+        return dict(named_children(self.portal.pid))[f"web {index}"]
+
     def last_requests(self) -> dict[str, int]:
         """Numbers of the last requests of orders in the memory that the portal writes, or over TCP
         the venue's acceptor for it, by session; nothing if it has none."""
-        assert self.portal is not None
-        found, writer = {}, self.acceptor() if self.is_far else self.portal.pid
+        found, writer = {}, self.acceptor() if self.is_far else self.web()
         for line in maps_of(writer).splitlines():
             place, *_, path = line.split(maxsplit=5)
             if PORTAL_MEMORY not in path or "-requests" not in path:

@@ -40,18 +40,18 @@ from openoutcry.portal.history.reader import NO_END, History
 from openoutcry.portal.native.history_routes import NativeHistory
 from openoutcry.portal.notices.news import News
 from openoutcry.portal.portfolio.bookkeeper import NOT_READY, Bookkeeper
-from openoutcry.portal.trading import mirror as mirror_module
+from openoutcry.portal.trading import follower as follower_module
 from openoutcry.portal.trading import public
+from openoutcry.portal.trading.follower import DAY_NS, Follower
 from openoutcry.portal.trading.instruments import Markets
-from openoutcry.portal.trading.mirror import DAY_NS, Mirror
+from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import REJECTED
 from openoutcry.portal.trading.public import INTERVALS
 from openoutcry.ring import ProcessIdentity
 from openoutcry.runtime.prefork import Replication
 from openoutcry.venue.days import STATUS_NAME
 from openoutcry.venue.file import read_venue
-from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
-from tests.support.ledger.spot_venue import MARKETS, ByHand, in_market, traded_day
+from tests.support.ledger.spot_venue import MARKETS, ByHand, trade_at_random, traded_day
 from tests.support.pipeline import warm_outcry
 from tests.support.portal import generated
 from tests.support.portal.packed_rows import changes_in, orders_in, transactions_in
@@ -87,40 +87,6 @@ def date_of(day):
 
 class Killed(Exception):
     """Stands for SIGKILL between two steps of the projector."""
-
-
-def trade_at_random(floor, moments, seed):
-    """Orders, replacements and cancellations of four participants, a few at each moment."""
-    rng, number, open_ids, today = np.random.default_rng(seed), 20_000, [], "2024-10-01"
-    for who in range(1, 5):
-        for asset in ("USD", "BTC"):
-            floor.ask("deposit", str(who), "1000000000000", "--asset", asset)
-    for moment in moments:
-        if moment[:10] != today:
-            # A run of a venue ends with its day.
-            floor.at(f"{today}T17:06")
-            floor.stop()
-            today = moment[:10]
-            floor.at(moment)
-            floor.open()
-        floor.at(moment)
-        floor.wait_for_phase("CONTINUOUS")
-        for _ in range(25):
-            number += 1
-            who, side = int(rng.integers(1, 5)), Side(int(rng.integers(1, 3)))
-            price, lots = 5_000_000 + int(rng.integers(-40, 40)) * 100, int(rng.integers(1, 60))
-            row = in_market("BTC-USD", number, side, lots, price, who)
-            if open_ids and rng.random() < 0.3:
-                old, its_side, its_owner = open_ids[int(rng.integers(len(open_ids)))]
-                row = in_market("BTC-USD", old, its_side, lots, price, its_owner)
-                row["kind"] = CommandKind.CANCEL if rng.random() < 0.5 else CommandKind.REPLACE
-            elif rng.random() < 0.15:
-                row["time_in_force"] = TimeInForce.IOC
-            elif rng.random() < 0.15:
-                row["order_type"], row["aux"] = OrderType.STOP_LIMIT, price + 300
-            else:
-                open_ids.append((number, side, who))
-            floor.send(row)
 
 
 @pytest.fixture(scope="module", params=["received", pytest.param("quote", marks=pytest.mark.long)])
@@ -224,20 +190,20 @@ def test_what_a_command_does_to_an_order_is_one_row(written):
 
 
 def test_balances_are_those_of_each_days_end(day, written):
-    """A mirror that is stopped at the last command of a day has the same wallets."""
+    """A core that is stopped at the last command of a day has the same wallets."""
     file = day[0]
-    mirror = Mirror(file, lambda participant: False)
+    follower = Follower(file)
     ends = {}
 
-    def end(ended, moment):
-        rows = mirror.wallets.rows[:, :, :2]
+    def end(ended):
+        rows = follower.wallets.rows[:, :, :2]
         ends[ended] = {
-            (int(who), mirror.wallets.names[place]): tuple(rows[who, place].tolist())
+            (int(who), follower.wallets.names[place]): tuple(rows[who, place].tolist())
             for who, place in np.argwhere(rows.any(axis=2))
         }
 
-    mirror.day_ends.append(end)
-    while mirror.poll():
+    follower.day_ends.append(end)
+    while follower.poll():
         pass
     assert len(ends) == 2
     kept = {}
@@ -258,13 +224,13 @@ def test_what_a_dead_venue_may_not_have_confirmed_waits(day, tmp_path, state, re
     """Other machines may not have the journal's end, and one of them may continue without it."""
     journal = shutil.copytree(day[0].journal, tmp_path / "journal")
     to = Replication("SPOT", "127.0.0.1:1") if replicates else None
-    mirror = Mirror(replace(day[0], journal=journal, replication=to), lambda participant: False)
+    follower = Follower(replace(day[0], journal=journal, replication=to))
     gone = 1 if state == "open" else ProcessIdentity.mine().start_ticks
     status = {"state": state, "pid": os.getpid(), "start_ticks": gone}
     (journal / STATUS_NAME).write_text(json.dumps(status))
-    mirror.look()
-    assert mirror.state == ("dead" if state == "open" else state)
-    assert (mirror.poll() > 0) == takes
+    follower.look()
+    assert follower.state == ("dead" if state == "open" else state)
+    assert (follower.poll() > 0) == takes
 
 
 def test_the_wallets_are_what_movements_and_fills_add_up_to(day, written):
@@ -278,12 +244,12 @@ def test_the_wallets_are_what_movements_and_fills_add_up_to(day, written):
         total[who, asset] += int(units)
     for (_, who, asset), units in by_hand.fees.items():
         total[who, asset] -= units
-    mirror = Mirror(file, lambda participant: False)
-    while mirror.poll():
+    follower = Follower(file)
+    while follower.poll():
         pass
-    held = mirror.wallets.rows[:, :, :2].sum(axis=2)
+    held = follower.wallets.rows[:, :, :2].sum(axis=2)
     wallets = {
-        (int(who), mirror.wallets.names[place]): int(held[who, place])
+        (int(who), follower.wallets.names[place]): int(held[who, place])
         for who, place in np.argwhere(held)
     }
     assert {at: units for at, units in total.items() if units} == wallets
@@ -366,7 +332,7 @@ def require_rows_of_the_mirror(file, url):
             row = market, one.number, one.price, one.lots, one.time_ms
             trades.append((*row, one.buyer_is_maker, one.seq))
 
-    mirror = Mirror(file, lambda participant: True)
+    mirror = Mirror(Follower(file), lambda participant: True)
     mirror.listeners.append(take)
     while mirror.poll():
         pass
@@ -382,7 +348,7 @@ def require_rows_of_the_mirror(file, url):
 @pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 2))])
 def test_a_killed_projector_continues_exactly_there(day, written, url, seed, monkeypatch):
     """It dies before, in the middle of and after transactions, a few commands apart."""
-    monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
+    monkeypatch.setattr(follower_module, "COMMANDS_A_POLL", 1)
     monkeypatch.setattr(projector, "ROWS_A_TRANSACTION", 4)
     rng, deaths = np.random.default_rng(seed), 0
     write = Projector._write
@@ -493,7 +459,7 @@ def test_a_clock_that_is_set_over_midnight_loses_and_doubles_nothing(
 
 def write_with_starts(file, url, monkeypatch):
     """The history, with a start after each block: candles of any time may be there then."""
-    monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
+    monkeypatch.setattr(follower_module, "COMMANDS_A_POLL", 1)
     monkeypatch.setattr(projector, "ROWS_A_TRANSACTION", 1)
     with psycopg.connect(url, autocommit=True) as connection:
         schema.drop(connection, schema.NAME)
@@ -510,7 +476,7 @@ def write_with_starts(file, url, monkeypatch):
 def test_a_projector_that_is_a_day_late_says_so_and_comes_to_the_same(
     day, written, url, memory, monkeypatch
 ):
-    monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
+    monkeypatch.setattr(follower_module, "COMMANDS_A_POLL", 1)
     monkeypatch.setattr(projector, "ROWS_A_TRANSACTION", 4)
     history = NativeHistory(None, SimpleNamespace(mirror=memory), None)
 
@@ -521,9 +487,9 @@ def test_a_projector_that_is_a_day_late_says_so_and_comes_to_the_same(
     with projector.connected(url) as connection:
         one = Projector(day[0], connection)
         one.begin()
-        while one.mirror.time_ns < memory.time_ns - DAY_NS:
+        while one.follower.time_ns < memory.time_ns - DAY_NS:
             one.step()
-            at_ns = one.mirror.time_ns
+            at_ns = one.follower.time_ns
         one.settle()
         one.close()
     late = asked(url, state, Pages)
@@ -589,7 +555,7 @@ def test_a_history_is_read_as_it_was_until_it_is_made_again(day, written, url, m
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("update history.orders set instrument = instrument + 1")
     before, seqs = digest_at(url), []
-    monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
+    monkeypatch.setattr(follower_module, "COMMANDS_A_POLL", 1)
     monkeypatch.setattr(projector, "ROWS_A_TRANSACTION", 4)
     step, finish = Projector.step, schema.finish
 
@@ -681,12 +647,12 @@ def test_it_continues_from_a_checkpoint_with_the_orders_that_were_open(
     after it."""
     file = day[0]
     ledger_state.save(ledger_state.at(file.journal, 150), checkpoint_folder(file))
-    monkeypatch.setattr(mirror_module, "COMMANDS_A_POLL", 1)
+    monkeypatch.setattr(follower_module, "COMMANDS_A_POLL", 1)
     with projector.connected(url) as connection:
         first = Projector(file, connection)
         first.begin()
-        while first.mirror.seq < 170:
-            first.mirror.poll()
+        while first.follower.seq < 170:
+            first.follower.poll()
         first._write()
 
     def no_begin(reader):
@@ -790,7 +756,7 @@ def memory(day):
     """The same days as a mirror has them that forgets nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(public, "CANDLES_KEPT", 10_000)
-        mirror = Mirror(day[0], lambda participant: True)
+        mirror = Mirror(Follower(day[0]), lambda participant: True)
         while mirror.poll():
             pass
     return mirror
@@ -1000,7 +966,7 @@ def test_the_portal_keeps_its_history_running(portal_venue):
         for number in range(3):
             made = client.order("SELL", "0.1", "51000", newClientOrderId=f"rest-{number}")
             assert made.json()["status"] == "NEW"
-            for process in started_by(portal_venue.portal.pid, "portal history"):
+            for process in started_by(portal_venue.web(), "portal history"):
                 process.kill()
                 kills += 1
             taken = client.order(

@@ -182,7 +182,7 @@ def test_a_connection_with_more_than_five_messages_a_second_is_cut(portal_venue,
     url = portal_venue.url.replace("http", "ws")
     with connect(f"{url}/ws/btcusd@trade") as socket:
         # All are there at once, also on a busy machine.
-        with stopped(portal_venue.portal.pid):
+        with stopped(portal_venue.web()):
             for number in range(13):
                 if kind == "message":
                     text = {"id": number, "method": "LIST_SUBSCRIPTIONS"}

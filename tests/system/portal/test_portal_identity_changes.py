@@ -43,7 +43,7 @@ class Owner:
         self.totp, self.count, self.entered, self.user = None, 0, [], 0
         markets = SimpleNamespace(assets={"USD": 2, "LTC": 8})
         self.mirror = SimpleNamespace(
-            wallets=None,
+            movement=lambda reference: None,
             is_open=True,
             markets=markets,
             balances=lambda participant: dict.fromkeys(markets.assets, (10**9, 0)),

@@ -134,7 +134,7 @@ def test_an_answer_follows_the_history(tmp_path, postgresql):
         writer.begin()
         keeper, parts = Bookkeeper(made.file, reading), 0
         question = {"ask": "portfolio", "participant": who, "currency": "USD", "method": "average"}
-        while writer.mirror.poll(writer.mirror.seq + 700):
+        while writer.follower.poll(writer.follower.seq + 700):
             writer._write()
             answer = asked(keeper, **question)
             assert answer == asked(Bookkeeper(made.file, reading), **question)

@@ -1,5 +1,6 @@
 """A portal's margin: the numbers of the core's view as decimal text, and refusals by name."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -28,13 +29,14 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
 
 
 def native_of(floor: InlineFloor) -> NativeMargin:
-    mirror = SimpleNamespace(file=read_venue(floor.file), view=floor.view)
+    state = SimpleNamespace(view=floor.view)
+    mirror = SimpleNamespace(file=read_venue(floor.file), held=lambda: nullcontext(state))
     return NativeMargin(None, mirror, None)
 
 
 def test_amounts_are_those_of_the_core_as_decimal_text(floor: InlineFloor) -> None:
     native, file = native_of(floor), read_venue(floor.file)
-    view = MarginView(file.risk, list(file.symbols), native.mirror.view)
+    view = MarginView(file.risk, list(file.symbols), floor.view)
     for who in (1, 2):
         plain = view.document(who, ("GOLD", 1), 5_010)
         shown = native.margin(who, "GOLD", 1, "50.10")
@@ -54,9 +56,10 @@ def test_amounts_are_those_of_the_core_as_decimal_text(floor: InlineFloor) -> No
 
 def test_the_portals_fix_port_says_after_which_command_it_was_so(floor: InlineFloor) -> None:
     portal, file = SimpleNamespace(mirror=native_of(floor).mirror), read_venue(floor.file)
-    portal.mirror.seq = 77
+    portal.source = SimpleNamespace(is_restarting=False)
+    portal.mirror.seq, portal.mirror.as_of_seq = 77, nullcontext
     request = {710: "all", 1: "1", 724: "0", 581: "1", 715: "20261123", 5500: "Y"}
-    ack, _ = Positions(file, lambda who: Portal._moment(portal, who)).answers(request, (1,))
+    ack, _ = Positions(file, lambda who: Portal._held(portal, who)).answers(request, (1,))
     assert b"\x015501=77\x01" in ack
 
 

@@ -116,6 +116,7 @@ class Portal:
             markets=markets,
             orders=orders,
             listeners=[],
+            require_ready=int,
             spendable=lambda participant, asset: 10**30,
             best=lambda code: (None, 0, None, 0),
             is_trading=lambda index: False,

@@ -337,7 +337,7 @@ class OneVenue:
     """A broker whose session takes each name once, and a mirror that shows it later."""
 
     def __init__(self):
-        self.sent, self.listeners = [], []
+        self.sent, self.listeners, self.require_ready = [], [], int
         own = SimpleNamespace(by_client_id={})
         self.own, self.orders = own, SimpleNamespace(participant=lambda number: own)
         self.markets = SimpleNamespace(by_index={0: SimpleNamespace(symbol="BTC-USD", index=0)})

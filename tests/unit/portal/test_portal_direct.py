@@ -24,9 +24,9 @@ from openoutcry.portal.server import Portal, frame_of, text_pings, with_sockets
 from openoutcry.portal.spot import sockets
 from openoutcry.portal.spot.feeds import Queue, Subscriber
 from openoutcry.portal.spot.sockets import Connections, sockets_of
-from openoutcry.portal.trading import peer_broker
+from openoutcry.portal.trading import follower, peer_broker
 from openoutcry.portal.trading.broker import NewOrder, Refusal
-from openoutcry.portal.trading.mirror import Mirror, names_of, names_of_few
+from openoutcry.portal.trading.follower import NO_NAMES, days_of, name_at, names_of
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
@@ -449,11 +449,11 @@ def test_the_portal_looks_at_intervals_only_if_no_session_has_made_it_look():
 def test_a_step_ends_where_a_day_does(hours, skip, days, cuts):
     commands = np.zeros(len(hours), ORDER_DTYPE)
     commands["rx_ts_ns"] = np.array(hours) * 3_600 * 10**9
-    found, places = Mirror._days(commands, skip)
+    found, places = days_of(commands, skip)
     assert (list(found), places) == (days, cuts)
 
 
-def test_the_names_of_a_few_commands_are_found_as_those_of_many():
+def test_the_names_of_a_few_commands_are_found_as_those_of_many(monkeypatch):
     """Commands without a name, and what the session layer made itself, have none."""
     metadata = np.zeros(8, METADATA_DTYPE)
     tokens = [b"a-1", b"", b"a-2", b"", b"x"]
@@ -463,10 +463,9 @@ def test_the_names_of_a_few_commands_are_found_as_those_of_many():
     metadata[5]["flags"] = FLAG_INTERNAL
     packer = MetadataPacker(metadata.ctypes.data, 7, 1, 8)
     block = SimpleNamespace(note={BLOCK_KEY: packer.pack(np.array([1, 0, 2, 3, 4, 5]))})
-    places, sizes, names = names_of(block, 6, 1)
-    many = {
-        place: bytes(name[:size]).decode()
-        for place, size, name in zip(places.tolist(), sizes.tolist(), names, strict=True)
-    }
-    assert names_of_few(block, 6, 1) == many == {0: "a-1", 3: "a-2"}
-    assert names_of_few(SimpleNamespace(note={}), 1, 1) == {}
+    few = names_of(block, 6, 1).tobytes()
+    monkeypatch.setattr(follower, "FEW", 0)
+    assert names_of(block, 6, 1).tobytes() == few
+    assert [name_at(few, place) for place in range(6)] == ["a-1", "", "", "a-2", "", ""]
+    assert names_of(SimpleNamespace(note={}), 1, 1) is NO_NAMES
+    assert name_at(NO_NAMES.tobytes(), 0) == ""

@@ -38,12 +38,12 @@ from openoutcry.portal.spot.user_data import LASTS_S, ListenKeys
 from openoutcry.portal.trading import service
 from openoutcry.portal.trading.broker import NewOrder, Refusal
 from openoutcry.portal.trading.instruments import Market, text_of
-from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import REJECTED, Order, ParticipantOrders
 from openoutcry.portal.trading.public import INTERVALS, Candle, Tape, Trade, bounds, with_gaps
 from openoutcry.portal.trading.reject import Code, Reject
 from openoutcry.portal.trading.service import OrderService
 from openoutcry.portal.trading.terms import price_of
+from openoutcry.portal.trading.venue_watch import VenueWatch
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.runtime import control, loop
 from openoutcry.wire.decimals import AmountError, units_of
@@ -374,7 +374,9 @@ class RefusingBroker:
 )
 def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(refusal, state, code):
     own = ParticipantOrders()
-    mirror = SimpleNamespace(listeners=[], orders=SimpleNamespace(participant=lambda number: own))
+    mirror = SimpleNamespace(
+        listeners=[], require_ready=int, orders=SimpleNamespace(participant=lambda number: own)
+    )
     mirror.markets = SimpleNamespace(by_index={0: SimpleNamespace(symbol="BTC-USD", index=0)})
 
     def shown(participant, name):
@@ -403,7 +405,9 @@ SOON_S = 0.01
 def test_each_order_without_an_answer_is_given_up_in_its_own_time(monkeypatch):
     """Also after others that were answered, and while later ones still wait."""
     own = ParticipantOrders()
-    mirror = SimpleNamespace(listeners=[], orders=SimpleNamespace(participant=lambda number: own))
+    mirror = SimpleNamespace(
+        listeners=[], require_ready=int, orders=SimpleNamespace(participant=lambda number: own)
+    )
     sent = []
 
     async def enter(participant, order):
@@ -438,7 +442,7 @@ def test_each_order_without_an_answer_is_given_up_in_its_own_time(monkeypatch):
 
 
 def test_a_cancel_that_the_venue_refuses_is_not_an_unknown_order():
-    mirror = SimpleNamespace(listeners=[])
+    mirror = SimpleNamespace(listeners=[], require_ready=int)
     order = Order(1, 1000, 0, 1, "one", 1, 1, 4, 100, 1, 0, 0, 0, state="NEW")
 
     async def run():
@@ -458,7 +462,7 @@ def test_a_cancel_that_the_venue_refuses_is_not_an_unknown_order():
 def test_a_cancel_with_the_name_of_its_order_is_not_refused_while_the_order_trades(monkeypatch):
     """What the order does in between ends the wait by that name, and refuses nothing."""
     monkeypatch.setattr(service, "ANSWER_S", 0.01)
-    mirror = SimpleNamespace(listeners=[])
+    mirror = SimpleNamespace(listeners=[], require_ready=int)
     order = Order(1, 1000, 0, 1, "one", 1, 1, 4, 100, 1, 0, 0, 0, state="PARTIALLY_FILLED")
 
     async def run():
@@ -473,7 +477,7 @@ def test_a_cancel_with_the_name_of_its_order_is_not_refused_while_the_order_trad
 
 def test_a_mirror_knows_at_once_that_the_venue_s_process_is_gone(monkeypatch):
     mirror = SimpleNamespace(_pipeline=None)
-    lost = Mirror.has_lost_venue.fget
+    lost = VenueWatch.has_lost_venue.fget
     assert lost(mirror)
     for pid, is_lost in ((os.getpid(), False), (1 << 22, True)):
         mirror._pipeline = SimpleNamespace(owner=SimpleNamespace(pid=pid), is_ending=False)
@@ -530,7 +534,7 @@ def test_a_portal_sleeps_until_the_stages_have_work():
     words = np.zeros(control.CONTROL_BYTES // 8, np.int64)
     block = control.ControlSegment(words.ctypes.data)
     venue = SimpleNamespace(control=SimpleNamespace(block=block))
-    mirror = object.__new__(Mirror)
+    mirror = object.__new__(VenueWatch)
     mirror._pipeline, mirror._woken = venue, (None, 0)
     assert mirror.wait_for_work(0.001), "of a venue that it has just found it knows nothing"
     assert not mirror.wait_for_work(0.001)

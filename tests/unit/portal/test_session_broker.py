@@ -366,9 +366,8 @@ class Sender:
 
 def test_a_request_that_was_lost_is_answered_that_nothing_was_sent():
     async def main():
-        mirror = SimpleNamespace(
-            listeners=[], orders=SimpleNamespace(participant=lambda number: ParticipantOrders())
-        )
+        orders = SimpleNamespace(participant=lambda number: ParticipantOrders())
+        mirror = SimpleNamespace(listeners=[], orders=orders, require_ready=int)
         broker = Sender(Refusal("the venue did not take the request", is_unsent=True))
         service = OrderService(mirror, broker, lambda: None)
         market = SimpleNamespace(symbol="ACME")

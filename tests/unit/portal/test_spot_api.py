@@ -72,6 +72,7 @@ class Market2:
         self.own = ParticipantOrders()
         self.orders = SimpleNamespace(participant=lambda number: self.own)
         self.bid, self.states = 100, {}
+        self.require_ready = int
 
     def is_trading(self, index):
         return index == 0

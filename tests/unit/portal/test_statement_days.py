@@ -6,7 +6,7 @@ from openoutcry.ledger import ledger_state, reports
 from openoutcry.ledger.statement import Statement
 from openoutcry.portal.portfolio import bookkeeper
 from openoutcry.portal.portfolio.bookkeeper import Bookkeeper
-from openoutcry.portal.trading.mirror import DAY_NS
+from openoutcry.portal.trading.follower import DAY_NS
 
 TODAY = 20_000
 

@@ -1,6 +1,8 @@
 """Positions over FIX: a client's own, each a message of the standard's; all else is refused by
 name."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from openoutcry.client.fix import FixMessage, read_message, write_message
@@ -34,7 +36,7 @@ def floor(tmp_path_factory: pytest.TempPathFactory):
 def asked(floor: InlineFloor, who: int, account: str = "", **more: str):
     """The answers to a request, each checked against the standard's dictionary."""
     terms = {**TERMS, 1: account or str(who)} | {int(tag[1:]): text for tag, text in more.items()}
-    held = Positions(read_venue(floor.file), lambda who: (floor.view, 1))
+    held = Positions(read_venue(floor.file), lambda who: nullcontext((floor.view, 1)))
     answers = []
     for made in held.answers({tag: text for tag, text in terms.items() if text}, (who,)):
         parts = [part.split("=", 1) for part in made.decode().split("\x01")[:-1]]
