@@ -494,34 +494,36 @@ def sign_cold(
     """Offline: sign with the secret of two shares."""
     from openoutcry.custody.ceremony import recovered, write_private
     from openoutcry.custody.cold import read_document
+    from openoutcry.custody.errors import readable
     from openoutcry.host.processes import hide_memory
 
     hide_memory()
     document = read_document(unsigned)
     texts = [path.read_text(encoding="utf-8") for path in shares]
-    keys = recovered(texts, document["network"], document["fingerprint"], passphrase)
-    if "challenge" in document:
-        from openoutcry.custody import reserves as proofs
+    with readable(str(unsigned), "the document"):
+        keys = recovered(texts, document["network"], document["fingerprint"], passphrase)
+        if "challenge" in document:
+            from openoutcry.custody import reserves as proofs
 
-        click.echo(f"signs that it holds {_held(document)}; nothing is paid")
-        if "vault" in document:
-            from openoutcry.custody.evm import reserves as evm_proofs
+            click.echo(f"signs that it holds {_held(document)}; nothing is paid")
+            if "vault" in document:
+                from openoutcry.custody.evm import reserves as evm_proofs
 
-            made = evm_proofs.sign_cold(document, keys)
+                made = evm_proofs.sign_cold(document, keys)
+            else:
+                made = proofs.sign_cold(document, keys)
+        elif document.get("kind") == "evm":
+            from openoutcry.custody.evm import cold as evm
+
+            said = [] if recovery else evm.check_refill(document)
+            click.echo("\n".join(said + evm.shown(document)))
+            made = evm.sign(document, keys)
         else:
-            made = proofs.sign_cold(document, keys)
-    elif document.get("kind") == "evm":
-        from openoutcry.custody.evm import cold as evm
+            from openoutcry.custody import cold as utxo
 
-        said = [] if recovery else evm.check_refill(document)
-        click.echo("\n".join(said + evm.shown(document)))
-        made = evm.sign(document, keys)
-    else:
-        from openoutcry.custody import cold as utxo
-
-        said = [] if recovery else utxo.check_refill(document, keys)
-        click.echo("\n".join(said + utxo.shown(document)))
-        made = utxo.sign(document, keys)
+            said = [] if recovery else utxo.check_refill(document, keys)
+            click.echo("\n".join(said + utxo.shown(document)))
+            made = utxo.sign(document, keys)
     write_private(out, json.dumps(made))
 
 

@@ -27,11 +27,11 @@ class NodeError(CustodyError):
 
 
 @contextmanager
-def readable(where: str) -> Iterator[None]:
+def readable(where: str, what: str = "an answer of its node") -> Iterator[None]:
     """Raise :class:`NodeError` for whatever an answer that is none makes of the code that reads it:
     one chain's node ends no work for another."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        text = f"{where}: an answer of its node cannot be read: {type(error).__name__} {error}"
+        text = f"{where}: {what} cannot be read: {type(error).__name__} {error}"
         raise NodeError(text[:500]) from error

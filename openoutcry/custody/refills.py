@@ -22,6 +22,7 @@ from openoutcry.custody.settings import AssetSpec, CustodyFile
 from openoutcry.custody.store import Store, now_ns
 from openoutcry.venue.calendar import utc_text
 
+MOST_NAME = 40
 DAY_NS, SECOND_NS = 86_400 * 10**9, 10**9
 
 
@@ -155,9 +156,11 @@ def approval_of(document: dict[str, Any]) -> Approval | None:
     try:
         row = document["refill"]
         people = tuple(str(one) for one in row["people"])
+        if any(len(one) > MOST_NAME for one in people):
+            raise ValueError("a name is no text for the screen of the offline machine")
         amounts = int(row["amount"]), people, int(row["usable_ns"]), int(row["place"])
         return Approval(int(row["number"]), str(row["address"]), *amounts)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise Refused("bad_request", "what the document says of a refill is not whole") from None
 
 

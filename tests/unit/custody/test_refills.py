@@ -8,8 +8,9 @@ from click.testing import CliRunner
 
 from openoutcry.cli.custody import custody
 from openoutcry.custody.breaker import Breaker
+from openoutcry.custody.ceremony import hold
 from openoutcry.custody.cold import Found, build, check_refill, shown, sign
-from openoutcry.custody.errors import Refused
+from openoutcry.custody.errors import CustodyError, Refused
 from openoutcry.custody.persons import Persons
 from openoutcry.custody.refills import Refills, with_approval
 from openoutcry.custody.settings import read_custody_file
@@ -150,6 +151,7 @@ def test_the_offline_machine_signs_a_refill_to_the_hot_wallet_and_nothing_else(
         (bare, "not_approved"),
         (made | {"refill": 5}, "bad_request"),
         (made | {"refill": made["refill"] | {"people": ["anna", "anna"]}}, "not_approved"),
+        (made | {"refill": made["refill"] | {"people": ["anna", "b" + " " * 99]}}, "bad_request"),
         (made | {"refill": made["refill"] | {"usable_ns": clock[0] + 1}}, "refill_locked"),
         (made | {"outputs": elsewhere["outputs"]}, "other_refill"),
         (made | {"outputs": [*made["outputs"], [thief, 1]]}, "other_refill"),
@@ -175,6 +177,23 @@ def test_the_offline_machine_shows_and_bounds_the_fee_that_miners_get(refills, k
     dear = made | {"outputs": [made["outputs"][0], [address, change - 47 * COIN]], "fee": 1_650}
     assert shown(dear)[-1] == "fee 47.00001650 LTC, 1 inputs"
     assert refusal(sign, dear, keys) == "fee_too_high"
+
+
+@pytest.mark.parametrize("wrong", [{}, {"outputs": [5]}, {"inputs": [[]]}, {"kind": "evm"}])
+def test_a_document_that_is_not_whole_is_refused_by_its_name(wrong, keys, tmp_path):
+    """Someone has carried another file to the offline machine."""
+    shares = [tmp_path / f"share{number}.txt" for number in (1, 2)]
+    made, texts = hold(NETWORK)
+    for path, text in zip(shares, texts, strict=False):
+        path.write_text(text)
+    given = {"network": NETWORK, "fingerprint": made.fingerprint} | wrong
+    (tmp_path / "unsigned.json").write_text(json.dumps(given if wrong else {}))
+    words = [word for path in shares for word in ("--share", str(path))]
+    terms = str(tmp_path / "unsigned.json"), *words, "--out", str(tmp_path / "signed.json")
+    done = CliRunner().invoke(custody, ["cold", "sign", "--recovery", *terms])
+    assert isinstance(done.exception, CustodyError)
+    assert "unsigned.json: the document cannot be read: " in str(done.exception)
+    assert not (tmp_path / "signed.json").exists()
 
 
 def test_the_documented_commands_ask_and_approve(file, keys):
