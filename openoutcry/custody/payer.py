@@ -34,8 +34,8 @@ REPLACED, CONFIRMED, DONE, DROPPED = "replaced", "confirmed", "done", "dropped"
 FAILED = "failed"
 """State of a withdrawal that its receiver refused; the amount is its owner's again."""
 WITHDRAWALS, TO_COLD, CHILD, CONSOLIDATION = "withdrawals", "cold", "child", "consolidation"
-NEW_DESTINATION = "new_destination"
-"""A signer has not heard of the address, or too late."""
+NEW_DESTINATION, NOT_SENT = "new_destination", "not_sent"
+"""A signer has not heard of the address, or too late; the venue states that a payment has ended."""
 MAX_TRIES = 20
 """Drafts that are tried in one turn, until one can be paid."""
 NOT_SIGNED = "not_signed"
@@ -359,7 +359,7 @@ class Payer:
             answers = self.signers.sign(number, self.chain, claims, draft.body)
             signed = self.rail.combine(draft, answers)
         except Refused as error:
-            if self._leave_out(row, draft):
+            if error.code == NOT_SENT and self._leave_out(row, draft):
                 return 1
             self._not_signed(row, draft, error)
             return 0
