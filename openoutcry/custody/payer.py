@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.errors import CustodyError, NodeError, Refused, readable
-from openoutcry.custody.rail import UNDER_WAY, Draft, Payment, Rail, Signed
+from openoutcry.custody.rail import NEVER, UNDER_WAY, Draft, Payment, Rail, Signed
 from openoutcry.custody.reconcile import owed_units
 from openoutcry.custody.settings import CustodyFile
 from openoutcry.custody.signing import WHOLE
@@ -475,11 +475,30 @@ class Payer:
         known = self.store.row(query, row["id"])
         if known is not None:
             return self._child(row, known)
-        draft = self.rail.bump(draft_of(row))
+        try:
+            draft = self.rail.bump(draft_of(row))
+        except Refused as error:
+            if error.code != NEVER:
+                raise
+            return self._give_up(row, draft_of(row), str(error))
         with self.store.change():
             self.keep(replace(draft, replaces=row["identity"]), row["purpose"], row["id"])
         text = f"waited {waited // 10**9} s: replaced for a fee of {draft.fee}"
         self.store.note("bump", f"draft {row['id']}", text)
+        return 1
+
+    def _give_up(self, row: Any, draft: Draft, why: str) -> int:
+        """No one can pay it any more, nor does a signer sign its payments in another one: people
+        fail them at the venue."""
+        ended = {one.reference: self._ended(one.reference) for one in draft.payments}
+        if not all(ended.values()):
+            text = f"{why}: its payments can never be made; fail them at the venue"
+            self.store.note("alarm", f"draft {row['id']}", text)
+            return 0
+        with self.store.change():
+            self.store.run("update drafts set state = ? where id = ?", DROPPED, row["id"])
+            for reference, state in ended.items():
+                self._end(reference, state)
         return 1
 
     def _child(self, row: Any, replacement: Any) -> int:

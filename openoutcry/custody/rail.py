@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 UNDER_WAY = ("drafted", "signed", "broadcast", "replaced", "confirmed")
 """States of a draft that may still be confirmed, or is and is not final."""
+NEVER = "never"
+"""Code of a refusal to bump: what excludes it is final."""
 Top = tuple[int, str]
 """Height and hash of a block."""
 
@@ -82,7 +84,7 @@ class Rail(Protocol):
         Raises ``Refused``: insufficient_hot, fee_too_high."""
 
     def bump(self, draft: Draft) -> Draft:
-        """The same payments for a higher fee, in conflict with ``draft``."""
+        """The same payments for a higher fee, in conflict with ``draft``.  Raises ``Refused``."""
 
     def again(self, draft: Draft, earlier: Sequence[Sequence[str]]) -> Draft:
         """The same payments by what can be spent now, in conflict with a draft that the node

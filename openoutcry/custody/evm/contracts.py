@@ -57,6 +57,7 @@ PAID = topic("Paid(uint256,address,address,uint256,uint256)")
 FAILED = topic("Failed(uint256,address,address,uint256,uint256)")
 EXECUTED = topic("Executed(uint256,bytes32,uint256)")
 RECEIVED = topic("Received(address,uint256)")
+OWNER_REPLACED = topic("OwnerReplaced(uint256,address,address)")
 
 
 @cache

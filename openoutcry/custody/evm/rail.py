@@ -17,6 +17,7 @@ from openoutcry.custody.evm.contracts import (
     MAX_PAYMENTS,
     NEEDED,
     NUMBER,
+    OWNER_REPLACED,
     Batch,
     Domain,
     Payment,
@@ -38,7 +39,7 @@ from openoutcry.custody.evm.own import OwnAddresses
 from openoutcry.custody.evm.reader import batch_body, batch_of, conflict
 from openoutcry.custody.evm.sweep import Sweeper, total
 from openoutcry.custody.evm.transactions import Signature, SignatureError
-from openoutcry.custody.rail import Draft, Found, Signed, Top
+from openoutcry.custody.rail import NEVER, Draft, Found, Signed, Top
 from openoutcry.custody.rail import Payment as Wanted
 
 GAS_A_BATCH, GAS_A_PAYMENT = 80_000, 42_000
@@ -186,6 +187,8 @@ class EvmRail:
         final = self.node.call(
             "eth_getBlockByNumber", hex(max(0, head - self.settings.final)), False
         )
+        if self._is_used_up(batch.number, final["number"]):
+            raise Refused(NEVER, f"its number {batch.number} was used to replace an owner")
         if quantity(final["timestamp"]) <= batch.deadline or self._next_number() > batch.number:
             raise Refused("not_needed", "the batch may still be made; its fee is raised by itself")
         again = Batch(batch.number, self.now() + self.settings.valid_s, batch.payments)
@@ -307,6 +310,12 @@ class EvmRail:
         call = {"to": to_hex(self.made.wallet), "data": to_hex(NUMBER)}
         return quantity(self.node.call("eth_call", call, "latest"))
 
+    def _is_used_up(self, number: int, block: str) -> bool:
+        """Return whether an owner was replaced by this number up to a block, as each node says: one
+        that finds nothing proves nothing."""
+        nodes = [self.node] if self.referee is None else [self.node, self.referee]
+        return all(self._logs(one, OWNER_REPLACED, number, block) for one in nodes)
+
     def _require_funds(self, paid: Sequence[Payment]) -> None:
         """Without them the vault would record its payments as failed, as if receivers had refused
         them."""
@@ -325,19 +334,25 @@ class EvmRail:
         """The wallet's log of the batch."""
         raw = from_hex(signed.raw)
         assert raw[:4] == EXECUTE
+        for log in self._logs(node, EXECUTED, number_at(raw[4:], 0)):
+            if from_hex(log["data"])[:32] == from_hex(signed.txid):
+                return log
+        return None
+
+    def _logs(
+        self, node: Node, what: bytes, number: int, last: str = "latest"
+    ) -> list[dict[str, Any]]:
+        """The wallet's logs of one kind about a number."""
         found = node.call(
             "eth_getLogs",
             {
                 "address": to_hex(self.made.wallet),
-                "topics": [to_hex(EXECUTED), to_hex(word(number_at(raw[4:], 0)))],
+                "topics": [to_hex(what), to_hex(word(number))],
                 "fromBlock": hex(self.settings.first_block),
-                "toBlock": "latest",
+                "toBlock": last,
             },
         )
-        for log in found:
-            if from_hex(log["data"])[:32] == from_hex(signed.txid):
-                return dict(log)
-        return None
+        return [dict(log) for log in found]
 
 
 def paid_of(payments: Sequence[Wanted]) -> Leaves:

@@ -17,6 +17,7 @@ from openoutcry.custody.evm.contracts import (
     MAX_PAYMENTS,
     PAID,
     Batch,
+    OwnerReplacement,
     Payment,
     creation_code,
     receivers_gas,
@@ -434,6 +435,30 @@ def test_a_batch_that_expired_is_signed_again_with_the_same_number(floor: EvmFlo
     assert len({row["conflicts"] for row in rows}) == 1
     assert [row["state"] for row in rows][-1] == "done"
     assert len(rows) == 2
+
+
+def test_a_batch_whose_number_replaced_an_owner_ends_when_people_fail_it(floor: EvmFloor) -> None:
+    """A stolen owner's place is given to another key while a batch waits: no signer signs its
+    payment in another batch, so people are told, and afterwards nothing is left of it."""
+    floor.fill()
+    chain, store = floor.chain, floor.store
+    assert store is not None
+    one = floor.withdraw("w1", "ETH", 100, place("customer"))
+    assert floor.payer._draft() == floor.payer._sign() == 1
+    stolen, *others = floor.owners
+    change = OwnerReplacement(0, 2**63, stolen.address, place("another owner"))
+    digest = change.digest(floor.made.domain)
+    call = change.call([other.sign(digest) for other in others], digest)
+    assert int(chain.transact(floor.made.wallet, call)["status"], 16) == 1
+    floor.settle(2)
+    chain.node.call("evm_increaseTime", 4_000)
+    floor.settle(2)
+    assert "its payments can never be made; fail them at the venue" in floor.notes()
+    floor.venue.step("withdrawal-fail", one)
+    floor.settle(1)
+    query = "select w.state, d.state from withdrawals w join drafts d on d.id = w.draft"
+    assert [tuple(row) for row in store.rows(query)] == [("failed", "dropped")]
+    assert chain.balance(place("customer")) == 0
 
 
 def test_a_wallet_that_has_too_little_says_so(floor: EvmFloor) -> None:
