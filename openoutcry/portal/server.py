@@ -536,8 +536,8 @@ class Portal:
             mirror.orders.restore(order)
 
     def _catch_up(self, until_seq: int = NO_LIMIT) -> None:
-        while self.mirror.poll(until_seq):
-            pass
+        while self.mirror.poll(until_seq) or self.source.is_restarting:
+            time.sleep(IDLE_S if self.source.is_restarting else 0)
 
 
 def _notifier_options(settings: Settings) -> list[str]:

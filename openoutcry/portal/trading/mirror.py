@@ -6,11 +6,11 @@ Orders, trades and candles are made here, of the steps of a source; books and wa
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from openoutcry.portal.trading.follower import Began, State, Step, name_at
+from openoutcry.portal.trading.follower import Follower, State, Step, name_at
 from openoutcry.portal.trading.instruments import Market, Markets
 from openoutcry.portal.trading.order_events import FILLED_KIND, KINDS
 from openoutcry.portal.trading.orders import (
@@ -22,6 +22,7 @@ from openoutcry.portal.trading.orders import (
 )
 from openoutcry.portal.trading.public import Candle, Tape, Trade
 from openoutcry.portal.trading.reject import NotReady
+from openoutcry.portal.trading.released import Released
 from openoutcry.portal.trading.venue_watch import NO_LIMIT
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_KIND, MovementState
@@ -30,7 +31,6 @@ from openoutcry.risk.layout import RiskCell
 from openoutcry.risk.movements import OneMovement
 from openoutcry.risk.region import Wallets
 from openoutcry.risk.spot_layout import QUOTE_FEE_AT, RATE_BITS, TAKER_AT
-from openoutcry.venue.file import VenueFile
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enum_numbers import EVENT_FLAG_AUCTION as AUCTION
 from openoutcry.wire.enum_numbers import EVENT_KIND_PHASE_CHANGED as PHASE_CHANGED
@@ -47,43 +47,8 @@ EventRow = _made("EventRow", EVENT_DTYPE.names)
 CommandRow = _made("CommandRow", ORDER_DTYPE.names)
 SEQ, KIND, QTY = (CommandRow._fields.index(name) for name in ("seq", "kind", "qty_lots"))
 Levels = list[tuple[int, int, int]]
-
-
-class Source(Protocol):
-    """Where released commands come from: a core of this process (:class:`Follower`), or that of
-    the portal's reader (:class:`Released`)."""
-
-    file: VenueFile
-    state: str
-    began: Began | None
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether its state is shown."""
-
-    @property
-    def is_restarting(self) -> bool:
-        """Whether it was shown, and will be again."""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the venue takes orders."""
-
-    def begin(self) -> bool:
-        """Open it; False: there is no journal yet."""
-
-    def wait_until_begun(self) -> bool:
-        """As :meth:`begin`, of a source that may take a while."""
-
-    def steps(self, until_seq: int) -> Iterator[Step]:
-        """Take what was released since."""
-
-    def rest(self) -> Iterator[Step]:
-        """Take the steps up to the state that is held."""
-
-    def held(self) -> AbstractContextManager[State | None]:
-        """Return the core's state, which does not change meanwhile; None before the start.  Raises
-        :class:`NotReady`."""
+Source = Follower | Released
+"""Where released commands come from: a core of this process, or that of the portal's reader."""
 
 
 @dataclass
@@ -110,11 +75,8 @@ class Moment:
 class Mirror:
     """Follows one venue.  :meth:`poll` brings it to what is released; one thread."""
 
-    def __init__(
-        self, source: Source, is_served: Callable[[int], bool], keeps_tapes: bool = True
-    ) -> None:
-        """``is_served``: whether a participant's orders are kept; ``keeps_tapes``: whether the
-        trades and candles of the markets are."""
+    def __init__(self, source: Source, is_served: Callable[[int], bool]) -> None:
+        """``is_served``: whether a participant's orders are kept."""
         self.source, self.file = source, source.file
         self.held = source.held
         """What is released.  As of ``seq`` in a listener and in :meth:`as_of_seq`; else of that
@@ -123,7 +85,7 @@ class Mirror:
         units = {contract.index: contract.inverse_units for contract in self.markets.contracts}
         self.orders = Orders(is_served, units)
         self.is_served = is_served
-        self.tapes = {market.index: Tape() for market in self.markets.every if keeps_tapes}
+        self.tapes = {market.index: Tape() for market in self.markets.every}
         self.phases: dict[int, int] = {}
         self.listeners: list[Callable[[Moment], None]] = []
         self.seq = self.began_seq = 0
@@ -255,13 +217,11 @@ class Mirror:
         )
         if trade.is_off_book:
             moment.off_book.append((instrument, trade))
-            if instrument in self.tapes:
-                self.tapes[instrument].off_book.append(trade)
+            self.tapes[instrument].off_book.append(trade)
             return
         moment.trades.append((instrument, trade))
-        if instrument in self.tapes:
-            for interval, candle in self.tapes[instrument].add(trade):
-                moment.candles[instrument, interval] = candle
+        for interval, candle in self.tapes[instrument].add(trade):
+            moment.candles[instrument, interval] = candle
 
     def _of_order(
         self,
