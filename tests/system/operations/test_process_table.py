@@ -1,5 +1,5 @@
 """Every process that docs/operations.md lists as restarted is killed in a venue; of the portal's,
-tests/system/portal/test_portal_processes.py kills the web processes."""
+tests/system/portal/test_portal_processes.py kills the web processes and the reader."""
 
 import os
 import signal
