@@ -70,7 +70,6 @@ log = logging.getLogger("outcry.portal")
 class ReleasedWords(Layout):
     """The first page of the memory."""
 
-    is_begun: int = i64("1: the file has its begin")
     is_ready: int = i64("1: the reader has come to what is released")
     is_changing: int = i64("1: the state is of no moment")
     changes: int = i64("how often it has changed")
@@ -78,7 +77,8 @@ class ReleasedWords(Layout):
     region_bytes: int = i64("length of the risk state, which is first")
     arena_at: int = i64("where the books are")
     arena_bytes: int = i64("their length")
-    log_bytes: int = i64("length of the file")
+    log_bytes: int = i64("length of the file, 0: it has no begin")
+    last_at: int = i64("where its last step begins, or the next one will")
     log_seq: int = i64("the last command in it")
     wanted: int = i64("counts up when a web process wants the reader to look", atomic=True)
     answered: int = i64("``wanted`` before the reader's last look")
@@ -172,11 +172,17 @@ class ReleasedMemory:
     # The reader's side
 
     def clear(self) -> None:
-        """Begin the state again."""
+        """Begin the state again, after a reader that was killed.  That may have been after it had
+        lengthened the file, and before it said by which command."""
+        words = self.words
         with self.changing():
-            self.words.is_ready = 0
+            words.is_ready = 0
             os.ftruncate(self.file, PAGE_BYTES)
             self._maps = []
+        if 0 < words.last_at < words.log_bytes:
+            size = words.log_bytes - words.last_at
+            step = _step_in(os.pread(self.log.fileno(), size, words.last_at), 0)
+            words.log_seq = int(step.commands["seq"][-1])
 
     def zeros(self, size: int) -> npt.NDArray[np.uint8]:
         """Give the core so much memory: for the risk state first, then for the books."""
@@ -195,16 +201,15 @@ class ReleasedMemory:
         """Begin the file."""
         told = began._asdict() | {"phases": list(began.phases.values())}
         text, table = json.dumps(told).encode(), instruments.tobytes()
-        self._put([HEAD.pack(len(text), len(table), 0, 0), text, table])
         self.words.log_seq = began.seq
-        self.words.is_begun = 1
+        self._put([HEAD.pack(len(text), len(table), 0, 0), text, table])
 
     def put(self, step: Step) -> None:
         """Append a step, unless the file has it."""
         seq = int(step.commands["seq"][-1])
         if seq <= self.words.log_seq:
             return
-        head = HEAD.pack(*map(len, step))
+        head, self.words.last_at = HEAD.pack(*map(len, step)), self.words.log_bytes
         self._put([head, *(np.ascontiguousarray(part).tobytes() for part in step)])
         self.words.log_seq = seq
 
@@ -233,7 +238,7 @@ class Reader(Follower):
             return False
         words, began = self.memory.words, self.began
         assert began is not None
-        if not words.is_begun:
+        if not words.log_bytes:
             self.memory.put_begin(began, self.point.engine.instruments)
         elif began.seq > words.log_seq:
             raise OutcryError(

@@ -23,9 +23,10 @@ from openoutcry.venue.file import read_venue
 from tests.support.ledger.spot_venue import MARKETS, trade_at_random, traded_day
 from tests.support.waiting import wait_until
 
-PLACES = "before", "changing", "written", "after"
+PLACES = "before", "changing", "written", "long", "after"
 """Where a reader is killed: before a step, with the state changed and not the file, with a part of
-the step in the file, and with all of it there and the lock still held."""
+the step in the file, with the file longer and its last command not named, and with all of it there
+and the lock still held."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,11 @@ class Killable(Reader):
             if self.place == "written" and seq >= self.at:
                 os.pwrite(memory.log.fileno(), b"\xff" * 99, words.log_bytes)
                 self.may_die(seq, "written")
+            before = words.log_seq
             whole(step)
+            if self.place == "long" and seq >= self.at:
+                words.log_seq = before
+                self.may_die(seq, "long")
             self.may_die(seq, "after")
 
         memory.put = put
