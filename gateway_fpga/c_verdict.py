@@ -24,6 +24,7 @@ NAMES = (
     "HASH_SHIFT",
     *("UNPRICED_WORD", "PRICE_BITS", "ROW_BITS", "TIME_MASK", "KIND_LAST", "SIDE_LAST"),
     *("ORDER_TYPE_LAST", "TIME_IN_FORCE_LAST", "SELF_TRADE_LAST", "SELF_TRADE_SHIFT"),
+    "SELF_TRADE_MASK",
 )
 
 TEXT = r"""
@@ -65,7 +66,7 @@ static inline const char *verdict_row(int64_t symbol, const char *rules) {
 
 static inline unsigned verdict_form(const struct outcry_order *o) {
     unsigned duration = o->time_in_force & ((1u << VERDICT_SELF_TRADE_SHIFT) - 1);
-    unsigned self_trade = o->time_in_force >> VERDICT_SELF_TRADE_SHIFT;
+    unsigned self_trade = o->time_in_force >> VERDICT_SELF_TRADE_SHIFT & VERDICT_SELF_TRADE_MASK;
     int for_house = o->kind == OUTCRY_COMMAND_KIND_TIME || o->kind == OUTCRY_COMMAND_KIND_PHASE
                     || o->kind == OUTCRY_COMMAND_KIND_RISK
                     || (o->kind == OUTCRY_COMMAND_KIND_MASS_CANCEL && o->aux != 0);

@@ -32,6 +32,7 @@ from openoutcry.gateway_fpga.settings import (
 )
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
+    SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     CommandKind,
     ErrorBit,
@@ -473,7 +474,8 @@ def validate(order_addr: OrderRecord, rules_addr: GatewayRules) -> int:
     qty_off_step = off_step(qty, row.qty_twos, row.qty_fives, rules_addr)
     duration = time_in_force & ((1 << SELF_TRADE_SHIFT) - 1)
     wrong_time = (duration == 0) | (duration > TIME_IN_FORCE_LAST)
-    wrong_self_trade = (time_in_force >> SELF_TRADE_SHIFT) > SELF_TRADE_LAST
+    # Above it: REDUCE_ONLY.
+    wrong_self_trade = (time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK) > SELF_TRADE_LAST
     wrong_side = (side > SIDE_LAST) | ((side == 0) & (kind != KIND_MASS_CANCEL))
     code: int = (
         (price <= 0) * BIT_PRICE_NOT_POSITIVE

@@ -44,6 +44,7 @@
 #define VERDICT_TIME_IN_FORCE_LAST 7
 #define VERDICT_SELF_TRADE_LAST 4
 #define VERDICT_SELF_TRADE_SHIFT 4
+#define VERDICT_SELF_TRADE_MASK 7
 #define VERDICT_PARTICIPANTS 1024
 #define VERDICT_COLLAR_ONE 10000
 #define VERDICT_HASH_MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
@@ -86,7 +87,7 @@ static inline const char *verdict_row(int64_t symbol, const char *rules) {
 
 static inline unsigned verdict_form(const struct outcry_order *o) {
     unsigned duration = o->time_in_force & ((1u << VERDICT_SELF_TRADE_SHIFT) - 1);
-    unsigned self_trade = o->time_in_force >> VERDICT_SELF_TRADE_SHIFT;
+    unsigned self_trade = o->time_in_force >> VERDICT_SELF_TRADE_SHIFT & VERDICT_SELF_TRADE_MASK;
     int for_house = o->kind == OUTCRY_COMMAND_KIND_TIME || o->kind == OUTCRY_COMMAND_KIND_PHASE
                     || o->kind == OUTCRY_COMMAND_KIND_RISK
                     || (o->kind == OUTCRY_COMMAND_KIND_MASS_CANCEL && o->aux != 0);

@@ -2,6 +2,10 @@
 
 from openoutcry.wire.layout import Layout, i64
 
+REDUCES = 5 << 8
+"""Verdict on a NEW or a REPLACE that enters, after which reduce-only orders are cut
+(``reducing.py``)."""
+
 
 class HookContext(Layout):
     """Arguments of the batch kernel with hooks."""
@@ -34,6 +38,8 @@ class HookContext(Layout):
     flags_step: int = i64("bytes to the next one's")
     flags_count: int = i64("how many there are")
     flags_mask: int = i64("the bits of those whose orders are cancelled")
+    excess: int = i64("address of the kernel that says how many lots to cut, 0: it never does")
+    cut: int = i64("address of the kernel that says how many of them an order has")
     shares: int = i64("shares of the capacities, 0: they are of all instruments together")
     opened: int = i64("address of how many orders are open in share 0")
     opened_step: int = i64("bytes to the next share's")

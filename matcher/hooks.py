@@ -39,7 +39,7 @@ import numpy.typing as npt
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import ArenaHeader
-from openoutcry.matcher.book.depth import fill_best
+from openoutcry.matcher.book.depth import note_best
 from openoutcry.matcher.book.empty_arena import Zeros, zeroed
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
@@ -48,9 +48,10 @@ from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.commands.general import begin_new, is_foreign
 from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
-from openoutcry.matcher.hook_context import HookContext
+from openoutcry.matcher.hook_context import REDUCES, HookContext
 from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.matcher.off_book import show_takeover, trade_off_book
+from openoutcry.matcher.reducing import cut_traded, enter_reducing
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -65,7 +66,7 @@ APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BI
 CANCELS = 4 << REASON_BITS
 """Verdicts without a reason: the command is the hooks' own; its two sides trade with each other; or
 one of them has taken lots over from the other (``off_book.py``).  With CANCELS every open order in
-its instrument is cancelled."""
+its instrument is cancelled.  REDUCES lets the command enter (``reducing.py``)."""
 TAKEOVER_SHIFT, TAKEOVER_BIAS = 16, 1 << 40
 """Of TAKES_OVER: the bits above are the price of what was taken over, and this.  Of CANCELS they
 are the Reason of the cancels."""
@@ -80,8 +81,6 @@ FIGURE_VERDICT, FIGURE_SEQ, FIGURE_PLACE, FIGURE_RELEASE = 0, 8, 16, 24
 KIND_BITS, TYPE_BITS = 32, 40
 WAITS = 1
 EVENT_WORD = EVENT.offsets["participant"]
-INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - EVENT_WORD)
-QUOTE_BYTES = 48
 
 FAR, NEAR = 8, 4
 """How many commands ahead memory is prefetched: FAR for the hooks' and the id's entry, NEAR for
@@ -171,6 +170,12 @@ class Hooks:
     """Where in the region legs of an off-book trade wait: their number, and their records."""
     sweeps: Sweeps | None = None
     """Whose orders are cancelled before the next command; None: no participant's ever are."""
+    excess: Callable[..., Any] | None = None
+    """``excess(region, order)`` returns how many lots of reduce-only orders are too many on the
+    side of an order, and"""
+    cut: Callable[..., Any] | None = None
+    """``cut(region, order)`` how many of its ``qty_lots`` the open order of its id has of them.  Give
+    both or neither."""
     leaves_notes: bool = False
     """``after`` leaves a word in the ``seq`` of some events, which are numbered only then: a note
     for those who report the event.  It is in no record and no hash, and follows from the region and
@@ -205,6 +210,10 @@ class Hooks:
         else:
             words += [region.ctypes.data + at for at in (sweeps.wanted_at, sweeps.first_at)]
             words += [sweeps.step_bytes, sweeps.count, sweeps.mask]
+        if self.excess and self.cut:
+            words += [kernel_address(self.excess, 2), kernel_address(self.cut, 2)]
+        else:
+            words += [0, 0]
         if self.shares is None:
             words.append(0)
         else:
@@ -278,6 +287,12 @@ def process_hooked(
         if before != 0 and error_code == 0 and refused == 0:
             refused = call_before(before, region, order)
         if refused > APPLIED and refused & REASON_MASK == 0:
+            if refused == REDUCES:
+                if changes != 0 and load_i64(changes) != block.changes_seen:
+                    follow_holds(block, order, at, 0)
+                written += enter_reducing(block, order, at, out_capacity - written)
+                done += 1
+                continue
             traded, refused = trade_outside(block, order, at, refused)
             at = EventRecord(at + traded * RECORD_BYTES)
             written += traded
@@ -311,12 +326,14 @@ def trade_outside(
     """Do what is no order's: an off-book trade, a takeover that the hooks have done, or the cancels
     of a whole instrument.  Returns the number of events at ``out``, and the command's verdict."""
     if answer == TRADES:
-        return trade_off_book(block, order, out, APPLIED)
+        events, answer = trade_off_book(block, order, out, APPLIED)
+        return events + cut_traded(block, order, out, events), answer
     instrument = find_instrument(ArenaHeader(block.arena), order.symbol)
     if answer & VERDICT_MASK == CANCELS:
         return cancel_whole(block, order, instrument, answer >> TAKEOVER_SHIFT, out), APPLIED
     price = (answer >> TAKEOVER_SHIFT) - TAKEOVER_BIAS
-    return show_takeover(block, order, instrument, price, out), APPLIED
+    events = show_takeover(block, order, instrument, price, out)
+    return events + cut_traded(block, order, out, events), APPLIED
 
 
 @kernel_outlined
@@ -362,15 +379,18 @@ def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int,
             refused = call_before(before, region, record)
         changes = block.changes
         if changes != 0 and load_i64(changes) != block.changes_seen:
-            follow_holds(block, record, at, refused)
-        if refused != 0:
+            follow_holds(block, record, at, 0 if refused == REDUCES else refused)
+        if refused == REDUCES:
+            events = enter_reducing(block, record, at, room - written - 1)
+        elif refused != 0:
             events = refuse(arena, record, at, refused)
         else:
             batch = block.batch
             _, events = call_batch_kernel(batch, arena, record, 1, at, room - written - 1)
             if block.quotes != 0:
                 note_best(arena, block.quotes, at, events)
-        call_after(after, region, record, at, events)
+        if refused != REDUCES:
+            call_after(after, region, record, at, events)
         head.qty_lots = events
         last = at + (events - 1) * RECORD_BYTES + const.EVENT_WORD
         store_i64(last, load_i64(last) & ~const.LAST)
@@ -535,18 +555,6 @@ def id_entry(arena: ArenaHeader, order: OrderRecord) -> int:
     """Return the address of the entry where a command's order id is looked up."""
     instrument = find_instrument(arena, order.symbol)
     return id_addr(arena, instrument, order.order_id)
-
-
-@kernel
-def note_best(arena: ArenaHeader, quotes: int, events: int, count: int) -> None:
-    """Keep the best displayed prices of the instruments that have events."""
-    noted = NO_INSTRUMENT
-    for index in range(count):
-        word = EventRecord(events + index * RECORD_BYTES).word
-        instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
-        if instrument not in (noted, NO_INSTRUMENT):
-            noted = instrument
-            fill_best(arena, instrument, quotes + instrument * QUOTE_BYTES)
 
 
 @kernel

@@ -25,7 +25,7 @@ from openoutcry.matcher.book.instrument_rules import refuse_new
 from openoutcry.matcher.commands.dispatch import find_instrument
 from openoutcry.matcher.commands.general import is_foreign
 from openoutcry.matcher.events import emit, emit_cancelled, event_tag
-from openoutcry.matcher.hook_context import HookContext
+from openoutcry.matcher.hook_context import REDUCES, HookContext
 from openoutcry.wire.indirect import call_after, call_before
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined
@@ -149,7 +149,7 @@ def tag_of(side_order: OrderRecord, instrument: int) -> int:
 def enter_side(block: HookContext, side_order: OrderRecord, instrument: int, out: int) -> int:
     """Let one side in, with its ACCEPTED event at ``out``; 0, or the verdict that refuses it."""
     refused = call_before(block.before, block.region, side_order)
-    if refused != 0:
+    if refused not in (0, REDUCES):
         return refused
     accept(EventRecord(out), side_order, instrument)
     call_after(block.after, block.region, side_order, out, 1)

@@ -426,8 +426,8 @@ PROPERTIES = (
         "outcry_validator_flags",
         "Bit 6 is set exactly for a new order with an undeclared time in force or self-trade.",
         (
-            "{4'd0, read_self_trade} > `OUTCRY_SELF_TRADE_DECREMENT",
-            "{4'd0, read_self_trade} > 8'd5",
+            "{5'd0, read_self_trade} > `OUTCRY_SELF_TRADE_DECREMENT",
+            "{5'd0, read_self_trade} > 8'd5",
         ),
     ),
     Property(

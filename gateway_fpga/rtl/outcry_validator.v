@@ -343,8 +343,9 @@ module outcry_validator #(
     wire [7:0]  read_side  = read_data[`OUTCRY_ORDER_SIDE];
     wire [7:0]  read_type  = read_data[`OUTCRY_ORDER_ORDER_TYPE];
     wire [3:0]  read_duration;
-    wire [3:0]  read_self_trade;
-    assign {read_self_trade, read_duration} = read_data[`OUTCRY_ORDER_TIME_IN_FORCE];
+    wire [2:0]  read_self_trade;
+    wire        read_reduce_only;
+    assign {read_reduce_only, read_self_trade, read_duration} = read_data[`OUTCRY_ORDER_TIME_IN_FORCE];
 
     wire read_outside;
     generate
@@ -388,7 +389,7 @@ module outcry_validator #(
         || (read_side == 8'd0 && read_kind != `OUTCRY_COMMAND_KIND_MASS_CANCEL);
     wire read_wrong_type = read_type == 8'd0 || read_type > `OUTCRY_ORDER_TYPE_TAKE_PROFIT_LIMIT;
     wire read_wrong_time = read_duration == 4'd0 || {4'd0, read_duration} > `OUTCRY_TIME_IN_FORCE_AT_CLOSE
-        || {4'd0, read_self_trade} > `OUTCRY_SELF_TRADE_DECREMENT;
+        || {5'd0, read_self_trade} > `OUTCRY_SELF_TRADE_DECREMENT;
 
     // The place of the lowest bit that is set, of 4, 16 and 64 of which one is (the last, if none of
     // those below it): by groups of four, the place in each group and the group in parallel.

@@ -138,6 +138,7 @@ class ArenaHeader(Layout, size_bytes=1024):
         "offset of the first list of each (participant, side, instrument)", fixed=True
     )
     sweep_at: int = i64("offset of the orders that a mass cancel sorts", fixed=True)
+    defers: int = i64("1: what the command sets off waits, see hooks.enter_reducing")
     terms_at: int = i64("offset of the terms that wait for their NEW")
     terms_count: int = i64("how many there are")
     new_terms: int = i64("terms of the NEW at work: a bit for each Term; see NewTerms")

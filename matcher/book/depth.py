@@ -13,6 +13,23 @@ from openoutcry.matcher.book.levels import (
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import store_i64
+from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
+
+INSTRUMENT_SHIFT = 8 * (EVENT.offsets["instrument"] - EVENT.offsets["participant"])
+QUOTE_BYTES = 48
+
+
+@kernel
+def note_best(arena: ArenaHeader, quotes: int, events: int, count: int) -> None:
+    """Keep the best displayed prices of the instruments that have events."""
+    noted = NO_INSTRUMENT
+    for index in range(count):
+        word = EventRecord(events + index * RECORD_BYTES).word
+        instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
+        if instrument not in (noted, NO_INSTRUMENT):
+            noted = instrument
+            fill_best(arena, instrument, quotes + instrument * QUOTE_BYTES)
 
 
 @kernel

@@ -215,11 +215,18 @@ def close_group(arena: ArenaHeader, group: int) -> None:
 # Reading them
 
 
+@kernel
+def keep_slot(arena: ArenaHeader, instrument: int, owner: int, slot: int) -> None:
+    """Put an order that :func:`gather` took out of its list back; ``owner``: participant * 2 +
+    side - 1."""
+    join_group(arena, group_of(arena, owner, instrument), slot)
+
+
 @kernel_outlined
 def gather(arena: ArenaHeader, instrument: int, participant: int, side: int) -> int:
     """Take the participant's open orders on ``side`` (0: both) of ``instrument`` (NO_INSTRUMENT:
     all) out of their lists, and write them, unordered, as rows of the SWEEP table.  The caller
-    cancels them.  Returns their number."""
+    cancels them, or keeps them (:func:`keep_slot`).  Returns their number."""
     enter_noted(arena)
     count = 0
     for half in range(2):

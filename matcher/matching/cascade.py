@@ -65,6 +65,8 @@ from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 @kernel_outlined
 def after_command(arena: ArenaHeader, instrument: int) -> None:
     """Run what a command's changes to the instrument trigger; nothing while it is held."""
+    if arena.defers != 0:
+        return
     state = instrument_addr(arena, instrument)
     phase = state.phase
     if phase == const.CONTINUOUS:

@@ -34,11 +34,13 @@ from openoutcry.risk.portfolio import (
     prefetch_portfolio,
 )
 from openoutcry.risk.protection import tick
+from openoutcry.risk.reduce_only import reduces_flag, reducible
 from openoutcry.risk.requests import LEG, is_next_leg, keep_leg, note_effect, permits
 from openoutcry.risk.spot import asked_for, asset_number, fee_of, new_flags, own_wallet, rules_of
 from openoutcry.risk.spot_layout import PINNED_SHIFT, Wallet
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.enums import (
+    REDUCE_ONLY,
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     OrderType,
@@ -77,9 +79,11 @@ slides up would grow its exposure."""
 REASON_BITS = 8
 APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BITS
 CANCELS = 4 << REASON_BITS
+REDUCES = 5 << REASON_BITS
 """Answers to a RISK command, without a reason: it was applied; its two sides trade off the book;
 one has taken lots over; or all orders in its instrument are cancelled.  Then the bits above
-TAKEOVER_SHIFT are the price and MAX_PRICE, or the Reason of the cancels."""
+TAKEOVER_SHIFT are the price and MAX_PRICE, or the Reason of the cancels.  REDUCES answers a NEW or a
+REPLACE that is within every limit, where reduce-only orders are cut once it has entered."""
 TAKEOVER_SHIFT = 16
 
 EASY_BITS = 60
@@ -283,9 +287,9 @@ def reserve(
     switches = state.market_kill | rules.halt
     switches |= group.kill
     switches |= row.flags & (lay.KILLED_FLAGS | lay.BARRED_FLAGS | lay.NAMES_SELF_TRADE)
-    # RESTRICTED for both sides, NO_SHORT for sales.
-    switches |= cell.flags & (2 * side - 1)
-    if switches | (BUDGET_TYPES >> order_type & 1) != 0:
+    # RESTRICTED for both sides, NO_SHORT for sales, reduce-only orders of the same side.
+    switches |= cell.flags & (6 * side - 1)
+    if switches | (BUDGET_TYPES >> order_type & 1) | (order.time_in_force & REDUCE_ONLY) != 0:
         return 0
 
     # Price and quantity.
@@ -581,6 +585,9 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         side_lots = new_buys if side == BUY else new_sells
         opens = is_opening(state, rules, cell, participant, side, side_lots, more_needed)
         failed |= opens << constants.CLOSE_ONLY
+    reduces = order.time_in_force & REDUCE_ONLY if is_new else old_flags & lay.REDUCES_FLAG
+    most = reducible(rules, cell, side)
+    failed |= (reduces != 0 and qty > max(most, old_lots)) << constants.REDUCE_ONLY
     failed |= (group.kill != 0) << constants.GROUP_KILLED
     failed |= (row_flags & lay.KILLED_FLAGS != 0) << constants.KILLED
     failed |= (row_flags & lay.SUSPENDED_FLAG != 0) << constants.SUSPENDED
@@ -640,7 +647,9 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     if failed == 0:
         if rate_ns != 0:
             row.full_at_ns = full_at
-        return 0
+        if reduces != 0:
+            cell.flags = cell_flags | reduces_flag(side)
+        return REDUCES if cell.flags & reduces_flag(side) != 0 else 0
 
     limit, stands, requested = 0, 0, 1
     first = 0
@@ -689,4 +698,6 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         stands = asset_number(state, rules, side)
     elif first == constants.MARGIN:
         limit, stands, requested = has, margin_now, margin_asked
+    elif first == constants.REDUCE_ONLY:
+        limit, requested = most, qty
     return refuse(state, order, failed, limit, stands, requested)

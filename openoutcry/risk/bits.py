@@ -84,6 +84,8 @@ class RiskBit(IntEnum):
     """The instrument is close-only, and the order would make a position or a holding larger."""
     DELISTED = 36
     """The instrument was delisted: nothing else is checked."""
+    REDUCE_ONLY = 37
+    """A reduce-only order is more than the position that it would make smaller."""
 
 
 class ParticipantStatus(IntEnum):

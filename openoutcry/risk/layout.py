@@ -302,7 +302,7 @@ class RiskCell(Layout, size_bytes=128):
         "price that ``profit`` values the position at; of a spot instrument its fee terms; of a "
         "contract what the position cost"
     )
-    flags: int = i64("RESTRICTED_FLAG, NO_SHORT_FLAG")
+    flags: int = i64("RESTRICTED_FLAG, NO_SHORT_FLAG, REDUCES_BUYS_FLAG, REDUCES_SELLS_FLAG")
     last_buy_price: int = i64("of the last buy order accepted, for duplicates: price,")
     last_buy_qty: int = i64("lots")
     last_buy_ns: int = i64("and time")
@@ -328,12 +328,12 @@ SHORT_LIMIT = RiskCell.offset("short_limit")
 MAX_QTY = RiskCell.offset("max_qty")
 MAX_VALUE = RiskCell.offset("max_value")
 
-RESTRICTED_FLAG, NO_SHORT_FLAG = 1, 2
+RESTRICTED_FLAG, NO_SHORT_FLAG, REDUCES_BUYS_FLAG, REDUCES_SELLS_FLAG = 1, 2, 4, 8
 
 ORDER_BYTES = OpenOrder.size_bytes
 
 META_PARTICIPANT, META_SIDE, META_FLAGS = 16, 32, 40
-PRICED_FLAG, PEG_FLAG = 1, 2
+PRICED_FLAG, PEG_FLAG, REDUCES_FLAG = 1, 2, 4
 LOSS_SHIFT, LOSS_BITS = 3, 14
 """Above the flags of an open order in a contract: what a lot of it loses at once where it trades,
 as digits of LOSS_BITS bits and, above them, by how many bits they are shifted."""

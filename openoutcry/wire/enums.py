@@ -174,6 +174,8 @@ OPEN_KNOWN = 1 << 7
 """``time_in_force`` of a REPLACE: ``aux`` is the open quantity that its sender knew of.  What the
 order has lost since, by trades under way, is taken off ``qty_lots``; if nothing is left, the order
 is cancelled.  Trigger, distance, display and offset stay as they are."""
+REDUCE_ONLY = 1 << 7
+"""``time_in_force`` of a NEW: it may only make the participant's position smaller (``risk/reduce_only.py``)."""
 AUX_HALVES = 1
 """``time_in_force`` of a REPLACE with OPEN_KNOWN: that quantity is the low half of ``aux`` (u32);
 the high half (i32) is what ``aux`` would be."""
@@ -352,6 +354,8 @@ class Reason(IntEnum):
     """The instrument was delisted."""
     CLOSE_ONLY = 35
     """From here on the instrument takes only orders that make a position or a holding smaller."""
+    REDUCE_ONLY = 36
+    """The position is smaller by now than what this reduce-only order would have taken off it."""
 
 
 class ErrorBit(IntEnum):

@@ -16,6 +16,7 @@ READABLE = (
     "d90c24cf08e0dc00",
     "73413abe1d1fac0d",
     "b50de362a42ea723",
+    "98e5021727a1718d",
 )
 """Older layouts to which later ones only added values of enumerations.  Their records mean the same
 today: a journal that begins with one is read, replayed and continued."""

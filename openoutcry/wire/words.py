@@ -240,7 +240,8 @@ OFF_LAST               | 99      | 99      | X        | 0x1d     | Z           |
 RISK                   | 3       | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
 TRIGGER_ALREADY_PASSED | 99      | 99      | O        | 0x0f     | Z           | would_trigger | STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY | EXCHANGE_CANCELED
 DELISTED               | 99      | 99      | O        | 0x0f     | Z           | market_closed | NONE                                 | EXCHANGE_CANCELED
-CLOSE_ONLY             | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED""",
+CLOSE_ONLY             | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+REDUCE_ONLY            | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED""",
 )
 """Why the core rejects or cancels an order.  FIX: OrdRejReason and CxlRejReason, 99 other; OUCH:
 the reason of a Rejected, O and 0x0f other, and of a Canceled.  A reject by the gateway or a limit has
@@ -286,7 +287,8 @@ OFF_LAST               | trading at last takes no other price than the last | - 
 RISK                   | a limit or a switch refused it | a limit or a switch took it | A limit or a switch of the venue refused the order
 TRIGGER_ALREADY_PASSED | the market had passed its trigger already | - | StopPx (99) is a price that the market has already passed
 DELISTED               | - | its instrument was delisted | Symbol (55) was delisted, so the order was cancelled
-CLOSE_ONLY             | - | its instrument takes only orders that make a position or a holding smaller | Symbol (55) takes only orders that make a position or a holding smaller, so the order was cancelled""",
+CLOSE_ONLY             | - | its instrument takes only orders that make a position or a holding smaller | Symbol (55) takes only orders that make a position or a holding smaller, so the order was cancelled
+REDUCE_ONLY            | - | the position became smaller, and it may only reduce it | OrderQty (38) is more than the position that the order may reduce""",
 )
 """Why an order was rejected, and why an open one ended, in a sentence that begins with "it".  FIX:
 Text (58), one sentence for both that names the fields at fault with their tags."""
@@ -352,7 +354,8 @@ EXPIRED              | no      | H        | 0x07     | Symbol (55) is a contract
 MARGIN               | yes     | n        | 0x0f     | The margin does not cover the order
 INSTRUMENT_SUSPENDED | no      | H        | 0x07     | Symbol (55) is suspended
 CLOSE_ONLY           | no      | c        | 0x0f     | Symbol (55) takes only orders that make a position or a holding smaller
-DELISTED             | no      | H        | 0x07     | Symbol (55) was delisted"""
+DELISTED             | no      | H        | 0x07     | Symbol (55) was delisted
+REDUCE_ONLY          | yes     | m        | 0x0f     | OrderQty (38) is more than the position that the order may reduce"""
 """Limits and switches of ``risk/bits.py``, by the first that failed; a switch has no limit in
 figures.  OUCH 4.2: a: everything is rejected; c: the symbol is restricted, or close-only; i: a short sale; m:
 shares beyond a limit; n: money beyond a limit.  OUCH 5.0: as the gateway's rules of the same

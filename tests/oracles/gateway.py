@@ -12,6 +12,7 @@ import numpy as np
 
 from openoutcry.gateway_fpga.settings import Limits, Settings
 from openoutcry.wire.enums import (
+    REDUCE_ONLY,
     CommandKind,
     ErrorBit,
     OrderType,
@@ -136,7 +137,7 @@ def _form(order: np.void) -> set[ErrorBit]:
         wrong.add(ErrorBit.SIDE)
     if int(order["order_type"]) not in list(OrderType):
         wrong.add(ErrorBit.ORDER_TYPE)
-    self_trade, duration = divmod(int(order["time_in_force"]), 16)
+    self_trade, duration = divmod(int(order["time_in_force"]) % REDUCE_ONLY, 16)
     if duration not in list(TimeInForce) or self_trade not in list(SelfTrade):
         wrong.add(ErrorBit.TIME_IN_FORCE)
     return wrong
