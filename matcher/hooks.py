@@ -174,8 +174,8 @@ class Hooks:
     """``excess(region, order)`` returns how many lots of reduce-only orders are too many on the
     side of an order, and"""
     cut: Callable[..., Any] | None = None
-    """``cut(region, order)`` how many of its ``qty_lots`` the open order of its id has of them.  Give
-    both or neither."""
+    """``cut(region, order)`` how many of its ``qty_lots`` the open order of its id has of them.
+    Give both or neither."""
     leaves_notes: bool = False
     """``after`` leaves a word in the ``seq`` of some events, which are numbered only then: a note
     for those who report the event.  It is in no record and no hash, and follows from the region and

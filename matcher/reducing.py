@@ -30,7 +30,7 @@ from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import OPEN_KNOWN, REDUCE_ONLY
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, not_inlined, store_i64
+from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, RECORD_BYTES
 
@@ -51,11 +51,7 @@ def enter_reducing(block: HookContext, order: OrderRecord, out: int, room: int) 
     not_inlined()
     arena, record = ArenaHeader(block.arena), order
     if (order.word >> const.KIND_SHIFT) & 0xFF == const.NEW:
-        # The matcher knows no such orders.
-        record = OrderRecord(arena + layout.RESTATED)
-        for offset in range(0, RECORD_BYTES, 8):
-            store_i64(record + offset, load_i64(order + offset))
-        record.word = order.word & FLAGLESS
+        record = without_flag(arena, order)
     arena.defers = 1
     if block.shares == 0:
         _, events = call_batch_kernel(block.batch, arena, record, 1, out, room)
@@ -68,8 +64,8 @@ def enter_reducing(block: HookContext, order: OrderRecord, out: int, room: int) 
     word = EventRecord(out).word
     if (word >> KIND_SHIFT) & 0xFF == REJECTED:
         return events
-    last = out + (events - 1) * RECORD_BYTES + const.EVENT_WORD
-    store_i64(last, load_i64(last) & ~const.LAST)
+    last = EventRecord(out + (events - 1) * RECORD_BYTES)
+    last.word = last.word & ~const.LAST
     instrument, side = find_instrument(arena, order.symbol), (word >> SIDE_SHIFT) & 0xFF
     events += cut_side(block, order, instrument, word & 0xFFFF, side, out + events * RECORD_BYTES)
     events += set_off(block, order, instrument, out + events * RECORD_BYTES)
@@ -78,6 +74,21 @@ def enter_reducing(block: HookContext, order: OrderRecord, out: int, room: int) 
         # What a share's orders could cause is another by now.
         block.counted = 0
     return events
+
+
+@kernel
+def without_flag(arena: ArenaHeader, order: OrderRecord) -> OrderRecord:
+    """Return a copy of a NEW that is not reduce-only: the matcher knows no such orders."""
+    record = OrderRecord(arena + layout.RESTATED)
+    record.price_ticks = order.price_ticks
+    record.qty_lots = order.qty_lots
+    record.symbol = order.symbol
+    record.order_id = order.order_id
+    record.aux = order.aux
+    record.rx_ts_ns = order.rx_ts_ns
+    record.word = order.word & FLAGLESS
+    record.seq = order.seq
+    return record
 
 
 @kernel_outlined

@@ -249,6 +249,7 @@ class OrderRow:
     average_price: str | None = None
     """Average price of what is filled, cut off four places after the instrument's; none: nothing
     is filled."""
+    reduce_only: bool = False
 
 
 @dataclass(frozen=True)

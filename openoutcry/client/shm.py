@@ -74,6 +74,7 @@ from openoutcry.order_entry.shm_segments import (
 )
 from openoutcry.wire.enums import (
     AUX_HALVES,
+    REDUCE_ONLY,
     EventFlag,
     OrderType,
     Reason,
@@ -530,6 +531,7 @@ class ShmClient(LoggedIn):
         time_in_force: TimeInForce = TimeInForce.DAY,
         aux: int = 0,
         self_trade: SelfTrade = SelfTrade.ALLOW,
+        reduce_only: bool = False,
     ) -> int:
         """Enter an order with a name of the client's own that the participant has not used today,
         a number of up to 128 bits or a text of up to 36 characters; returns the request's number.
@@ -544,7 +546,7 @@ class ShmClient(LoggedIn):
             participant=participant,
             side=int(side),
             order_type=int(order_type),
-            time_in_force=int(time_in_force) | int(self_trade) << 4,
+            time_in_force=int(time_in_force) | int(self_trade) << 4 | REDUCE_ONLY * reduce_only,
             symbol=_symbol(symbol),
             aux=aux,
             price_ticks=price_ticks,

@@ -17,8 +17,8 @@ from openoutcry.risk.delay import due, hold
 from openoutcry.risk.instrument_state import STOPS_TRADING
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.protection_layout import HEADER_BYTES
-from openoutcry.risk.reduce_only import cut, excess
 from openoutcry.risk.rebalance import wait_for_rebalance
+from openoutcry.risk.reduce_only import cut, excess
 from openoutcry.risk.region import Region, RiskError, View, make_region, setting
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.symbols import code_of

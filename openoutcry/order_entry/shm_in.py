@@ -24,7 +24,15 @@ from openoutcry.order_entry.shm_layout import (
     unused_bytes,
 )
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, OrderType, SelfTrade, TimeInForce
+from openoutcry.wire.enums import (
+    AUX_HALVES,
+    OPEN_KNOWN,
+    REDUCE_ONLY,
+    SELF_TRADE_MASK,
+    OrderType,
+    SelfTrade,
+    TimeInForce,
+)
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Layout, Words, area, i64, u16
 from openoutcry.wire.printable import FIRST, is_printable_from
@@ -267,7 +275,7 @@ def _enter_terms(request: ShmRequest, session: SessionBlock, order: OrderRecord)
     if not _symbol_of(request, session, order):
         return _SYMBOL
     side, order_type, tif = request.side, request.order_type, request.time_in_force
-    mode = tif >> 4
+    mode, reduces = tif >> 4 & SELF_TRADE_MASK, tif & REDUCE_ONLY
     if not (1 <= side <= _SELL and 1 <= order_type <= _LAST_TYPE and mode <= _LAST_MODE):
         return _UNSUPPORTED
     if not 1 <= tif & 15 <= _LAST_TIF:
@@ -277,7 +285,8 @@ def _enter_terms(request: ShmRequest, session: SessionBlock, order: OrderRecord)
     order.price_ticks = request.price_ticks
     order.qty_lots = request.qty_lots
     order.aux = request.aux
-    order.kind_to_tif = _K_NEW | side << 8 | order_type << 16 | (tif & 15 | mode << 4) << 24
+    tif = tif & 15 | mode << 4 | reduces
+    order.kind_to_tif = _K_NEW | side << 8 | order_type << 16 | tif << 24
     return 0
 
 

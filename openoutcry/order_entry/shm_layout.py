@@ -124,7 +124,8 @@ class ShmRequest(Layout, size_bytes=64):
     side: int = u8("enter: Side; mass cancel: the side, 0 both")
     order_type: int = u8("enter: OrderType")
     time_in_force: int = u8(
-        "from bit 4 SelfTrade; enter: TimeInForce; replace: 1 if ``qty_lots`` has a new ``aux`` too"
+        "from bit 4 SelfTrade; enter: TimeInForce, bit 7 reduce-only; replace: 1 if ``qty_lots`` "
+        "has a new ``aux`` too"
     )
     participant: int = u16("whose order it is; 0: the session's participant")
     names: int = u16(

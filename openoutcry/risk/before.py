@@ -82,8 +82,8 @@ CANCELS = 4 << REASON_BITS
 REDUCES = 5 << REASON_BITS
 """Answers to a RISK command, without a reason: it was applied; its two sides trade off the book;
 one has taken lots over; or all orders in its instrument are cancelled.  Then the bits above
-TAKEOVER_SHIFT are the price and MAX_PRICE, or the Reason of the cancels.  REDUCES answers a NEW or a
-REPLACE that is within every limit, where reduce-only orders are cut once it has entered."""
+TAKEOVER_SHIFT are the price and MAX_PRICE, or the Reason of the cancels.  REDUCES answers a NEW or
+a REPLACE that is within every limit, where reduce-only orders are cut once it has entered."""
 TAKEOVER_SHIFT = 16
 
 EASY_BITS = 60

@@ -28,8 +28,8 @@ def reduces_flag(side: int) -> int:
 
 @kernel
 def reducible(rules: RiskInstrument, cell: RiskCell, side: int) -> int:
-    """Return how many lots an order of a side can take off the position.  Spot has no positions, and
-    a partition does not know them."""
+    """Return how many lots an order of a side can take off the position.  Spot has no positions,
+    and a partition does not know them."""
     if rules.spot_at != 0 or rules.partition != 0:
         return 0
     return max(-cell.position if side == BUY else cell.position, 0)

@@ -175,7 +175,8 @@ OPEN_KNOWN = 1 << 7
 order has lost since, by trades under way, is taken off ``qty_lots``; if nothing is left, the order
 is cancelled.  Trigger, distance, display and offset stay as they are."""
 REDUCE_ONLY = 1 << 7
-"""``time_in_force`` of a NEW: it may only make the participant's position smaller (``risk/reduce_only.py``)."""
+"""``time_in_force`` of a NEW: it may only make the participant's position smaller
+(``risk/reduce_only.py``)."""
 AUX_HALVES = 1
 """``time_in_force`` of a REPLACE with OPEN_KNOWN: that quantity is the low half of ``aux`` (u32);
 the high half (i32) is what ``aux`` would be."""

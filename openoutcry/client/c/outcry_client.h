@@ -214,7 +214,7 @@ struct outcry_request { /* A request: a slot of the requests' segment. */
     uint8_t kind; /* a `Request` */
     uint8_t side; /* enter: Side; mass cancel: the side, 0 both */
     uint8_t order_type; /* enter: OrderType */
-    uint8_t time_in_force; /* from bit 4 SelfTrade; enter: TimeInForce; replace: 1 if `qty_lots` has a new `aux` too */
+    uint8_t time_in_force; /* from bit 4 SelfTrade; enter: TimeInForce, bit 7 reduce-only; replace: 1 if `qty_lots` has a new `aux` too */
     uint16_t participant; /* whose order it is; 0: the session's participant */
     uint16_t names; /* enter, replace, cancel: names in text, 0 none; 1: `id` is in a further slot; 2: `orig_id` is; 3: both are, in this order */
     int64_t id; /* enter, replace: the participant's name of the order, not 0; cancel: of the request, 0 none; */

@@ -28,7 +28,7 @@ from openoutcry.order_entry.fix.text import (
 from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.session import SessionBlock, SymbolRow
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import CommandKind, OrderType, TimeInForce
+from openoutcry.wire.enums import REDUCE_ONLY, CommandKind, OrderType, TimeInForce
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Layout, Words, area, u8
 from openoutcry.wire.memory import store_i64, store_u8
@@ -69,7 +69,7 @@ CANCEL_ON_LOSS, POSS_RESEND, HAS_AUX = 1, 2, 4
 
 # What ExecInst asks for, a bit each.
 POST, ALL_OR_NONE, PEG_MID, PEG_MARKET, PEG_PRIMARY, TRAIL = 1, 2, 4, 8, 16, 32
-UNKNOWN_INST = 64
+UNKNOWN_INST, REDUCES = 64, 128
 PEG_BITS = PEG_MID | PEG_MARKET | PEG_PRIMARY
 YES, NO = ord("Y"), ord("N")
 UP, DOWN = ord("U"), ord("D")
@@ -215,6 +215,9 @@ def exec_inst_bits(fields: FixFields, metadata: CommandMetadata) -> int:
             bits |= PEG_PRIMARY
         elif letter == 97:
             bits |= TRAIL
+        elif letter == 69 and fields.msg_type == D:
+            # Do not increase.  An open order stays what it is.
+            bits |= REDUCES
         elif letter == 111:
             metadata.flags |= CANCEL_ON_LOSS
         else:
@@ -542,6 +545,7 @@ def decode_order(
         if tif == 55:
             return rejected(fields, scan.OUT_OF_RANGE, 59)
     bits = exec_inst_bits(fields, metadata) if scan.field(fields, 18) != 0 else 0
+    reduces, bits = bits & REDUCES, bits & ~REDUCES
     FixOrder(metadata + command_metadata.OWN).handl_inst = scan.char_of(fields, 21)
     FixOrder(metadata + command_metadata.OWN).type = character
     FixOrder(metadata + command_metadata.OWN).tif = tif
@@ -598,6 +602,8 @@ def decode_order(
     if tag != 0:
         bad = scan.OUT_OF_RANGE if tag == words.SELF_TRADE_TAG else scan.BAD_FORMAT
         return rejected(fields, bad, tag)
+    if reduces != 0:
+        order.time_in_force |= REDUCE_ONLY
     return 0
 
 

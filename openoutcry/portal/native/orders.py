@@ -86,6 +86,8 @@ class NewOrderBody(Body):
     """Until when a ``gtd`` order is good, milliseconds since 1970."""
     self_trade: str = ""
     """``cancel_taker``, ``cancel_maker`` or ``cancel_both``."""
+    reduce_only: bool = False
+    """For a contract: the order may only make the position smaller."""
 
 
 @dataclass
@@ -128,9 +130,13 @@ class NativeOrders:
         market = self.market(body.symbol)
         if market.contract is not None and body.amount:
             raise InvalidRequest("amount: a contract is traded by quantity")
+        if market.contract is None and body.reduce_only:
+            raise InvalidRequest("reduce_only: for contracts, and only for them")
         with _as_problem():
             self.service.require_room(participant, market, key)
-            order = NewOrder(key, market.symbol, SIDES[body.side], core, tif, 0)
+            order = NewOrder(
+                key, market.symbol, SIDES[body.side], core, tif, 0, reduce_only=body.reduce_only
+            )
             terms = _terms(body, market, core)
             if budget := terms.get("budget_tick_lots"):
                 if core is OrderType.MARKET_BUDGET and market.contract is None:
@@ -426,6 +432,7 @@ def order_row(order: Order, market: Market) -> OrderRow:
         market.average(order.executed_tick_lots, order.executed_lots)
         if order.executed_lots
         else None,
+        order.reduce_only,
     )
 
 

@@ -48,6 +48,8 @@ class NewOrder:
     """For a peg: added to the price that it follows."""
     expires_ns: int = 0
     """Of a GTD order: until when, ns since the epoch, in whole milliseconds."""
+    reduce_only: bool = False
+    """It may only make a position smaller."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from openoutcry.portal.trading.order_events import (
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
+    REDUCE_ONLY,
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
     OrderType,
@@ -177,6 +178,11 @@ class Order:
     def self_trade(self) -> SelfTrade:
         """Return how it avoids a trade with the same participant."""
         return SelfTrade(self.time_in_force >> SELF_TRADE_SHIFT & SELF_TRADE_MASK)
+
+    @property
+    def reduce_only(self) -> bool:
+        """Return whether it may only make a position smaller."""
+        return bool(self.time_in_force & REDUCE_ONLY)
 
     # Terms of its type; 0 of an order that does not have them
 

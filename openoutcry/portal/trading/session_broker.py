@@ -116,6 +116,7 @@ class SessionBroker:
                 time_in_force=order.time_in_force,
                 aux=aux_of(order),
                 self_trade=order.self_trade or SelfTrade.ALLOW,
+                reduce_only=order.reduce_only,
             ),
         )
 

@@ -128,14 +128,16 @@ def terms_of(order: Order, market: Market) -> NewOrder:
         trailing_ticks=order.trailing_ticks,
         min_lots=order.min_lots,
         offset_ticks=order.offset_ticks,
+        reduce_only=order.reduce_only,
     )
 
 
 def has_terms(order: Order, market: Market, wanted: NewOrder) -> bool:
     """Return whether an order of the participant has the terms that are wanted; ``market``: of what
     is wanted."""
-    has = [order.instrument, order.side, order.order_type, order.tif]
+    has = [order.instrument, order.side, order.order_type, order.tif, order.reduce_only]
     asked = [market.index, wanted.side, wanted.order_type, wanted.time_in_force]
+    asked.append(wanted.reduce_only)
     has += [order.trigger_ticks, order.display_lots, order.budget_tick_lots, order.trailing_ticks]
     asked += [wanted.trigger_ticks, wanted.shown_lots, wanted.budget_tick_lots]
     asked.append(wanted.trailing_ticks)

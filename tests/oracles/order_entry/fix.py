@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from openoutcry.order_entry.fix import groups, instructions, live42, words
 from openoutcry.order_entry.fix.refusals import Refusal
-from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire.enums import REDUCE_ONLY, CommandKind, OrderType, SelfTrade, Side, TimeInForce
 
 SOH = b"\x01"
 LARGEST = 2**62
@@ -208,6 +208,7 @@ class Decoded:
     order: dict[str, int | bytes] = field(default_factory=dict)
     metadata: dict[str, int | bytes] = field(default_factory=dict)
     own: bytearray = field(default_factory=lambda: bytearray(24))
+    reduces: bool = False
 
     def refuse(self, refusal: Refusal) -> None:
         self.metadata.setdefault("refused", int(refusal))
@@ -340,7 +341,7 @@ class Decoder:
             modes = (SelfTrade.CANCEL_NEWEST, SelfTrade.CANCEL_OLDEST, SelfTrade.CANCEL_BOTH)
             mode = _one_of(fields, SELF_TRADE_TAG, "123")
             value |= modes[int(mode) - 1] << 4
-        result.order["time_in_force"] = value
+        result.order["time_in_force"] = value | REDUCE_ONLY * result.reduces
 
     def _expiry(self, fields: Mapping[int, str]) -> int:
         if 126 in fields:
@@ -441,7 +442,9 @@ def _letters(fields: Mapping[int, str], result: Decoded) -> str:
     result.own[4 : 4 + len(letters[:4])] = letters[:4].encode("latin-1")
     if "o" in letters:
         result.metadata["flags"] = int(result.metadata["flags"]) | 1
-    return letters.replace("o", "") + ("?" if len(letters) > 4 else "")
+    own = "oE" if fields[35] == "D" else "o"
+    result.reduces = "E" in letters and "E" in own
+    return "".join(one for one in letters if one not in own) + ("?" if len(letters) > 4 else "")
 
 
 def _type(

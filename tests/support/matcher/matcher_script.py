@@ -42,6 +42,7 @@ from openoutcry.wire.enums import (
     LEGS_SHIFT,
     NEW_DAY,
     OPEN_KNOWN,
+    REDUCE_ONLY,
     SELF_TRADE_SHIFT,
     Contingency,
     Term,
@@ -93,7 +94,7 @@ def parse_command(line: str, seq: int) -> np.ndarray:
     order = np.zeros(1, dtype=ORDER_DTYPE)
     order["seq"], order["symbol"], order["participant"] = seq, SYMBOLS[0], 1
     order["order_type"], order["time_in_force"] = OrderType.LIMIT, TimeInForce.DAY
-    mode = 0
+    mode = reduces = 0
     for word in line.split():
         if word in CommandKind.__members__:
             order["kind"] = CommandKind[word]
@@ -107,6 +108,8 @@ def parse_command(line: str, seq: int) -> np.ndarray:
             order["time_in_force"] = TimeInForce[word]
         elif word in SelfTrade.__members__:
             mode = SelfTrade[word]
+        elif word == "REDUCE_ONLY":
+            reduces = REDUCE_ONLY
         elif word in Phase.__members__:
             order["aux"] = Phase[word]
         elif word in Term.__members__:
@@ -129,7 +132,7 @@ def parse_command(line: str, seq: int) -> np.ndarray:
             qty, _, price = word.partition("@")
             order["qty_lots"] = int(qty)
             order["price_ticks"] = PRICES[price] if price in PRICES else int(price or 0)
-    order["time_in_force"] |= mode << SELF_TRADE_SHIFT
+    order["time_in_force"] |= mode << SELF_TRADE_SHIFT | reduces
     return order
 
 

@@ -38,7 +38,7 @@ PRICES = st.sampled_from(["12.34", "0.01", "-3", "12.345", "1e5", "", "+1", "9" 
 FIELDS = {
     1: st.sampled_from(["ACC", "A" * 16, "A" * 17]),
     11: st.text("ABC123", min_size=1, max_size=38),
-    18: st.lists(st.sampled_from("6GMPRaoZ"), max_size=5).map(" ".join),
+    18: st.lists(st.sampled_from("6GMPRaoEZ"), max_size=5).map(" ".join),
     21: st.sampled_from(["1", "3", "12"]),
     38: st.sampled_from(["100", "1", "0", "-5", "100.00", "0.5", "x", "9" * 19]),
     40: st.sampled_from(["1", "2", "3", "4", "K", "P", "J", "Z", "22"]),

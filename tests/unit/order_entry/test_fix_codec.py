@@ -18,6 +18,7 @@ from openoutcry.order_entry.risk_reasons import FIGURELESS, WORDS
 from openoutcry.risk.bits import RiskBit
 from openoutcry.wire.enums import (
     OPEN_KNOWN,
+    REDUCE_ONLY,
     ErrorBit,
     EventKind,
     OrderType,
@@ -177,6 +178,10 @@ CASES = {
     "take-profit with a limit, to sell": (
         {"t40": "4", "t99": "12.50", "t1109": "U", "t54": "2", "t59": "1"},
         OrderType.TAKE_PROFIT_LIMIT, TimeInForce.GTC, 1250,
+    ),
+    "reduce-only": ({"t18": "E"}, OrderType.LIMIT, TimeInForce.DAY | REDUCE_ONLY, 0),
+    "reduce-only post-only": (
+        {"t18": "6 E"}, OrderType.POST_ONLY, TimeInForce.DAY | REDUCE_ONLY, 0,
     ),
     "midpoint": ({"t40": "P", "t18": "M"}, OrderType.PEG_MIDPOINT, TimeInForce.DAY, 0),
     "market peg": (

@@ -18,10 +18,11 @@ from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.contract_layout import PERPETUAL
 from openoutcry.risk.region import View, setting
+from openoutcry.risk.requests import WHOLE
+from openoutcry.venue.requests import opening
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import (
     REDUCE_ONLY,
-    CommandKind,
     EventKind,
     OrderType,
     Reason,
@@ -29,6 +30,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.order_types import STOPS
 from tests.support.matcher.matcher_script import format_event, parse_command
+from tests.support.risk.called import FALLEN, WHO, Floor
 
 CAPACITY, MARK, PEOPLE = 64, 1_000, 6
 SYMBOL = b"A"
@@ -90,7 +92,7 @@ class Judge:
             self.orders[number] = Open(
                 int(e["participant"]), int(e["side"]), int(e["leaves_lots"]),
                 int(e["price_ticks"]), bool(int(command["time_in_force"]) & REDUCE_ONLY),
-                OrderType(command["order_type"]) in STOPS, int(e["seq"]),
+                int(command["order_type"]) in STOPS, int(e["seq"]),
                 int(command["order_type"]),
             )  # fmt: skip
             return
@@ -142,7 +144,8 @@ class Market:
         if spot:
             self.hooks = {
                 "name": "risk", "participants": PEOPLE, "order_capacity": CAPACITY,
-                "assets": [["BTC", 8], ["USD", 2]], "spot": [[0, 0, 1, 1]], "movements": 8, "requests": 8,
+                "assets": [["BTC", 8], ["USD", 2]], "spot": [[0, 0, 1, 1]], "movements": 8,
+                "requests": 8,
             }  # fmt: skip
         self.core = Core(make_instruments([row]), CAPACITY, hooks=self.hooks)
         self.engine = self.core.fresh()
@@ -157,20 +160,17 @@ class Market:
             self.send(setting(Setting.DEPOSIT, 10**12, who, b"", 0))
             self.send(setting(Setting.CREDIT, 0, who, b"", 0))
 
-    def send(self, what: Any, reduces: bool = False) -> list[str]:
-        """The events of a command, in words; ``reduces``: it is reduce-only."""
+    def send(self, what: Any) -> list[str]:
+        """The events of a command, in words."""
         record = parse_command(what, 0) if isinstance(what, str) else what
         if isinstance(what, str):
             record["symbol"] = SYMBOL
-        if reduces:
-            record["time_in_force"] |= REDUCE_ONLY
         record["seq"] = self.engine.last_seq + 1
         events = self.engine.process(record)
         self.engine.check()
         self.commands.append(record)
         self.events.append(events)
-        if record["kind"][0] != CommandKind.RISK:
-            self.judge.take(record[0], events)
+        self.judge.take(record[0], events)
         return [format_event(e) for e in events]
 
     def view(self, who: int) -> int:
@@ -204,22 +204,22 @@ def refused(answer: list[str]) -> bool:
 
 
 def test_it_is_refused_where_it_is_more_than_the_position(market):
-    assert refused(market.send("NEW id=3 SELL 6@1010 p1", reduces=True))
+    assert refused(market.send("NEW id=3 SELL 6@1010 REDUCE_ONLY p1"))
     event = market.events[-1][0]
     assert int(event["contra_id"]) == 1 << RiskBit.REDUCE_ONLY
     assert (event["price_ticks"], event["leaves_lots"], event["qty_lots"]) == (5, 0, 6)
-    assert refused(market.send("NEW id=3 BUY 1@900 p1", reduces=True))
-    assert refused(market.send("NEW id=3 SELL 1@1010 p3", reduces=True))
-    assert not refused(market.send("NEW id=3 SELL 5@1010 p1", reduces=True))
+    assert refused(market.send("NEW id=3 BUY 1@900 REDUCE_ONLY p1"))
+    assert refused(market.send("NEW id=3 SELL 1@1010 REDUCE_ONLY p3"))
+    assert not refused(market.send("NEW id=3 SELL 5@1010 REDUCE_ONLY p1"))
 
 
 def test_spot_has_no_positions():
     spot = Market(spot=True)
-    assert refused(spot.send("NEW id=3 SELL 1@1010 p1", reduces=True))
+    assert refused(spot.send("NEW id=3 SELL 1@1010 REDUCE_ONLY p1"))
 
 
 def test_another_sale_takes_the_position_and_the_order_goes_in_the_same_command(market):
-    market.send("NEW id=3 SELL 5@1010 p1", reduces=True)
+    market.send("NEW id=3 SELL 5@1010 REDUCE_ONLY p1")
     market.send("NEW id=4 BUY 3@990 p3")
     assert market.send("NEW id=5 SELL 3@990 p1") == [
         "ACCEPTED id=5 3@990 leaves=3",
@@ -236,13 +236,13 @@ def test_another_sale_takes_the_position_and_the_order_goes_in_the_same_command(
 
 
 def test_two_that_together_exceed_the_position_are_cut_from_the_farthest_on(market):
-    market.send("NEW id=3 SELL 4@1020 p1", reduces=True)
-    assert market.send("NEW id=4 SELL 4@1010 p1", reduces=True) == [
+    market.send("NEW id=3 SELL 4@1020 REDUCE_ONLY p1")
+    assert market.send("NEW id=4 SELL 4@1010 REDUCE_ONLY p1") == [
         "ACCEPTED id=4 4@1010 leaves=4",
         "REDUCED id=3 3@1020 leaves=1 REDUCE_ONLY",
     ]
     # The new one is the farther: it is cut itself.
-    assert market.send("NEW id=5 SELL 2@1030 p1", reduces=True) == [
+    assert market.send("NEW id=5 SELL 2@1030 REDUCE_ONLY p1") == [
         "ACCEPTED id=5 2@1030 leaves=2",
         "CANCELLED id=5 2@1030 leaves=0 REDUCE_ONLY",
     ]
@@ -250,7 +250,7 @@ def test_two_that_together_exceed_the_position_are_cut_from_the_farthest_on(mark
 
 
 def test_what_is_not_reduce_only_comes_first(market):
-    market.send("NEW id=3 SELL 5@1010 p1", reduces=True)
+    market.send("NEW id=3 SELL 5@1010 REDUCE_ONLY p1")
     assert market.send("NEW id=4 SELL 2@1100 p1")[-1] == "REDUCED id=3 2@1010 leaves=3 REDUCE_ONLY"
     assert market.send("REPLACE id=4 5@1100 p1")[-1] == (
         "CANCELLED id=3 3@1010 leaves=0 REDUCE_ONLY"
@@ -258,7 +258,7 @@ def test_what_is_not_reduce_only_comes_first(market):
 
 
 def test_a_rejected_order_cuts_nothing(market):
-    market.send("NEW id=3 SELL 5@1010 p1", reduces=True)
+    market.send("NEW id=3 SELL 5@1010 REDUCE_ONLY p1")
     market.send("NEW id=4 BUY 1@990 p3")
     assert "WOULD_CROSS" in market.send("NEW id=5 SELL 5@990 POST_ONLY p1")[0]
     assert market.judge.orders[3].leaves == 5
@@ -267,7 +267,7 @@ def test_a_rejected_order_cuts_nothing(market):
 def test_a_stop_that_the_command_elects_meets_no_order_that_is_too_large(market):
     """Participant 1 sells its position; that elects a stop of another, which would buy its
     reduce-only order as well."""
-    market.send("NEW id=3 SELL 5@1010 p1", reduces=True)
+    market.send("NEW id=3 SELL 5@1010 REDUCE_ONLY p1")
     market.send("NEW id=4 BUY 5@990 p3")
     market.send("NEW id=6 BUY 5 TAKE_PROFIT trigger=995 p4")
     assert market.send("NEW id=5 SELL 5@990 p1") == [
@@ -282,7 +282,7 @@ def test_a_stop_that_the_command_elects_meets_no_order_that_is_too_large(market)
 
 
 def test_a_self_trade_leaves_the_position_and_the_order_that_is_left(market):
-    market.send("NEW id=3 SELL 5@1010 p1", reduces=True)
+    market.send("NEW id=3 SELL 5@1010 REDUCE_ONLY p1")
     market.send("NEW id=4 BUY 2@1010 p1")
     assert (market.view(1), market.judge.orders[3].leaves) == (5, 3)
     market.send("NEW id=5 BUY 2@1010 CANCEL_OLDEST p1")
@@ -291,7 +291,7 @@ def test_a_self_trade_leaves_the_position_and_the_order_that_is_left(market):
 
 
 def test_an_auction_trades_no_more_than_the_position(market):
-    market.send("NEW id=3 SELL 5@1010 p1", reduces=True)
+    market.send("NEW id=3 SELL 5@1010 REDUCE_ONLY p1")
     market.send("PHASE VOLATILITY_AUCTION")
     assert market.send("NEW id=4 SELL 4@1000 p1")[:2] == [
         "ACCEPTED id=4 4@1000 leaves=4",
@@ -303,12 +303,40 @@ def test_an_auction_trades_no_more_than_the_position(market):
     market.replayed()
 
 
+def test_a_trade_off_the_book_cuts_the_order_before_its_answer(market):
+    market.send("NEW id=3 SELL 5@1010 REDUCE_ONLY p1")
+    for one in opening("rfq 1", 7, 0):
+        market.send(one)
+    record = setting(Setting.OFF_BOOK, 3, 3 << 16 | 1, SYMBOL, 1_000)
+    record["time_in_force"], record["side"] = Side.BUY, WHOLE
+    answer = market.send(record)
+    assert [text.split()[0] for text in answer] == [
+        "ACCEPTED", "ACCEPTED", "FILLED", "FILLED", "REDUCED", "COMPLETED",
+    ]  # fmt: skip
+    assert answer[4] == "REDUCED id=3 3@1010 leaves=2 REDUCE_ONLY"
+    assert (market.view(1), market.judge.orders[3].leaves) == (2, 2)
+    market.replayed()
+
+
+def test_a_margin_call_takes_it_and_its_liquidation_is_no_such_order():
+    floor = Floor(20)
+    floor.send("NEW id=50 BUY 20@91000 p3")
+    floor.send("NEW id=9 SELL 20@104000 REDUCE_ONLY p1")
+    assert floor.view.of(WHO, lay.OPEN) == 1
+    floor.mark(FALLEN)
+    assert floor.is_called()
+    gone = floor.send("NEW id=51 BUY 1@84000 p3")
+    assert (gone["order_id"][0], gone["kind"][0]) == (9, EventKind.CANCELLED)
+    assert floor.view.of(WHO, lay.OPEN) == 0
+    floor.replayed()
+
+
 TYPES = ["", "", "", "MARKET", "IOC", "STOP", "STOP_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT",
          "ICEBERG", "HIDDEN", "POST_ONLY", "TRAILING_STOP", "MARKET_TO_LIMIT"]  # fmt: skip
 MODES = ["", "", "", "CANCEL_NEWEST", "CANCEL_OLDEST", "CANCEL_BOTH", "DECREMENT"]
 
 
-def a_command(dice: random.Random, number: int, market: Market) -> tuple[str, bool]:
+def a_command(dice: random.Random, number: int, market: Market) -> str:
     who, side = dice.randrange(1, PEOPLE), dice.choice(["BUY", "SELL"])
     lots, price = dice.randrange(1, 8), MARK + dice.randrange(-6, 7)
     draw = dice.random()
@@ -317,9 +345,9 @@ def a_command(dice: random.Random, number: int, market: Market) -> tuple[str, bo
         chosen = dice.choice(known)
         word = dice.choice(["CANCEL", f"REDUCE {lots}", f"REPLACE {lots}@{price}"])
         kind, *rest = word.split()
-        return f"{kind} id={chosen} {' '.join(rest)} p{market.judge.orders[chosen].who}", False
+        return f"{kind} id={chosen} {' '.join(rest)} p{market.judge.orders[chosen].who}"
     if draw < 0.15:
-        return f"PHASE {dice.choice(['CONTINUOUS', 'CONTINUOUS', 'VOLATILITY_AUCTION'])}", False
+        return f"PHASE {dice.choice(['CONTINUOUS', 'CONTINUOUS', 'VOLATILITY_AUCTION'])}"
     kind = dice.choice(TYPES)
     aux = ""
     if kind in ("STOP", "STOP_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"):
@@ -339,15 +367,14 @@ def a_command(dice: random.Random, number: int, market: Market) -> tuple[str, bo
         if kind == "ICEBERG":
             aux = f"display={dice.randrange(1, lots + 1)}"
     mode = dice.choice(MODES)
-    return f"NEW id={number} {side} {lots}{at} {kind} {mode} {aux} p{who}", reduces
+    return f"NEW id={number} {side} {lots}{at} {kind} {mode} {aux} {'REDUCE_ONLY' * reduces} p{who}"
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_commands_keep_the_rule(seed):
     dice, market = random.Random(seed), Market()
     for number in range(1, 260):
-        line, reduces = a_command(dice, number, market)
-        market.send(" ".join(line.split()), reduces)
+        market.send(a_command(dice, number, market))
     told = np.concatenate(market.events)
     cuts = told[(told["reason"] == Reason.REDUCE_ONLY)]
     assert len(cuts) > 5

@@ -6,8 +6,9 @@ import pytest
 
 from openoutcry.risk import layout as lay
 from openoutcry.risk import protection_layout
+from openoutcry.risk.before import REDUCES
 from openoutcry.risk.bits import RiskBit, Setting
-from openoutcry.wire.enums import CommandKind, OrderType, Phase, Side, TimeInForce
+from openoutcry.wire.enums import REDUCE_ONLY, CommandKind, OrderType, Phase, Side, TimeInForce
 from tests import ROOT
 from tests.support.risk.risk_core import bits
 from tests.support.risk.risk_desk import Desk
@@ -52,7 +53,7 @@ def part_line(desk, line):
 
 
 def answer(desk, verdict):
-    if not verdict:
+    if verdict in (0, REDUCES):
         return "passes"
     limit, current, requested = desk.view.refusal[2:]
     return " ".join([*bits(verdict), f"limit={limit} now={current} asked={requested}"])
@@ -74,8 +75,9 @@ def test_an_example_of_the_page(example):
             match = NEW.fullmatch(line)
             assert match, line
             side, qty, price, named, budget, who, wanted = match.groups()
-            order_type = OrderType[named or "LIMIT"]
-            tif = TimeInForce.IOC if budget else TimeInForce.DAY
+            reduces = named == "REDUCE_ONLY"
+            order_type = OrderType["LIMIT" if reduces else named or "LIMIT"]
+            tif = (TimeInForce.IOC if budget else TimeInForce.DAY) | REDUCE_ONLY * reduces
             verdict = desk.new(
                 Side[side],
                 int(qty),

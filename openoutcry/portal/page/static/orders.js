@@ -58,7 +58,7 @@ export function orderColumns({ action = null, state = false, short = false } = {
     { label: t("time"), text: (row) => short ? shortly(row.created_ms) : when(row.created_ms) },
     { label: t("market"), text: (row) => row.symbol },
     { label: t("side"), text: (row) => t(row.side), kind: (row) => row.side },
-    { label: t("type"), text: (row) => [word("type", row.type), timeOf(row)].filter(Boolean).join(" ") },
+    { label: t("type"), text: (row) => [word("type", row.type), timeOf(row), row.reduce_only ? `(${t("reduce.short")})` : ""].filter(Boolean).join(" ") },
     { label: t("price"), n: true, text: priceOf },
     { label: t("trigger"), n: true, text: triggerOf },
     { label: t("quantity"), n: true, text: quantityOf },

@@ -178,6 +178,8 @@ export default {
   ticket: "Auftrag eingeben",
   "ticket.login": "Melden Sie sich an, um zu handeln.",
   "ticket.more": "Weitere Angaben",
+  "reduce.short": "verkleinert nur",
+  "reduce.only": "Nur meine Position verkleinern",
   "ticket.review": "Vor dem Senden nachfragen",
   "ticket.number": "{field}: Schreiben Sie Ziffern, mit einem Punkt als Dezimalzeichen.",
   "ticket.comma": "{field}: Schreiben Sie einen Punkt als Dezimalzeichen, kein Komma.",

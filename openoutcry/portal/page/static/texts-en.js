@@ -178,6 +178,8 @@ export default {
   ticket: "Order ticket",
   "ticket.login": "Log in to trade.",
   "ticket.more": "More options",
+  "reduce.short": "reduces only",
+  "reduce.only": "Only reduce my position",
   "ticket.review": "Ask me before an order is sent",
   "ticket.number": "{field}: write digits, with a point as the decimal mark.",
   "ticket.comma": "{field}: write a point as the decimal mark, not a comma.",

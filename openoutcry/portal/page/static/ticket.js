@@ -42,6 +42,7 @@ export function ticket(market) {
   const tif = select([], { id: "tif", onchange: changed }), expires = input({ id: "expires", type: "datetime-local" });
   const shown = amountInput({ id: "shown", oninput: changed }), least = amountInput({ id: "least", oninput: changed });
   const selfTrade = select(["cancel_taker", "cancel_maker", "cancel_both"].map((name) => [name, t(`self.${name}`)]), { id: "self-trade" });
+  const reduces = check(t("reduce.only"), { id: "reduce-only", onchange: changed });
   const ask = check(t("ticket.review"), { checked: chosen.get("review", true), id: "review", onchange: (event) => chosen.set("review", event.target.checked) });
   const rows = {
     price: field(priceLabel(t("price"), market), price), stop: field(priceLabel(t("stop.price"), market), stop), distance: field(t("distance"), distance, t("distance.hint")), distanceBy: field(t("distance.by"), distanceBy), offset: field(priceLabel(t("offset"), market), offset, t("offset.hint")),
@@ -52,7 +53,7 @@ export function ticket(market) {
     h("button", { type: "button", id: `part-${percent}`, onclick: () => part(percent), "aria-label": percent === 100 ? `${t("max")}: ${t("parts.max")}` : t("parts.of", { percent }) }, percent === 100 ? t("max") : `${percent} %`)));
   const warns = h("p", { class: "warning", id: "limit-warning", role: "status" });
   const total = h("dd", {}, "–"), fee = h("dd", { id: "fee" }, "–"), available = h("dd", {}, "–"), needs = h("dd", { id: "needs", "aria-live": "polite" }, "–");
-  const made = form([sides, field(t("type"), type), about, rows.price, warns, rows.stop, rows.distanceBy, rows.distance, rows.offset, rows.by, rows.quantity, rows.amount, parts, rows.tif, rows.expires,
+  const made = form([sides, field(t("type"), type), about, rows.price, warns, rows.stop, rows.distanceBy, rows.distance, rows.offset, rows.by, rows.quantity, rows.amount, parts, rows.tif, rows.expires, isContract ? reduces : [],
     h("details", {}, h("summary", {}, t("ticket.more")), rows.shown, rows.least, field(t("self"), selfTrade)),
     h("dl", {}, h("dt", {}, t(isContract ? "margin.free" : "available")), available, h("dt", {}, t("total")), total, h("dt", {}, t("fee")), fee, hasMargin ? [h("dt", {}, t("margin.needs")), needs] : []), ask], t("buy"), send);
   made.id = "ticket";
@@ -187,6 +188,7 @@ export function ticket(market) {
     if (!rows.shown.hidden && shown.value.trim()) given.shown_quantity = number(shown, "shown", market.quantity_step);
     if (!rows.least.hidden && least.value.trim()) given.min_quantity = number(least, "least", market.quantity_step);
     if (selfTrade.value !== "cancel_taker") given.self_trade = selfTrade.value;
+    if (isContract && reduces.querySelector("input").checked) given.reduce_only = true;
     return given;
   }
 
