@@ -55,11 +55,13 @@ NOT_TAKEN = {
         "pipeline/stages/gate.py": "detach_slow",
         "ring/policy.py": "",
         # Holds, margin calls, market protection, shares of capacity, operators' commands,
-        # liquidation, wallets, scenario margin.
+        # liquidation, wallets, scenario margin, reduce-only orders.
         "matcher/capacity.py": "",
         "matcher/off_book.py": "",
+        "matcher/reducing.py": "",
+        "matcher/book/depth.py": "",
         "matcher/hooks.py": "follow_holds sweep_called enter_due tell_delay refuse settle_held"
-        " note_best cancel_whole",
+        " cancel_whole",
         "risk/before.py": "operator_command refuse",
         "risk/after.py": "report_refusal enter_phase ask_for_order bring_rarely",
         "risk/operator_commands.py": "",
@@ -71,6 +73,7 @@ NOT_TAKEN = {
         "risk/contracts.py": "",
         "risk/waterfall.py": "",
         "risk/portfolio.py": "",
+        "risk/reduce_only.py": "",
         "risk/collateral.py": "",
         # The order types and commands of the matcher's general path.
         "matcher/commands/general.py": "",

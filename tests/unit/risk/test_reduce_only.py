@@ -32,6 +32,13 @@ from openoutcry.wire.order_types import STOPS
 from tests.support.matcher.matcher_script import format_event, parse_command
 from tests.support.risk.called import FALLEN, WHO, Floor
 
+CHANGES = (
+    EventKind.FILLED,
+    EventKind.CANCELLED,
+    EventKind.REDUCED,
+    EventKind.REPLACED,
+    EventKind.EXPIRED,
+)
 CAPACITY, MARK, PEOPLE = 64, 1_000, 6
 SYMBOL = b"A"
 
@@ -89,12 +96,17 @@ class Judge:
     def follow(self, command: Any, e: Any, cut: list[Open]) -> None:
         number, kind = int(e["order_id"]), EventKind(e["kind"])
         if kind == EventKind.ACCEPTED:
+            order_type = int(command["order_type"])
             self.orders[number] = Open(
-                int(e["participant"]), int(e["side"]), int(e["leaves_lots"]),
-                int(e["price_ticks"]), bool(int(command["time_in_force"]) & REDUCE_ONLY),
-                int(command["order_type"]) in STOPS, int(e["seq"]),
-                int(command["order_type"]),
-            )  # fmt: skip
+                who=int(e["participant"]),
+                side=int(e["side"]),
+                leaves=int(e["leaves_lots"]),
+                price=int(e["price_ticks"]),
+                reduces=bool(int(command["time_in_force"]) & REDUCE_ONLY),
+                is_stop=order_type in STOPS,
+                place=int(e["seq"]),
+                order_type=order_type,
+            )
             return
         order = self.orders.get(number)
         if order is None:
@@ -114,8 +126,7 @@ class Judge:
             order.price = int(e["price_ticks"])
         if kind in (EventKind.ELECTED, EventKind.REPLACED, EventKind.CONVERTED):
             order.place = int(e["seq"])
-        if kind in (EventKind.FILLED, EventKind.CANCELLED, EventKind.REDUCED, EventKind.REPLACED,
-                    EventKind.EXPIRED):  # fmt: skip
+        if kind in CHANGES:
             order.leaves = int(e["leaves_lots"])
             if order.leaves == 0:
                 del self.orders[number]
