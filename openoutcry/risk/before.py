@@ -585,7 +585,9 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         side_lots = new_buys if side == BUY else new_sells
         opens = is_opening(state, rules, cell, participant, side, side_lots, more_needed)
         failed |= opens << constants.CLOSE_ONLY
-    reduces = order.time_in_force & REDUCE_ONLY if is_new else old_flags & lay.REDUCES_FLAG
+    reduces = order.time_in_force & REDUCE_ONLY
+    if not is_new:
+        reduces = old_flags & lay.REDUCES_FLAG if rules.spot_at == 0 else 0
     most = reducible(rules, cell, side)
     failed |= (reduces != 0 and qty > max(most, old_lots)) << constants.REDUCE_ONLY
     failed |= (group.kill != 0) << constants.GROUP_KILLED

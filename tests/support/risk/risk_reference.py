@@ -4,7 +4,7 @@ import numpy as np
 
 from openoutcry.risk.bits import NO_LIMIT
 from openoutcry.wire import ORDER_DTYPE
-from openoutcry.wire.enums import CommandKind, Phase, Side
+from openoutcry.wire.enums import REDUCE_ONLY, CommandKind, Phase, Side
 from tests.oracles.risk.protection import PAUSED
 from tests.support.risk.risk_core import Pair
 from tests.support.risk.risk_flow import instruments
@@ -57,6 +57,10 @@ def run(both, commands, operator, share, seed, look_every):
             both.process(operator.draw())
         if operator.called() and rng.random() < 2 * share:
             both.process(operator.step())
+        command = command.copy()
+        if command["kind"] == CommandKind.NEW:
+            # Reduce-only orders have a judge of their own (tests/unit/risk/test_reduce_only.py).
+            command["time_in_force"] &= REDUCE_ONLY - 1
         both.process(command.copy())
         if rng.random() < share and command["kind"] == CommandKind.NEW:
             again = command.copy()
