@@ -175,7 +175,7 @@ def test_a_deposit_that_names_no_asset_is_margin():
 
 def test_hostile_commands_lose_and_make_nothing():
     """Every wallet is looked at after every command."""
-    done, refused, events, fees, (movements, short) = hostile(20_000, 1)
+    done, refused, events, fees, (movements, short) = hostile(20_000, 3)
     assert done > 20_000
     assert 0.05 * done < refused < 0.9 * done
     assert events > 10_000
