@@ -53,6 +53,17 @@ class Rendezvous:
         self._words[32] = value
 
 
+def is_stopped(pid: int) -> bool:
+    """Return whether a signal has stopped a process."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            # The command's name, in parentheses, may hold anything.
+            return file.read().rpartition(")")[2].split()[0] == "T"
+    except OSError:
+        # It has just died, which is seen elsewhere.
+        return False
+
+
 def wake_in_time(slack_ns: int = 1_000) -> None:
     """Let sleeps of this thread end within a microsecond from here on, so that one of 20 us does
     not last 70. A slack of 0 restores the earlier value, and processes that it starts inherit it.

@@ -18,6 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from openoutcry.host.processes import is_stopped
 from openoutcry.pipeline.topology import REPLICA
 from openoutcry.ring import RingBuffer
 from openoutcry.ring.policy import needed, quorum_value
@@ -107,7 +108,7 @@ class Watch:
         control, index = self.shared.control, self.shared.table.index[name]
         if not control.stage(index).ready_ns:
             self._before.pop(name, None)
-            return not _is_stopped(self.pid)
+            return not is_stopped(self.pid)
         if control.stage(index).done:
             self._before.pop(name, None)
             return True
@@ -189,14 +190,6 @@ def scheduling(pid: int) -> tuple[float, float, str]:
         for tid in threads
     ]
     return int(ran_ns) / 1e9, int(waited_ns) / 1e9, "".join(states)
-
-
-def _is_stopped(pid: int) -> bool:
-    try:
-        return scheduling(pid)[-1].startswith(STOPPED)
-    except OSError:
-        # It has just died, which is seen elsewhere.
-        return False
 
 
 def dump(pid: int, state: str, stack_fd: int) -> str:

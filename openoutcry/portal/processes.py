@@ -115,8 +115,7 @@ class Children:
 
     def _look(self) -> None:
         ended, _, _ = select.select([row[0] for row in self._running.values()], [], [], LOOK_S)
-        if self.place.shared.released.is_stuck(time.monotonic()):
-            self._end_reader()
+        self._end_stuck_reader()
         for pid, (file, index, began_s) in list(self._running.items()):
             if file not in ended:
                 continue
@@ -136,10 +135,10 @@ class Children:
             self._again.add(index)
             self._start(index, _quiet)
 
-    def _end_reader(self) -> None:
-        """It does not answer: the next one does."""
+    def _end_stuck_reader(self) -> None:
+        """One that does not answer ends: the next one does."""
         for pid, (_, index, _) in self._running.items():
-            if index == READER:
+            if index == READER and self.place.shared.released.is_stuck(time.monotonic(), pid):
                 log.error("the reader of the portal does not answer; it is ended")
                 os.kill(pid, signal.SIGKILL)
 

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.host.processes import wake_in_time
+from openoutcry.host.processes import is_stopped, wake_in_time
 from openoutcry.journal import Journal
 from openoutcry.matcher.engine import Books
 from openoutcry.portal.trading.follower import (
@@ -57,9 +57,10 @@ STATE, TURN = 0, 1
 """Bytes that are locked: the state, and the turn to lock it, so that many readers of the state do
 not keep its writer away."""
 HOLD_S, RETRY_S, FIRST_TRIES = 5.0, 20e-6, 50
-"""A process that holds the state for so long is ended; how often the reader tries until then."""
-STUCK_S = 10.0
-"""A reader that does not answer for so long is ended."""
+"""A process that was stopped and holds the state for so long is ended; the pause between two tries,
+and how many are made before the time is looked at."""
+HUNG_S = 120.0
+"""One that runs is ended after so long: it may compile a kernel meanwhile, or have no processor."""
 ANSWER_US, ANSWERS = 1_000, 20
 """How long, and how often, a web process waits for the reader to take what is released."""
 IDLE_US, BEGIN_S, LOOK_S = 100_000, 0.005, 0.5
@@ -135,9 +136,9 @@ class ReleasedMemory:
             fcntl.lockf(self.file, fcntl.LOCK_UN, 1, STATE)
 
     def _lock(self, byte: int) -> None:
-        """Lock a byte.  What holds it is ended after HOLD_S: a process that was stopped would stop
+        """Lock a byte.  What holds it for too long is ended: a process that was stopped would stop
         all others."""
-        tries, until_s = 0, 0.0
+        tries, since_s, look_s = 0, 0.0, 0.0
         while True:
             try:
                 fcntl.lockf(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
@@ -146,28 +147,33 @@ class ReleasedMemory:
                 tries += 1
             if tries > FIRST_TRIES:
                 now_s = time.monotonic()
-                until_s = until_s or now_s + HOLD_S
-                if now_s > until_s:
-                    self._end_holder(byte)
-                    until_s = 0.0
+                since_s = since_s or now_s
+                if now_s > max(look_s, since_s + HOLD_S):
+                    look_s = now_s + HOLD_S
+                    if self._end_holder(byte, now_s - since_s):
+                        since_s = 0.0
             time.sleep(RETRY_S)
 
-    def _end_holder(self, byte: int) -> None:
+    def _end_holder(self, byte: int, held_s: float) -> bool:
+        """End what has a byte locked, if it was stopped or hangs; returns whether it was."""
         asked = FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
         kind, _, _, _, pid = FLOCK.unpack(fcntl.fcntl(self.file, fcntl.F_GETLK, asked))
-        if kind != fcntl.F_UNLCK and pid > 0:
-            log.error("process %d has held what is released for %g s; it is ended", pid, HOLD_S)
-            os.kill(pid, signal.SIGKILL)
+        if kind == fcntl.F_UNLCK or pid <= 0 or not (is_stopped(pid) or held_s > HUNG_S):
+            return False
+        log.error("process %d has held what is released for %.0f s; it is ended", pid, held_s)
+        os.kill(pid, signal.SIGKILL)
+        return True
 
-    def is_stuck(self, now_s: float) -> bool:
-        """Return whether the reader has been at one command for STUCK_S, by calls now and then:
-        one that was stopped would stop all others."""
+    def is_stuck(self, now_s: float, reader: int) -> bool:
+        """Return whether the process ``reader`` has been at one command for too long, by calls now
+        and then: it would stop all others."""
         words = self.words
         waits = words.is_changing or (words.is_ready and words.answered < words.wanted)
         place = (words.changes, words.answered) if waits else None
         if place is None or place != self._place:
             self._place, self._place_s = place, now_s
-        return place is not None and now_s - self._place_s > STUCK_S
+        silent_s = now_s - self._place_s
+        return place is not None and silent_s > HOLD_S and (is_stopped(reader) or silent_s > HUNG_S)
 
     # The reader's side
 

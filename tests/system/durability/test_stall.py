@@ -109,14 +109,14 @@ def test_a_stage_that_takes_a_while_to_die_keeps_its_cause(
     """Between its SIGKILL and its death it is looked at again, and is not stopped any more."""
     stop_at_start(monkeypatch, "matcher", ready=False)
     killed: list[int] = []
-    is_stopped, kill = stall._is_stopped, signal.pidfd_send_signal
+    is_stopped, kill = stall.is_stopped, signal.pidfd_send_signal
 
     def kill_late(pidfd: int, number: int) -> None:
         killed.append(pidfd)
         Timer(0.3, kill, (pidfd, number)).start()
 
     monkeypatch.setattr(signal, "pidfd_send_signal", kill_late)
-    monkeypatch.setattr(stall, "_is_stopped", lambda pid: not killed and is_stopped(pid))
+    monkeypatch.setattr(stall, "is_stopped", lambda pid: not killed and is_stopped(pid))
     result = run(options(None))
     check_same(result, undisturbed)
     assert len(killed) == 1

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from openoutcry.host.processes import fork
+from openoutcry.host.processes import fork, is_stopped
 from openoutcry.portal.trading import released
 from openoutcry.portal.trading.follower import Follower
 from openoutcry.portal.trading.mirror import Mirror
@@ -297,21 +297,44 @@ def test_a_process_that_was_stopped_while_it_reads_is_ended(world, file, monkeyp
     world.require_same()
 
 
-def test_a_reader_that_does_not_answer_is_known(world, file, monkeypatch):
-    monkeypatch.setattr(released, "STUCK_S", 5.0)
+def test_a_process_that_reads_for_long_and_was_not_stopped_is_waited_for(world, file, monkeypatch):
+    """It may compile a kernel: ended, the next one would compile it again."""
+    monkeypatch.setattr(released, "HOLD_S", 0.05)
     ends = ends_of(file)
     world.bound[0] = ends[5]
     world.start()
     world.come_to(ends[5])
-    assert not world.memory.is_stuck(0.0)
-    assert not world.memory.is_stuck(100.0), "nothing is wanted of it"
+    with world.memory.shared():
+        world.bound[0] = ends[-1]
+        time.sleep(0.5)
+        assert world.memory.words.log_seq == ends[5]
+    world.come_to(ends[-1])
+    world.require_same()
+
+
+def test_a_reader_that_does_not_answer_is_known(world, file, monkeypatch):
+    monkeypatch.setattr(released, "HOLD_S", 5.0)
+    ends = ends_of(file)
+    world.bound[0] = ends[5]
+    world.start()
+    world.come_to(ends[5])
+
+    def is_stuck(now_s):
+        return world.memory.is_stuck(now_s, world.reader)
+
+    assert not is_stuck(0.0)
+    assert not is_stuck(1_000.0), "nothing is wanted of it"
     os.kill(world.reader, signal.SIGSTOP)
     world.mirror.poll()
-    assert not world.memory.is_stuck(200.0)
-    assert not world.memory.is_stuck(204.0)
-    assert world.memory.is_stuck(206.0)
+    wait_until(lambda: is_stopped(world.reader), "it is stopped")
+    assert not is_stuck(2_000.0)
+    assert not is_stuck(2_004.0)
+    assert is_stuck(2_006.0)
+    monkeypatch.setattr(released, "is_stopped", lambda pid: False)
+    assert not is_stuck(2_006.0), "one that runs may be slow"
+    assert is_stuck(2_121.0)
     os.kill(world.reader, signal.SIGCONT)
-    wait_until(lambda: not world.memory.is_stuck(300.0), "it answers")
+    wait_until(lambda: not is_stuck(3_000.0), "it answers")
 
 
 def test_a_reader_whose_disk_is_full_ends_and_is_continued(world, file):
