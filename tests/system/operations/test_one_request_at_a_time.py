@@ -77,7 +77,7 @@ def trading_api(work, connections):
         """Nothing is measured here."""
 
     endpoints = {("GET", "/asked"): work.endpoint(lambda: asking.pop(0))}
-    base = Requests(endpoints, lambda scheme: [], lambda peer: True, took, print, print, print)
+    base = Requests(endpoints, lambda scheme: [], lambda peer: None, took, print, print, print)
     begin = base.begin
 
     def seen(protocol):
