@@ -24,6 +24,8 @@ ORDERS = {
     "stop": ({"stop-price": "60000"}, {"stop_price": "60000"}),
     "stop_limit": ({"stop-price": "60000", "price": "60001"}, {"stop_price": "60000"}),
     "post_only_stop_limit": ({"stop-price": "60000", "price": "60001"}, {"price": "60001"}),
+    "take_profit": ({"stop-price": "10000"}, {"stop_price": "10000"}),
+    "take_profit_limit": ({"stop-price": "10000", "price": "10001"}, {"stop_price": "10000"}),
     "trailing_stop": ({"distance": "1.50", "distance-by": "percent"}, {"trailing_bps": 150}),
     "trailing_stop_limit": (
         {"distance": "120.5", "distance-by": "price", "price": "40000"},
