@@ -148,3 +148,15 @@ def test_status_and_mass_status_agree_while_a_message_waits(tmp_path):
         venue.again()
         again = venue.fix("FIRM")
         assert statuses(venue, again, "D1") == before == [("D1", "A", "3", "")] * 2
+
+
+def test_a_take_profit_says_how_its_trigger_is_reached(venue):
+    """In every report and to the drop copy; a stop needs no such field."""
+    firm, copy = venue.fix("FIRM"), venue.fix("COPY", protocol=Protocol.FIX_DROP_COPY)
+    firm.sell("ACME", 5, "2.00", name="C1", t40="4", t99="2.50", t1109="U")
+    firm.buy("ACME", 5, "1.00", name="C2", t40="4", t99="0.50", t1109="D")
+    firm.buy("ACME", 5, "3.00", name="C3", t40="4", t99="2.50", t1109="U")
+    for client in (firm, copy):
+        reports = [one for one in heard(venue, client) if one.kind == "8" and one[150] == "0"]
+        told = [(one[40], one[99], one.get(1109)) for one in reports]
+        assert told == [("4", "2.5000", "U"), ("4", "0.5000", "D"), ("4", "2.5000", "")]

@@ -20,14 +20,16 @@ from openoutcry.order_entry.shm_layout import (
     REQUESTS_BYTES,
     ShmRequest,
 )
-from openoutcry.portal.accounts.errors import AccountError
+from openoutcry.portal.accounts.errors import AccountError, InvalidRequest
 from openoutcry.portal.native.orders import NativeOrders, NewOrderBody
+from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.orders import ParticipantOrders
 from openoutcry.portal.trading.service import OrderService
 from openoutcry.portal.trading.session_broker import SessionBroker
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import (
+    REDUCE_ONLY,
     CommandKind,
     EventKind,
     OrderType,
@@ -217,3 +219,13 @@ def test_a_native_order_causes_the_events_of_the_cores_own(seed):
             sent[place][name] = record[name]
     assert Engine(instruments, 400).process(sent).tobytes() == expected.tobytes()
     assert len(set(ours[places]["order_type"].tolist())) > 12
+
+
+def test_reduce_only_is_for_contracts_and_goes_to_the_core():
+    portal = Portal(make_instruments(["GOLD"]))
+    body = NewOrderBody("GOLD", "sell", "limit", "1", "10", reduce_only=True)
+    with pytest.raises(InvalidRequest, match="reduce_only"):
+        portal.orders.read(1, body, "key")
+    order = NewOrder("key", "GOLD", Side.SELL, T.LIMIT, TimeInForce.GTC, 5, 100, reduce_only=True)
+    record, _ = asyncio.run(portal.sent.sent(order))
+    assert int(record["time_in_force"]) == TimeInForce.GTC | REDUCE_ONLY
