@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+import openoutcry.matcher.constants as const
 from openoutcry.matcher.book import arena as layout
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.depth import fill_best, fill_depth
@@ -41,7 +42,7 @@ from openoutcry.matcher.state.snapshot import (
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.wire.records import EVENT_DTYPE, INSTRUMENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.symbols import code_of
 
 Records = npt.NDArray[Any]
@@ -152,19 +153,23 @@ class Engine(Books):
         hooks: Hooks | None = None,
         zeros: Zeros | None = None,
     ) -> None:
-        self.instruments = layout.check_instruments(instruments)
+        table = layout.check_instruments(instruments)
         self.order_capacity = order_capacity
         self.level_pages = order_capacity if level_pages is None else level_pages
         self.shard = shard
         self.region = own_region(hooks.region, zeros) if hooks else np.zeros(0, np.uint8)
         # What the region began with is not kept: it may be tens of megabytes.
         self.hooks = replace(hooks, region=self.region) if hooks else None
-        table = self.instruments, self.order_capacity, self.level_pages, id_key
-        self._use(new_arena(*table, zeros))
+        self._use(new_arena(table, self.order_capacity, self.level_pages, id_key, zeros))
         if shard is not None:
             enter_shard(self.arena, *shard)
 
     def _use(self, arena: layout.Arena) -> None:
+        words = arena[: layout.HEADER_BYTES].view(np.int64)
+        at, count = (int(words[one // 8]) for one in (layout.RULES_AT, layout.INSTRUMENT_COUNT))
+        rules = arena[at : at + const.RULE_BYTES * count]
+        self.instruments: npt.NDArray[Any] = rules.view(INSTRUMENT_DTYPE)
+        """The instrument table with the rules in force."""
         super().__init__(self.instruments, arena)
         self.batch: Callable[..., tuple[int, int]] = process_batch
         """The batch kernel of the core, and the address that it is called with."""
@@ -173,7 +178,7 @@ class Engine(Books):
             self._block = self.hooks.block(self.address, self.region)
             self.batch, self.core_address = process_hooked, self._block.ctypes.data
         self._batch_address = kernel_address(self.batch, 5)
-        self._instruments_hash = hash_instruments(self.instruments)
+        self._instruments_hash = -1, b""
         has_notes = self.hooks is not None and self.hooks.leaves_notes
         self._output = Output(scratch_records(self.order_capacity), has_notes)
         self._position = np.zeros(len(Position._fields), dtype=np.int64)
@@ -260,7 +265,7 @@ class Engine(Books):
         at = self._word(layout.TERMS_AT)
         end = at + self._word(layout.TERMS_COUNT) * layout.TERM_BYTES
         terms = self.arena[at:end].view(TERM_DTYPE).copy()
-        return State(self.instruments, states, rows, *numbers, terms=terms)
+        return State(self.instruments.copy(), states, rows, *numbers, terms=terms)
 
     def snapshot(self) -> bytes:
         """The whole state as bytes; equal states give equal bytes."""
@@ -278,7 +283,10 @@ class Engine(Books):
         rejected command leaves it as it is.  Costs what changed since it, or ``state_hash``, was
         last asked for; see ``digest.py``."""
         low, high = self._digests()[0].tolist()
-        return seal(self._instruments_hash, self.now_ns, (low, high))
+        changes = self._word(layout.RULES_CHANGED)
+        if self._instruments_hash[0] != changes:
+            self._instruments_hash = changes, hash_instruments(self.instruments)
+        return seal(self._instruments_hash[1], self.now_ns, (low, high))
 
     def own_digest(self) -> tuple[int, int]:
         """A shard's part of what the hash is made of: those of all shards add up to the whole's."""
@@ -306,7 +314,7 @@ class Engine(Books):
         """Return another engine in the same state, for what-if runs. Its cost depends on how much
         memory was ever used, not on the capacity."""
         other = object.__new__(Engine)
-        other.instruments, other.shard = self.instruments, self.shard
+        other.shard = self.shard
         other.region = own_region(self.region)
         other.hooks = replace(self.hooks, region=other.region) if self.hooks else None
         other.order_capacity, other.level_pages = self.order_capacity, self.level_pages

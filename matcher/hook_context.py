@@ -40,6 +40,7 @@ class HookContext(Layout):
     flags_mask: int = i64("the bits of those whose orders are cancelled")
     excess: int = i64("address of the kernel that says how many lots to cut, 0: it never does")
     cut: int = i64("address of the kernel that says how many of them an order has")
+    rules: int = i64("address of the block of rules that change (``rule_changes``), 0: none does")
     shares: int = i64("shares of the capacities, 0: they are of all instruments together")
     opened: int = i64("address of how many orders are open in share 0")
     opened_step: int = i64("bytes to the next share's")

@@ -47,6 +47,7 @@ from openoutcry.matcher.capacity import process_with_capacity_share
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
 from openoutcry.matcher.commands.general import begin_new, is_foreign
 from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
+from openoutcry.matcher.commands.rules import change_rules
 from openoutcry.matcher.events import emit, event_tag, mark_last, reject
 from openoutcry.matcher.hook_context import REDUCES, HookContext
 from openoutcry.matcher.matching.cascade import after_command
@@ -58,18 +59,21 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
+from openoutcry.wire.rule_changes import RulesBlock
 
 REASON_BITS = 8
 REASON_MASK = (1 << REASON_BITS) - 1
 VERDICT_MASK = 0xFFFF
 APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BITS
-CANCELS = 4 << REASON_BITS
+CANCELS, CHANGES_RULES = 4 << REASON_BITS, 6 << REASON_BITS
 """Verdicts without a reason: the command is the hooks' own; its two sides trade with each other; or
 one of them has taken lots over from the other (``off_book.py``).  With CANCELS every open order in
-its instrument is cancelled.  REDUCES lets the command enter (``reducing.py``)."""
+its instrument is cancelled; with CHANGES_RULES the instrument has the staged rules of the region
+from here on.  REDUCES lets the command enter (``reducing.py``)."""
 TAKEOVER_SHIFT, TAKEOVER_BIAS = 16, 1 << 40
 """Of TAKES_OVER: the bits above are the price of what was taken over, and this.  Of CANCELS they
-are the Reason of the cancels."""
+are the Reason of the cancels.  Of CHANGES_RULES 1: orders that the rules do not permit are
+cancelled; 0: because of them nothing changes."""
 REGION_MAGIC = b"OUTCRYRG"
 TRAILER_BYTES = 32
 """After a snapshot with hooks: region, then magic, length and blake2b-128 of the region."""
@@ -176,6 +180,9 @@ class Hooks:
     cut: Callable[..., Any] | None = None
     """``cut(region, order)`` how many of its ``qty_lots`` the open order of its id has of them.
     Give both or neither."""
+    rules_at: int = 0
+    """Where in the region the rules are that change while an instrument trades
+    (``wire/rule_changes.py``); 0: none ever does."""
     leaves_notes: bool = False
     """``after`` leaves a word in the ``seq`` of some events, which are numbered only then: a note
     for those who report the event.  It is in no record and no hash, and follows from the region and
@@ -214,6 +221,7 @@ class Hooks:
             words += [kernel_address(self.excess, 2), kernel_address(self.cut, 2)]
         else:
             words += [0, 0]
+        words.append(region.ctypes.data + self.rules_at if self.rules_at else 0)
         if self.shares is None:
             words.append(0)
         else:
@@ -323,14 +331,17 @@ def process_hooked(
 def trade_outside(
     block: HookContext, order: OrderRecord, out: EventRecord, answer: int
 ) -> tuple[int, int]:
-    """Do what is no order's: an off-book trade, a takeover that the hooks have done, or the cancels
-    of a whole instrument.  Returns the number of events at ``out``, and the command's verdict."""
+    """Do what is no order's: an off-book trade, a takeover that the hooks have done, the cancels of
+    a whole instrument, or a change of its rules.  Returns the number of events at ``out``, and the
+    command's verdict."""
     if answer == TRADES:
         events, answer = trade_off_book(block, order, out, APPLIED)
         return events + cut_traded(block, order, out, events), answer
     instrument = find_instrument(ArenaHeader(block.arena), order.symbol)
     if answer & VERDICT_MASK == CANCELS:
         return cancel_whole(block, order, instrument, answer >> TAKEOVER_SHIFT, out), APPLIED
+    if answer & VERDICT_MASK == CHANGES_RULES:
+        return change_by_hooks(block, order, instrument, answer >> TAKEOVER_SHIFT, out)
     price = (answer >> TAKEOVER_SHIFT) - TAKEOVER_BIAS
     events = show_takeover(block, order, instrument, price, out)
     return events + cut_traded(block, order, out, events), APPLIED
@@ -345,10 +356,32 @@ def cancel_whole(
     not_inlined()
     arena = ArenaHeader(block.arena)
     events = cancel_instrument(arena, instrument, reason, order.seq, out)
-    if block.quotes != 0:
-        note_best(arena, block.quotes, out, events)
-    call_after(block.after, block.region, order, out, events)
+    note_outside(block, order, out, events)
     return events
+
+
+@kernel_outlined
+def change_by_hooks(
+    block: HookContext, order: OrderRecord, instrument: int, cancels: int, out: EventRecord
+) -> tuple[int, int]:
+    """Change an instrument's rules.  Returns the number of events at ``out``, at most as many as
+    those of a MASS_CANCEL, and the command's verdict."""
+    not_inlined()
+    arena, rules = ArenaHeader(block.arena), RulesBlock(block.rules)
+    events, in_the_way = change_rules(arena, rules, instrument, cancels, order.seq, out)
+    if in_the_way != 0:
+        return 0, verdict(const.RULES_CHANGED, in_the_way)
+    note_outside(block, order, out, events)
+    return events + cut_traded(block, order, out, events), APPLIED
+
+
+@kernel_outlined
+def note_outside(block: HookContext, order: OrderRecord, out: EventRecord, events: int) -> None:
+    """Let the hooks see the events at ``out``, which come before the answer to their command."""
+    not_inlined()
+    if block.quotes != 0:
+        note_best(ArenaHeader(block.arena), block.quotes, out, events)
+    call_after(block.after, block.region, order, out, events)
 
 
 @kernel_outlined

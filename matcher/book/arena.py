@@ -142,6 +142,7 @@ class ArenaHeader(Layout, size_bytes=1024):
     terms_at: int = i64("offset of the terms that wait for their NEW")
     terms_count: int = i64("how many there are")
     new_terms: int = i64("terms of the NEW at work: a bit for each Term; see NewTerms")
+    rules_changed: int = i64("how often the rules of an instrument have changed in this memory")
     fixed_order_capacity: int = i64(
         "``order_capacity`` where no kernel that writes it is inlined", at=120, fixed=True
     )
@@ -209,6 +210,7 @@ GROUP_IDS_AT = ArenaHeader.offset("group_ids_at")
 SWEEP_AT = ArenaHeader.offset("sweep_at")
 TERMS_AT = ArenaHeader.offset("terms_at")
 TERMS_COUNT = ArenaHeader.offset("terms_count")
+RULES_CHANGED = ArenaHeader.offset("rules_changed")
 
 AHEAD_COMMANDS = 16
 ARENA_MAGIC = int.from_bytes(b"OUTCRYMA", "little")
@@ -285,7 +287,7 @@ CALL_FROM = InstrumentState.offset("call_from")
 PEG_LIST, TRAILING_LIST, AUCTION_LIST = 0, 8, 16
 WAITING_BUYS, WAITING_SELLS = 88, 96  # market orders that wait, oldest first: bytes 464 to 479
 # MODE is 0 exactly when a plain command needs nothing but the displayed book.
-MODE_RULES = 1  # steps, lots, bands, pro-rata or MARKET_WAITS: permanent
+MODE_RULES = 1  # steps, lots, bands, pro-rata or MARKET_WAITS
 MODE_PHASE = 2  # not CONTINUOUS
 MODE_FOREIGN = 4  # another shard's
 MODE_STEPS = 8  # Allocation.STEPS: no plain command; permanent

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
-from openoutcry.matcher.book.arena import Arena, ArenaHeader, SymbolEntry
+from openoutcry.matcher.book.arena import Arena, ArenaHeader, InstrumentState, SymbolEntry
 from openoutcry.matcher.book.levels import instrument_addr, page_addr, slot_addr, touch_instrument
 from openoutcry.matcher.event_bound import COMMAND_EVENTS, extra_capacity
 from openoutcry.wire import enum_numbers
@@ -245,10 +245,7 @@ def enter_symbol(arena: ArenaHeader, instrument: int, symbol: int) -> bool:
 def enter_instrument(arena: ArenaHeader, instrument: int, rules: InstrumentRecord) -> None:
     """The state of an instrument before the first command; the state hash has yet to see it."""
     state = instrument_addr(arena, instrument)
-    state.min_qty = rules.min_qty_lots
-    state.max_qty = rules.max_qty_lots
-    state.min_price = rules.min_price_ticks
-    state.max_price = rules.max_price_ticks
+    enter_limits(state, rules)
     state.reference = rules.reference_price_ticks
     for word in (
         layout.LAST_PRICE,
@@ -263,19 +260,32 @@ def enter_instrument(arena: ArenaHeader, instrument: int, rules: InstrumentRecor
     phase = rules.initial_phase
     state.phase = phase
     state.called = (CALL_BITS >> phase) & 1
-    mode = 0
-    if (
-        rules.price_step_ticks != 1
-        or rules.band1_step_ticks != 0
-        or rules.qty_step_lots != 1
-        or rules.market_band_ticks != 0
-        or rules.allocation != PRICE_TIME
-        or rules.options & const.MARKET_WAITS != 0
-    ):
-        mode |= layout.MODE_RULES
+    mode = layout.MODE_RULES if needs_rules(rules) else 0
     if rules.allocation == const.STEPS:
         mode |= layout.MODE_STEPS
     if phase != const.CONTINUOUS:
         mode |= layout.MODE_PHASE
     state.mode = mode
     touch_instrument(arena, instrument)
+
+
+@kernel
+def enter_limits(state: InstrumentState, rules: InstrumentRecord) -> None:
+    """Copy the limits that every order is checked by next to what else it looks at."""
+    state.min_qty = rules.min_qty_lots
+    state.max_qty = rules.max_qty_lots
+    state.min_price = rules.min_price_ticks
+    state.max_price = rules.max_price_ticks
+
+
+@kernel
+def needs_rules(rules: InstrumentRecord) -> bool:
+    """Return whether a plain command must look at the rules: MODE_RULES."""
+    return (
+        rules.price_step_ticks != 1
+        or rules.band1_step_ticks != 0
+        or rules.qty_step_lots != 1
+        or rules.market_band_ticks != 0
+        or rules.allocation != PRICE_TIME
+        or rules.options & const.MARKET_WAITS != 0
+    )

@@ -12,8 +12,22 @@ from openoutcry.matcher.book.any_order import (
 )
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.expiry import first_to_expire
+from openoutcry.matcher.book.instrument_rules import (
+    has_price,
+    is_multiple,
+    is_peg,
+    is_stop,
+    refuse_price,
+    rule_addr,
+)
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr, touch_instrument
-from openoutcry.matcher.book.orders import extension_addr, extension_of, order_owner, plain_book
+from openoutcry.matcher.book.orders import (
+    extension_addr,
+    extension_of,
+    order_owner,
+    plain_book,
+    plain_price,
+)
 from openoutcry.matcher.book.owners import gather, sort_rows, sweep_addr
 from openoutcry.matcher.book.terms import ANY_PARTICIPANT, drop_terms
 from openoutcry.matcher.events import emit_next, event_tag
@@ -22,7 +36,7 @@ from openoutcry.wire.enums import NEW_DAY
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
-from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
+from openoutcry.wire.records import NO_INSTRUMENT, NO_PRICE, RECORD_BYTES
 
 LISTS = (
     layout.PEG_LIST,
@@ -36,6 +50,10 @@ WALKED_FOR_ONE = 16
 # Instead of a participant: which orders a sweep cancels.
 ALL_PARTICIPANTS = -1
 DAY_ORDERS = -2
+OFF_RULES, OFF_RULES_OR_UNPRICED = -3, -4
+"""Those that the instrument's rules do not permit; with the second, also those without a price."""
+COUNT_ONLY = 0
+"""Instead of kind and reason of the events: nothing is cancelled."""
 MAX_DAY = 99_991_231
 """The last day that a trading day's number can be, YYYYMMDD."""
 
@@ -273,8 +291,8 @@ def mark_touched(arena: ArenaHeader, instrument: int) -> None:
 
 @kernel_outlined
 def sweep(arena: ArenaHeader, instrument: int, owner: int, side: int, what: int) -> int:
-    """Cancel the orders of ``owner`` (a participant, ALL_PARTICIPANTS or DAY_ORDERS) on ``side``
-    (0: both) in canonical order; returns how many."""
+    """Cancel the orders of ``owner`` (a participant, or what stands for one) on ``side`` (0: both)
+    in canonical order; returns how many."""
     cancelled_count = 0
     for kind in (layout.DISPLAYED, layout.HIDDEN_BOOK, layout.ALL_OR_NONE_BOOK, layout.TRIGGERS):
         cancelled_count += sweep_book(arena, instrument << 4 | kind, owner, side, what)
@@ -287,14 +305,14 @@ def sweep(arena: ArenaHeader, instrument: int, owner: int, side: int, what: int)
 @kernel_outlined
 def sweep_book(arena: ArenaHeader, book: int, owner: int, side: int, what: int) -> int:
     """Cancel the orders of a book that a sweep is about, in their order; returns how many.
-    ``owner``: a participant, ALL_PARTICIPANTS or DAY_ORDERS; ``what``: kind and reason of the
-    events."""
+    ``owner``: a participant, or what stands for one; ``what``: kind and reason of the events."""
     cancelled_count = 0
     slot = first_order(arena, book)
     while slot != 0:
         following = next_order(arena, slot)
         if is_swept(arena, slot, owner, side):
-            cancel_order(arena, book >> 4, slot, what)
+            if what != COUNT_ONLY:
+                cancel_order(arena, book >> 4, slot, what)
             cancelled_count += 1
         slot = following
     return cancelled_count
@@ -312,7 +330,8 @@ def sweep_list(
         slot = ext.slot
         waits = slot_addr(arena, slot).level == 0
         if waits and is_swept(arena, slot, owner, side):
-            cancel_order(arena, instrument, slot, what)
+            if what != COUNT_ONLY:
+                cancel_order(arena, instrument, slot, what)
             cancelled_count += 1
         ext = next_in_list(arena)
     return cancelled_count
@@ -330,4 +349,48 @@ def is_swept(arena: ArenaHeader, slot: int, owner: int, side: int) -> bool:
         if ext != 0:
             return ext.tif not in (const.GTC, const.GTD)
         return slot_addr(arena, slot).owner & layout.SLOT_GTC == 0
+    if owner <= OFF_RULES:
+        return is_off_rules(arena, slot, owner == OFF_RULES_OR_UNPRICED)
     return owner == ALL_PARTICIPANTS or order_owner(arena, slot) == owner
+
+
+@kernel_outlined
+def is_off_rules(arena: ArenaHeader, slot: int, with_unpriced: bool) -> bool:
+    """Return whether an open order has lots or a price that its instrument's rules do not permit.
+    ``with_unpriced``: or it has no price of its own.
+
+    What is left of an order may be less than the smallest of a new one.  Where a peg stands follows
+    from the market."""
+    ext = extension_of(arena, slot)
+    at = slot_addr(arena, slot)
+    if ext == 0:
+        instrument = plain_book(arena, slot) >> 4
+        if not is_multiple(at.qty, rule_addr(arena, instrument).qty_step_lots):
+            return True
+        return refuse_price(arena, instrument, plain_price(arena, slot)) != const.ACCEPT
+    instrument, order_type = ext.instrument, ext.type
+    lot = rule_addr(arena, instrument).qty_step_lots
+    if not is_multiple(at.qty, lot):
+        return True
+    if order_type == const.ICEBERG and not (
+        is_multiple(ext.reserve, lot) and is_multiple(ext.display, lot)
+    ):
+        return True
+    if is_stop(order_type) and is_off_price(arena, instrument, ext.trigger):
+        return True
+    if not has_price(order_type):
+        return with_unpriced
+    is_waiting, pegged = at.level == 0, is_peg(order_type)
+    if (is_waiting or pegged or is_stop(order_type)) and is_off_price(arena, instrument, ext.price):
+        return True
+    if is_waiting or pegged:
+        return False
+    return refuse_price(arena, instrument, plain_price(arena, slot)) != const.ACCEPT
+
+
+@kernel
+def is_off_price(arena: ArenaHeader, instrument: int, price: int) -> bool:
+    """Return whether the rules do not permit a price that an order may have, or not (0)."""
+    if price in (0, NO_PRICE):
+        return False
+    return refuse_price(arena, instrument, price) != const.ACCEPT

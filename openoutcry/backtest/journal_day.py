@@ -28,8 +28,10 @@ from openoutcry.matcher.state.snapshot import State
 from openoutcry.wire import enum_numbers as enums
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.records import ORDER_DTYPE
+from openoutcry.wire.rule_changes import SET_APPLY
 
 Records = npt.NDArray[Any]
+COMPLETED = enums.EVENT_KIND_COMPLETED
 REJECTED, DELAYED, ENTERED = (
     enums.EVENT_KIND_REJECTED,
     enums.EVENT_KIND_DELAYED,
@@ -124,6 +126,7 @@ class _Day:
         for at in range(len(commands)):
             command = commands[at : at + 1]
             events = self.core.process(command)
+            self._require_same_rules(command, events)
             self.now_ns, self.changed = max(self.now_ns, int(command["rx_ts_ns"][0])), {}
             rest = self._entered(events)
             if ours[at]:
@@ -135,6 +138,16 @@ class _Day:
             if len(own) or self.changed:
                 self._repeat(own, int(command["seq"][0]))
         return np.concatenate(self.done) if self.done else commands[:0]
+
+    def _require_same_rules(self, command: Records, events: Records) -> None:
+        """Raise :class:`BacktestError` for a command that changes the rules of the instrument."""
+        applied = command["kind"] == enums.COMMAND_KIND_RISK
+        applied &= (command["order_type"] == SET_APPLY) & (command["symbol"] == self.symbol)
+        if (applied & (command["aux"] != 0)).any() and (events["kind"] == COMPLETED).any():
+            raise BacktestError(
+                f"{self.reader.directory}: command {int(command['seq'][0])} changes the rules of "
+                f"{self.symbol.decode()}: a day of a backtest has one set of rules"
+            )
 
     def _entered(self, events: Records) -> Records:
         """Send the delayed commands that enter now; return the events behind theirs."""

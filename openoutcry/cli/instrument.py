@@ -13,7 +13,7 @@ from openoutcry.wire.errors import OutcryError
 
 @click.group()
 def instrument() -> None:
-    """Open, suspend or delist an instrument; list states.
+    """Open, suspend, change or delist an instrument; list states.
 
     Every change is a sequenced command with a reference. With operators in the file two supervisors
     ask for the same.
@@ -21,6 +21,7 @@ def instrument() -> None:
     \b
     outcry venue instrument list
     outcry venue instrument suspend BTC-USD --reference "notice 12" --operator anna
+    outcry venue instrument change BTC-USD price_step_ticks=5 --operator anna
     outcry venue instrument delist BTC-USD --reference "notice 14" --operator anna
     """
 
@@ -38,13 +39,16 @@ def list_states(file: Path, as_json: bool) -> None:
     document = read_status(venue.journal)
     if document is None or document["state"] != "open":
         raise OutcryError(f"{file}: this venue is not open")
-    rows = rows_of(document["phases"], document["risk"].get("states", {}))
+    risk = document["risk"]
+    rows = rows_of(document["phases"], risk.get("states", {}), risk.get("rules", {}))
     if as_json:
         click.echo(json.dumps(rows))
         return
     for row in rows:
         takes = ", ".join(row["takes"]) or "nothing"
         click.echo(f"{row['symbol']:<12} {row['state']:<10} {row['phase']:<18} takes {takes}")
+        for key, text in row.get("rules", {}).items():
+            click.echo(f"{'':<12} {key}={text}, by command")
 
 
 def _ask(file: Path, do: str, operator: str | None, as_json: bool, **given: Any) -> None:
@@ -91,6 +95,33 @@ def close_only(symbol: str, file: Path, operator: str | None, as_json: bool) -> 
     An order must make a position smaller. In a spot instrument that is a sale of what its
     participant has available, without credit."""
     _ask(file, "close-only", operator, as_json, instrument=symbol)
+
+
+@instrument.command()
+@click.argument("symbol")
+@click.argument("rules", nargs=-1, required=True, metavar="KEY=VALUE…")
+@click.option(
+    "--cancel-off-grid",
+    is_flag=True,
+    help="Cancel open orders that the new rules do not permit.",
+)
+@asks
+def change(
+    symbol: str,
+    rules: tuple[str, ...],
+    cancel_off_grid: bool,
+    file: Path,
+    operator: str | None,
+    as_json: bool,
+) -> None:
+    """Change rules of SYMBOL while it trades.
+
+    Keys are those of the venue file: price_step_ticks, tick_table (as FROM:STEP,FROM:STEP),
+    qty_step_lots, min_qty_lots, max_qty_lots, min_price_ticks, max_price_ticks, market_band_ticks,
+    auction_band_ticks. All are in force with one command. It is refused while an open order is off
+    the new rules, unless --cancel-off-grid cancels it. It changes no file."""
+    given = {"rules": " ".join(sorted(rules)), "cancel_off_grid": cancel_off_grid}
+    _ask(file, "change", operator, as_json, instrument=symbol, **given)
 
 
 @instrument.command()

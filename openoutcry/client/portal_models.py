@@ -152,6 +152,9 @@ class Instrument:
     strike_rest: str | None = None
     """Of an option: what the strike is more for a quantity of 1, in the quote asset.  A call pays
     this less, a put more.  It is 0 but after a split of the underlying."""
+    rules: int = 0
+    """How often steps and bounds of instruments have changed; if a ticker has another number, ask
+    for the instruments again."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +206,8 @@ class Ticker:
     ask: str
     ask_quantity: str
     state: str = "trading"
+    """As of an instrument."""
+    rules: int = 0
     """As of an instrument."""
 
 

@@ -37,6 +37,9 @@ from openoutcry.risk.region import View, make_region
 from openoutcry.risk.spot_layout import SpotAsset, Wallet
 from openoutcry.risk.words import refusal_text as refusal_text
 
+RULES_AT = lay.RULES_AT
+"""In a risk state: the word with the offset of the rules that change (``wire/rule_changes.py``)."""
+
 
 @dataclass(frozen=True)
 class CoreMoney:

@@ -62,10 +62,10 @@ def _apply_limits(region: Region, ask: Any, rows: Iterable[Mapping[str, Any]]) -
 
 def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Hooks:
     """Read from ``settings``: ``participants``, ``order_capacity`` (as the matcher's), ``groups``,
-    ``multipliers``, ``leveraged``, ``protection``, ``delayed``, ``requests``, ``announced`` and
-    ``own_limits``, as ``make_region`` takes them.  Also ``partitions`` of the instruments (1), each
-    with a part of every limit, and ``assets``, ``spot`` and ``movements``, as :func:`wallets_of`
-    reads them, and ``contracts``, as :func:`contracts_of` does.  The rows of
+    ``multipliers``, ``leveraged``, ``protection``, ``delayed``, ``requests``, ``announced``,
+    ``own_limits`` and ``rules``, as ``make_region`` takes them.  Also ``partitions`` of the
+    instruments (1), each with a part of every limit, and ``assets``, ``spot`` and ``movements``, as
+    :func:`wallets_of` reads them, and ``contracts``, as :func:`contracts_of` does.  The rows of
     ``limits`` are ``{"set": a Setting's name, "value": …, "who": …, "symbol": …, "second": …}``.
 
     Raises :class:`RiskError` naming the row that makes no sense.
@@ -84,6 +84,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         **contracts_of(settings),
         announced=settings.get("announced", ()),
         own_limits=int(settings.get("own_limits", 0)),
+        rules=bool(settings.get("rules", False)),
     )
     count = int(settings.get("partitions", 1))
     region = partitioned.divide(region, instruments, count)
@@ -116,6 +117,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         ahead,
         holds=holds_of(region),
         legs_at=legs_of(region),
+        rules_at=int(region.view(np.int64)[lay.RULES_AT // 8]),
         sweeps=sweeps_of(region),
         excess=excess,
         cut=cut,

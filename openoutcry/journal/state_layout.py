@@ -24,6 +24,7 @@ MODULES = (
     "openoutcry.risk.requests",
     "openoutcry.risk.speed_bump",
     "openoutcry.risk.spot_layout",
+    "openoutcry.wire.rule_changes",
 )
 """Modules that declare blocks of the state."""
 HASHING = 1

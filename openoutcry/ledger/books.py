@@ -60,6 +60,10 @@ class Remark(NamedTuple):
     """The one member that may read it; None: the text is for the operator alone."""
 
 
+BOUNDS = "min_price_ticks", "max_price_ticks", "market_band_ticks"
+"""In the instrument table: what bounds an order without a price."""
+
+
 class Books:
     """The accounts of all participants, from a journal's configuration on.
 
@@ -128,6 +132,7 @@ class Books:
             lay.MULTIPLIER: money.multiplier,
             lay.LEVERAGED: money.leveraged,
             lay.LAST: money.last,
+            **{lay.LOW + at * lay.WORD: self.table[name] for at, name in enumerate(2 * BOUNDS)},
             lay.SYMBOL: self.table["symbol"].astype("S8").view(np.int64),
         }
         for word, values in columns.items():

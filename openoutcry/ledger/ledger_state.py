@@ -26,7 +26,7 @@ from openoutcry.journal.projections import JournalReader
 from openoutcry.journal.reader import parts_before
 from openoutcry.journal.tail import CARRIED
 from openoutcry.ledger.accounts import KINDS
-from openoutcry.ledger.books import TABLES, Books, Remark, name_monies
+from openoutcry.ledger.books import BOUNDS, TABLES, Books, Remark, name_monies
 from openoutcry.wire.atomic_file import replacing
 from openoutcry.wire.errors import LedgerError, MatcherError
 from openoutcry.wire.extras import need
@@ -130,7 +130,8 @@ def _carried_books(was: Books, now: Books) -> Books:
     second[: rows + 1, : was.first_lots] = first[: rows + 1, : was.first_lots]
     lots = slice(now.first_lots, now.first_lots + count)
     second[: rows + 1, lots] = first[: rows + 1, was.first_lots :]
-    fixed = [word // 8 for word in (lay.WORST_BUY, lay.WORST_SELL)]
+    bounds = range(lay.LOW, lay.LOW + 2 * len(BOUNDS) * lay.WORD, lay.WORD)
+    fixed = [word // 8 for word in (lay.WORST_BUY, lay.WORST_SELL, *bounds)]
     words = np.delete(np.arange(lay.INSTRUMENT_WORDS), fixed)
     now.instruments[:count, words] = was.instruments[:, words]
     now.schedules[:] = was.schedules

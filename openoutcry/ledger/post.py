@@ -51,6 +51,8 @@ from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_PRICE, RECORD_BYTES
+from openoutcry.wire.rule_changes import FIELDS, SET_RULE, is_limited
+from openoutcry.wire.rule_changes import SET_APPLY as SET_RULES
 
 R = lay.AT
 R_RESERVED, R_MARGIN, R_DUE = R["reserved"], R["margin"], R["fees_due"]
@@ -79,6 +81,9 @@ PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 SET_DEPOSIT, SET_POSITION, SET_FEE, SET_MARGIN, SET_MARK = 1, 26, 30, 31, 38
 SET_FEE_VOLUME, SET_MOVEMENT, SET_DIVIDEND, SET_SPLIT = 16, 18, 55, 56
 SET_CONTRACT_MARK, SET_EXPIRE, SET_DELEVERAGE = 91, 94, 97
+LOWEST, HIGHEST, BAND = (
+    FIELDS.index(f"{name}_ticks") for name in ("min_price", "max_price", "market_band")
+)
 SET_PLEDGE, SET_SEIZE, SET_LIST, SET_APPLY, SET_ADJUST = 105, 106, 107, 108, 109
 SET_LIQUIDATION_FEE, SET_INSTRUMENT_STATE = 111, 116
 STAGED = WITH_MARK = WITH_PRICE = 1
@@ -456,6 +461,9 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
         is_settled = participant & WITH_PRICE != 0 and instrument >= 0
         price = order.price_ticks
         return in_force(books, event, row, instrument, SET_EXPIRE, price) if is_settled else 0
+    if what in (SET_RULE, SET_RULES):
+        follow_rules(books, instrument, what == SET_RULE, participant, value)
+        return 0
     of_contracts = SET_LIST, SET_ADJUST, SET_LIQUIDATION_FEE
     if SET_CONTRACT_MARK <= what <= SET_DELEVERAGE or what in of_contracts:
         written = contract_setting(books, order, event, row, instrument)
@@ -481,6 +489,32 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
     if what == SET_MARGIN and instrument >= 0:
         return everybody(books, event, row, instrument, lay.MARGIN, value)
     return 0
+
+
+@kernel
+def follow_rules(
+    books: LedgerState, instrument: int, is_staged: bool, number: int, value: int
+) -> None:
+    """INSTRUMENT_RULE and INSTRUMENT_APPLY: what bounds an order without a price may be other, as
+    the core's risk has it."""
+    if is_staged:
+        rules = rules_of(books, instrument)
+        if number == LOWEST:
+            rules.staged_low = value
+        elif number == HIGHEST:
+            rules.staged_high = value
+        elif number == BAND:
+            rules.staged_band = value
+        return
+    for index in range(books.instruments):
+        rules = rules_of(books, index)
+        if value != 0 and index == instrument:
+            low, high, band = rules.staged_low, rules.staged_high, rules.staged_band
+            rules.low, rules.high, rules.band = low, high, band
+            if is_limited(low, high, band):
+                rules.worst_buy, rules.worst_sell = high + band, low - band
+        rules.staged_low, rules.staged_high = rules.low, rules.high
+        rules.staged_band = rules.band
 
 
 @kernel

@@ -17,7 +17,7 @@ from openoutcry.market_data.encode import cut_session, encode, room_for
 from openoutcry.market_data.state import FeedInstrument, FeedState
 from openoutcry.wire.enums import Phase
 from openoutcry.wire.errors import FeedError
-from openoutcry.wire.feed_messages import SYMBOL_BYTES
+from openoutcry.wire.feed_messages import ITCH50, SYMBOL_BYTES
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
 from openoutcry.wire.symbols import CODE_BYTES
 
@@ -180,6 +180,16 @@ class Feed:
         ):
             setattr(self._state, name, value)
 
+    def in_force(self, message: bytes) -> bytes:
+        """Return a message of the directory as it would be sent now: R with the present lot."""
+        if message[:1] != b"R":
+            return message
+        layout = ITCH50.from_server("R")
+        fields = layout.unpack(message)
+        lot = FeedInstrument(self._instruments[fields["locate"] - 1].ctypes.data).round_lot
+        fields |= {"round_lot": min(lot, itch_messages.MAX_U32)}
+        return layout.pack(**fields | {"round_lots_only": "Y" if lot > 1 else "N"})
+
     def touch(self) -> None:
         """Have the system find all memory now rather than at an event."""
         for array in (self._rows, self._table):
@@ -240,7 +250,7 @@ class Feed:
         header, rows = arrays["header"], arrays["rows"]
         mine, dtype = self._instruments.copy(), FeedInstrument.dtype()
         theirs = np.ascontiguousarray(arrays["instruments"]).view(dtype)
-        for name in CHANGING:
+        for name in (*CHANGING, *RULES):
             mine.view(dtype)[name] = theirs[name][: len(mine)]
         if (
             len(arrays["table"]) != len(self._table)
@@ -354,6 +364,8 @@ OWN = (
 """Fields of the header that are a feed's own."""
 CHANGING = "phase", "reference", "extension", "cross_type", "cause", "halted", "stopped"
 """Fields of an instrument's row that change while it is traded."""
+RULES = "round_lot", "band"
+"""Those that are its rules, which another journal's configuration may change, too."""
 
 
 def _odd() -> int:

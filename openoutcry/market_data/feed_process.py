@@ -355,7 +355,7 @@ class FeedProcess:
         logins.close_all()
         store, book = self.store, self.book if self.store.count else Book(1)
         named = range(1, min(self._named, store.count) + 1)
-        begin = [store.read(number, 1, 64)[1][2:] for number in named]
+        begin = [self.feed.in_force(store.read(number, 1, 64)[1][2:]) for number in named]
         following = store.count + 1
         try:
             give(connection, self.publisher.session, snapshot(book, begin, following))

@@ -1,4 +1,4 @@
-"""What the exchange operator has set and the market is to know: H of a state, V and h.
+"""What the exchange operator has set and the market is to know: H of a state, R of a lot, V and h.
 
 COMPLETED events of RISK commands say it, also between two sessions, where it is only remembered.
 """
@@ -12,6 +12,7 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, store_i64
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT
+from openoutcry.wire.rule_changes import FIELDS, SET_APPLY, SET_RULE
 
 _AT = EVENT.offsets
 _ID, _PRICE, _QTY = (_AT[name] for name in ("order_id", "price_ticks", "qty_lots"))
@@ -26,6 +27,7 @@ _SET_HALT, _SET_STATE, _SET_MARKET_KILL, _SET_TRADING_DAY, _SET_BREAKER, _SET_IN
         Setting.INDEX_WEIGHT,
     )
 )
+LOT, BAND = FIELDS.index("qty_step_lots"), FIELDS.index("auction_band_ticks")
 
 
 @kernel
@@ -51,6 +53,8 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
         number = value if SHOWN_STATES >> value & 1 != 0 else 0
         instrument.stopped = instrument.stopped & 1 | number << feed_state.STATE_SHIFT
         return itch_messages.trading_action(state, out, instrument) if state.begun != 0 else out
+    if setting in (SET_RULE, SET_APPLY):
+        return of_rules(state, event, out)
     if setting == _SET_MARKET_KILL:
         first = state.first_operator
         state.first_operator = 0
@@ -77,6 +81,29 @@ def of_a_setting(state: FeedState, event: EventRecord, out: int) -> int:
             if state.breached != 0:
                 out = itch_messages.decline_breached(state, out, state.breached)
     return out
+
+
+@kernel
+def of_rules(state: FeedState, event: EventRecord, out: int) -> int:
+    """INSTRUMENT_RULE and INSTRUMENT_APPLY: R again, if a round lot is another."""
+    setting, value, index = event.contra_id, event.leaves_lots, event.instrument
+    if setting == SET_RULE:
+        if event.qty_lots == LOT:
+            state.staged_lot = value
+        elif event.qty_lots == BAND:
+            state.staged_band = value + 1
+        return out
+    lot, band = state.staged_lot, state.staged_band
+    state.staged_lot = state.staged_band = 0
+    if value == 0 or index >= state.instrument_count:
+        return out
+    instrument = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
+    if band != 0:
+        instrument.band = band - 1
+    if lot in (0, instrument.round_lot):
+        return out
+    instrument.round_lot = lot
+    return itch_messages.directory(state, out, instrument) if state.begun != 0 else out
 
 
 @kernel

@@ -63,6 +63,8 @@ class FeedState(Layout):
     killed: int = i64("1: the operator has killed the whole market")
     first_operator: int = i64("operator who first requested its reopening")
     directory: int = i64("address of the instruments' rows for the order book directory")
+    staged_lot: int = i64("lots of a round lot from the next INSTRUMENT_APPLY on, 0: as before")
+    staged_band: int = i64("the price band from then on, and 1; 0: as before")
 
 
 MESSAGES = FeedState.offset("messages")

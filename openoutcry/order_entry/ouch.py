@@ -2,10 +2,11 @@
 
 from enum import IntEnum
 
+from openoutcry.journal.projections import RULES_AT
 from openoutcry.order_entry import constants, rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.rows import OrderRow
-from openoutcry.order_entry.session import SessionBlock
+from openoutcry.order_entry.session import SessionBlock, SymbolRow
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.big_endian import load_any64, store_any64
 from openoutcry.wire.enums import (
@@ -25,6 +26,7 @@ from openoutcry.wire.memory import (
 from openoutcry.wire.record_blocks import EventRecord, InstrumentRecord, OrderRecord
 from openoutcry.wire.records import INSTRUMENT as INSTRUMENT_RECORD
 from openoutcry.wire.records import MAX_VALUE, TICK_BANDS
+from openoutcry.wire.rule_changes import RulesBlock, row_in
 from openoutcry.wire.words import OUCH_REFUSALS, REASONS, SELF_TRADE, Table
 
 
@@ -342,12 +344,23 @@ def symbol_scale(session: SessionBlock, symbol: int) -> int:
     return 0 if row == 0 else row.scale
 
 
+@kernel
+def rules_of(row: SymbolRow) -> InstrumentRecord:
+    """Return an instrument's rules: those in force in the core, if rules change there."""
+    core = row.core
+    if core != 0 and load_i64(core) != 0:  # it is whole
+        at = load_i64(core + RULES_AT)
+        if at != 0:
+            return row_in(RulesBlock(core + at), row.instrument)
+    return InstrumentRecord(row.rules)
+
+
 @kernel_outlined
 def is_possible(session: SessionBlock, symbol: int, price: int, lots: int) -> bool:
     """Check an order's price and lots against the instrument's steps and limits, as the core
     does."""
     row = session_block.find_symbol(session, symbol)
-    rules = InstrumentRecord(row.rules if row != 0 else 0)
+    rules = rules_of(row) if row != 0 else InstrumentRecord(0)
     if rules == 0:
         return True
     step = rules.price_step_ticks

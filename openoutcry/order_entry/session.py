@@ -211,6 +211,7 @@ class SymbolRow(Layout, size_bytes=128):
     quote: int = area(16, "and its name, padded with zeros;")
     base_decimals: int = i64("decimals of the asset that is traded,")
     base: int = area(16, "and its name")
+    core: int = i64("address of the core's risk state, which has the rules in force; 0: none has")
 
 
 SYMBOL_BYTES = SymbolRow.size_bytes
@@ -320,6 +321,11 @@ class Symbols:
             _enter(self.table, int(symbol_place(word)), row)
             if is_long[index]:
                 _enter(self.names, int(name_place(*name.tolist())), row)
+
+    def follow(self, core: int) -> None:
+        """Have the rules that change while trading from the risk state at this address."""
+        for rows in (self.table, self.names, self.by_index):
+            rows[rows[:, 0] != 0, SymbolRow.offset("core") // 8] = core
 
     def words(self) -> dict[int, int]:
         """Return the words that each session's block holds of it."""

@@ -128,6 +128,8 @@ class Sessions(State):
             segment.words(0, session_region.region_bytes(sizes) // 8), sizes
         )
         super().__init__(spec, instruments, region, journal)
+        if shared.region is not None:
+            self.symbols.follow(shared.region.ctypes.data)
         self.resumes = self.documents.is_awaited = resumes
         compile_kernel(stage.watch, 3)
         if any(port.protocol is Protocol.SHM and port.path is None for port in spec.ports):

@@ -15,7 +15,7 @@ from openoutcry.gateway_fpga import make_rules, validate_orders
 from openoutcry.gateway_fpga.live import LiveGateway
 from openoutcry.journal import JournalReader
 from openoutcry.journal.events import events_of
-from openoutcry.pipeline.stages.published import is_published, with_all_participants
+from openoutcry.pipeline.stages.published import publishes_people, with_all_participants
 from openoutcry.runtime.work import Work
 from openoutcry.wire import OutcryError
 from openoutcry.wire.errors import JournalError
@@ -25,7 +25,7 @@ CHUNK = 4096
 
 def make_gateway(work: Work, last_seq: int) -> tuple[npt.NDArray[np.int64], LiveGateway | None]:
     """The golden model's rules and, if the RTL validates, the RTL: after command ``last_seq``."""
-    settings = with_all_participants(work.settings) if is_published(work) else work.settings
+    settings = with_all_participants(work.settings) if publishes_people(work) else work.settings
     rules = make_rules(work.instruments, settings)
     rtl = LiveGateway.loaded(work.instruments, settings) if work.gateway == "rtl" else None
     if last_seq and work.settings.rate_interval_ns:

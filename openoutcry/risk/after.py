@@ -9,6 +9,7 @@ from openoutcry.risk import before as command
 from openoutcry.risk import totals
 from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.contracts import contracts_of, loss_flags, trade_contract
+from openoutcry.risk.instrument_rules import note_in_the_way, take_rules
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.money import (
     add_money,
@@ -55,6 +56,7 @@ CONVERTED, PHASE_CHANGED = enum_numbers.EVENT_KIND_CONVERTED, enum_numbers.EVENT
 REJECTED, COMPLETED = enum_numbers.EVENT_KIND_REJECTED, enum_numbers.EVENT_KIND_COMPLETED
 CHANGES = sum(1 << kind for kind in (FILLED, CANCELLED, REDUCED, REPLACED, EXPIRED, CONVERTED))
 """Kinds that change what is open, or at what price, of an order that was."""
+RULES_CHANGED = enum_numbers.REASON_RULES_CHANGED
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
 BUY, CONTINUOUS = enum_numbers.SIDE_BUY, enum_numbers.PHASE_CONTINUOUS
 REDUCE_ONLY_BIT = REDUCE_ONLY.bit_length() - 1
@@ -170,9 +172,14 @@ def report_refusal(state: RiskState, order: OrderRecord, event: EventRecord, wor
     elif reason == 0:
         if order.order_type == constants.SET_OFF_BOOK:
             note_effect(state, order)
+        elif order.order_type == constants.SET_INSTRUMENT_APPLY and order.aux != 0:
+            note_effect(state, order)
+            take_rules(state, order.seq)
         event.word = word + ((COMPLETED - REJECTED) << KIND_SHIFT)
         event.contra_id = order.order_type
         event.leaves_lots = order.aux
+    elif reason == RULES_CHANGED:
+        note_in_the_way(state, order, event)
 
 
 @kernel

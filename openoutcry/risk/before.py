@@ -17,6 +17,7 @@ from openoutcry.risk.contracts import (
     loss_flags,
     tick_contracts,
 )
+from openoutcry.risk.instrument_rules import CHANGED, DROPPED, apply_rules
 from openoutcry.risk.instrument_state import HALTS, cancel_reason, is_opening
 from openoutcry.risk.layout import (
     CLOSE_ONLY_HALT,
@@ -52,6 +53,7 @@ from openoutcry.wire.off_book_legs import LEG_SHIFT, SIDE_MASK
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
+from openoutcry.wire.rule_changes import CANCEL_OFF_GRID
 
 SEQ = ORDER.offsets["seq"]
 PARTICIPANT = ORDER.offsets["participant"]
@@ -78,12 +80,13 @@ PEG_TYPES = type_bits((*PEGS, OrderType.POST_ONLY_SLIDE))
 slides up would grow its exposure."""
 REASON_BITS = 8
 APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BITS
-CANCELS = 4 << REASON_BITS
+CANCELS, CHANGES_RULES = 4 << REASON_BITS, 6 << REASON_BITS
 REDUCES = 5 << REASON_BITS
 """Answers to a RISK command, without a reason: it was applied; its two sides trade off the book;
-one has taken lots over; or all orders in its instrument are cancelled.  Then the bits above
-TAKEOVER_SHIFT are the price and MAX_PRICE, or the Reason of the cancels.  REDUCES answers a NEW or
-a REPLACE that is within every limit, where reduce-only orders are cut once it has entered."""
+one has taken lots over; all orders in its instrument are cancelled; or it has other rules.  Then
+the bits above TAKEOVER_SHIFT are the price and MAX_PRICE, the Reason of the cancels, or whether
+orders that the rules do not permit are cancelled.  REDUCES answers a NEW or a REPLACE that is
+within every limit, where reduce-only orders are cut once it has entered."""
 TAKEOVER_SHIFT = 16
 
 EASY_BITS = 60
@@ -189,6 +192,12 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
         if order.side != LEG:
             return TRADES
         return APPLIED if keep_leg(state, order) else 0
+    if applies and order.order_type == constants.SET_INSTRUMENT_APPLY:
+        done = apply_rules(state, order, instrument)
+        if done == CHANGED:
+            cancels = order.qty_lots & CANCEL_OFF_GRID
+            return CHANGES_RULES | cancels << TAKEOVER_SHIFT
+        return APPLIED if done == DROPPED else 0
     if applies and apply_setting(state, order, instrument):
         note_effect(state, order)
         setting = order.order_type

@@ -465,6 +465,18 @@ class Setting(IntEnum):
     hand does not lead there, and with DELISTED while positions are open.  Those of a contract are
     settled for good at ``price_ticks`` if ``qty_lots`` & 1 says so; ``qty_lots`` >> 1 is then how
     often its terms were adjusted."""
+    INSTRUMENT_RULE = 117
+    """I, as the next one; where the journal began with rules that change
+    (``wire/rule_changes.py``).  Staged: the rule with the number ``qty_lots`` is ``aux``.  Of a
+    band of the tick table, which begins at ``aux``, the step is ``price_ticks``.  Refused while
+    those of another instrument are staged."""
+    INSTRUMENT_APPLY = 118
+    """What is staged is in force, if it is from as many commands.  Open orders that it does not
+    permit are cancelled before this command's answer, with ``qty_lots`` 1; without that the change
+    is refused while there are any.  So are those without a price if a price limit or the market
+    band changes, which bound what they reserve.  Refused in a call, for rules that make no sense or
+    are those in force, and if the last price would be outside the limits.  0 drops what is
+    staged."""
 
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)

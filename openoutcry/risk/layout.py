@@ -70,6 +70,7 @@ class RiskState(Layout, size_bytes=384):
     portfolio_at: int = i64("offset of the block of ``portfolio_layout``, or 0")
     called: int = i64("1: a participant with open orders has had a margin call (``money.call``)")
     own_at: int = i64("offset of the block of ``own_limits``, or 0")
+    rules_at: int = i64("offset of the block of ``rule_changes``, or 0")
     shared_publication: int = i64("``publication`` as other processes read it", at=216, atomic=True)
 
 
@@ -112,6 +113,7 @@ CONTRACTS_AT = RiskState.offset("contracts_at")
 PORTFOLIO_AT = RiskState.offset("portfolio_at")
 CALLED = RiskState.offset("called")
 OWN_AT = RiskState.offset("own_at")
+RULES_AT = RiskState.offset("rules_at")
 
 PART_IDS = VENUE_ORDER_IDS
 

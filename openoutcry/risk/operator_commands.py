@@ -9,6 +9,7 @@ from openoutcry.risk.contract_batch import apply_batch
 from openoutcry.risk.contract_layout import STAGED, WITH_MARK
 from openoutcry.risk.contracts import apply_contract, judge_all, mark_others
 from openoutcry.risk.corporate import adjust
+from openoutcry.risk.instrument_rules import stage_rule
 from openoutcry.risk.instrument_state import enter_state
 from openoutcry.risk.layout import RiskCell, RiskGroup, RiskInstrument, RiskParticipant, RiskState
 from openoutcry.risk.liquidation import set_part
@@ -69,6 +70,8 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         return is_piece(participant)
     if setting == constants.SET_INSTRUMENT_STATE:
         return enter_state(state, order, instrument)
+    if setting == constants.SET_INSTRUMENT_RULE:
+        return stage_rule(state, order, instrument)
     if setting >= constants.SET_CONTRACT_MARK:
         side = order.time_in_force
         return apply_contracts(

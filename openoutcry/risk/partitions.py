@@ -350,8 +350,8 @@ def operator_command(region: RiskState, order: OrderRecord, kind: int) -> int:
     instrument = totals.find_symbol(region, order.symbol)
     if kind == RISK and not permits(region, order):
         return 0
-    if kind == RISK and setting == constants.SET_INSTRUMENT_STATE:
-        return 0  # no core knows the positions of all partitions
+    if kind == RISK and setting >= constants.SET_INSTRUMENT_STATE:
+        return 0  # no core knows the positions and orders of all partitions
     if kind == RISK and of_instrument(setting):
         # Every core has the same requests, and only one says whether it applies.
         note_effect(region, order)

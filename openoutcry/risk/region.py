@@ -31,14 +31,13 @@ from openoutcry.risk.contract_layout import STAGED, WITH_MARK
 from openoutcry.risk.protection import CALLS
 from openoutcry.risk.protection_layout import block_bytes
 from openoutcry.risk.protection_rules import ProtectionView, enter_protection
-from openoutcry.wire import enum_numbers
+from openoutcry.wire import enum_numbers, rule_changes
 from openoutcry.wire.asset_names import DECIMALS_MASK, asset_text, asset_word, asset_words
 from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, ORDER_DTYPE
+from openoutcry.wire.rule_changes import is_limited
 
-PRICE_LIMIT = 1 << 50
-"""Price limits within this are limits; a value beyond it means that no limit is set."""
 MARKET_STAYS = (
     enum_numbers.INSTRUMENT_OPTION_MARKET_REST_STAYS | enum_numbers.INSTRUMENT_OPTION_MARKET_WAITS
 )
@@ -77,6 +76,7 @@ def make_region(
     unlisted: Iterable[int] = (),
     announced: Iterable[int] = (),
     own_limits: int = 0,
+    rules: bool = False,
 ) -> Region:
     """A state without limits, for participants 0 to ``participants - 1``.
 
@@ -103,7 +103,8 @@ def make_region(
     ``announced`` from their INSTRUMENT_STATE on.  Of the perpetuals in ``funded`` the premium is
     averaged from one funding to the next.
 
-    There is room for ``own_limits`` limits that the owners of accounts set themselves.
+    There is room for ``own_limits`` limits that the owners of accounts set themselves.  With
+    ``rules`` the instruments' rules are here, too, and may change (``wire/rule_changes.py``).
     """
     count, spot, room, wallet_bytes = len(instruments), spot or {}, asset_capacity, 0
     if movements and not (spot and requests):
@@ -125,6 +126,7 @@ def make_region(
     sizes |= {lay.PROTECTION_AT: block_bytes(count)} if protection else {}
     sizes |= {lay.BUMP_AT: _bump_bytes(delayed, participants)} if delayed else {}
     sizes |= {lay.OWN_AT: _own_bytes(own_limits)} if own_limits else {}
+    sizes |= {lay.RULES_AT: rule_changes.block_bytes(count)} if rules else {}
     if requests:
         # The last block: ``partitioned.divide`` takes it from here to the end.
         sizes[lay.REQUESTS_AT] = _request_bytes(requests)
@@ -147,6 +149,8 @@ def make_region(
         speed_bump.enter_block(words, offsets[lay.BUMP_AT], delayed, participants)
     if own_limits:
         owners_limits.enter_block(words, offsets[lay.OWN_AT], own_limits)
+    if rules:
+        rule_changes.enter_block(words, offsets[lay.RULES_AT], instruments)
     if requests:
         operator_requests.enter_block(words, offsets[lay.REQUESTS_AT], requests)
     view = View(words.view(np.uint8))
@@ -509,7 +513,7 @@ def _instrument(row: npt.NDArray[np.int64], given: Any, multiplier: int, leverag
     reference = int(given["reference_price_ticks"])
     if not 1 <= multiplier <= LARGEST:
         raise RiskError(f"{symbol}: a multiplier of {multiplier} is not 1 to 2**62")
-    limited = max(-low, high, band) <= PRICE_LIMIT
+    limited = is_limited(low, high, band)
     if limited and reference != NO_PRICE and not low <= reference <= high:
         raise RiskError(f"{symbol}: the reference price {reference} is not in its price limits")
     values = {
@@ -795,6 +799,9 @@ class View:
         at = self.word(lay.OWN_AT)
         self.own = owners_limits.OwnView(words, at) if at else None
         """Limits that owners of accounts have set themselves; None: there is no room for any."""
+        at = self.word(lay.RULES_AT)
+        self.rules = rule_changes.RulesView(words, at, columns) if at else None
+        """The instruments' rules in force; None: they stay what they were at the beginning."""
         count = self.word(lay.PARTITIONS)
         self.partitions = [View(region[lay.HEADER_BYTES * n :]) for n in range(1, count + 1)]
         """The partitions of a partitioned state (``partitions.py``); this view then shows their

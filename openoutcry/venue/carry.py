@@ -58,11 +58,12 @@ from openoutcry.risk.region import CONTRACT_TERMS, View
 from openoutcry.runtime.lanes import LANES
 from openoutcry.venue import days
 from openoutcry.venue.file import VenueFile
+from openoutcry.venue.rules_desk import shown_rules
 from openoutcry.venue.run_parts import sessions_of, wiring_of
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.order_types import PEGS, STOPS, UNPRICED
-from openoutcry.wire.records import NO_PRICE
+from openoutcry.wire.records import NO_PRICE, make_instruments
 from openoutcry.wire.symbols import NAMES, coded, symbols_of
 
 NOT_COPIED = (
@@ -189,7 +190,10 @@ def _continued(file: VenueFile, reader: JournalReader) -> tuple[Point, Point, di
     config = _config_of(reader.config, file)
     configs = [reader.config, *(row["config"] for row in reader.resumed if "config" in row)]
     check_sessions(reader.directory, configs[-1].get("sessions", []), config["sessions"])
-    engine = carried_engine(before.engine, Core.of(config), symbols_of(reader.config))
+    core, symbols = Core.of(config), symbols_of(reader.config)
+    filed = make_instruments(reader.config["instruments"])
+    _check_rules(filed, before.engine.instruments, core.instruments, symbols)
+    engine = carried_engine(before.engine, core, symbols)
     _require_same(before.engine, engine)
     return before, replace(before, engine=engine), config
 
@@ -365,6 +369,21 @@ def _terms_of(hooks: Mapping[str, Any], index: int) -> dict[str, Any]:
     }
 
 
+def _check_rules(
+    filed: npt.NDArray[Any], in_force: npt.NDArray[Any], now: npt.NDArray[Any], symbols: list[str]
+) -> None:
+    """Require that the file says the rules that a command has changed: what it still says as it was
+    when the journal began would take the change back."""
+    for index, symbol in enumerate(symbols):
+        before, rules, row = (shown_rules(table[index]) for table in (filed, in_force, now))
+        for key, text in rules.items():
+            if text != before[key] == row[key]:
+                raise CarryError(
+                    f"{symbol}: {key} is {text or 'nothing'} by command, and the file says "
+                    f"{row[key] or 'nothing'}: write what is in force into the file first"
+                )
+
+
 def _check_symbols(before: Mapping[str, Any], now: list[dict[str, Any]], file: VenueFile) -> None:
     """Instruments keep their places: the new table begins with the symbols of the old one."""
     are = [row["symbol"] for row in now]
@@ -422,7 +441,7 @@ def _check_orders(
         wrong += [
             f"{symbol}: order {row['order_id']}: {why}"
             for row in own
-            if (why := _off_rules(rules, row))
+            if (why := off_rules(now[index], row))
         ]
     if wrong:
         more = f" (and {len(wrong) - MANY} more)" if len(wrong) > MANY else ""
@@ -433,8 +452,10 @@ def _check_orders(
         )
 
 
-def _off_rules(rules: Rules, row: Any) -> str:
-    """Return what of an open order the rules do not permit, "" if they permit all of it."""
+def off_rules(instrument: Any, row: Any) -> str:
+    """Return what of an open order a row of the instrument table does not permit, "" if it permits
+    all of it."""
+    rules = Rules(instrument)
     for name in ("qty_lots", "reserve_lots", "display_lots"):
         if int(row[name]) % rules.qty_step:
             return f"{name} {row[name]} is no multiple of {rules.qty_step}"

@@ -30,6 +30,7 @@ from openoutcry.venue.operators import operator_name
 from openoutcry.venue.risk_tables import RiskSpec, name_number
 from openoutcry.wire.enums import CommandKind, EventKind, Side
 from openoutcry.wire.instrument_states import InstrumentState
+from openoutcry.wire.rule_changes import FIELDS, FIRST_BAND
 from openoutcry.wire.symbols import names_by_code, symbol_text
 
 SWITCHES = (
@@ -130,6 +131,7 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
     reader = JournalReader(journal)
     point = _watched(oldest_point(reader))
     staged: list[dict[str, Any]] = []
+    rules: list[str] = []
     parts = _Parts(point)
     for batch in events_of(reader, point):
         commands, events = np.array(batch.commands), np.array(batch.events)
@@ -152,6 +154,12 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
                 batch_rows.append(_row(command, what, value, groups, spec))
             if what is Setting.INSTRUMENT_STATE:
                 batch_rows.append(_of_state(command, symbols, spec))
+            if what is Setting.INSTRUMENT_RULE:
+                rules.append(_of_rule(command))
+            if what is Setting.INSTRUMENT_APPLY:
+                if value:
+                    batch_rows.append(_of_rules(command, rules, symbols, spec))
+                rules = []
             if what is Setting.CONTRACT_APPLY:
                 batch_rows += staged if value else []
                 staged = []
@@ -193,6 +201,24 @@ def _of_state(command: Any, names: Mapping[bytes, str], spec: RiskSpec) -> dict[
         did += f", its positions settled at {int(command['price_ticks'])}"
     operator = operator_name(spec.operators, int(command["order_id"]))
     return _entry(command, symbol_text(command["symbol"], names), did, operator)
+
+
+def _of_rule(command: Any) -> str:
+    """A rule of an instrument that is staged."""
+    number, value = int(command["qty_lots"]), int(command["aux"])
+    if number < FIRST_BAND:
+        return f"{FIELDS[number]} {value}"
+    step = int(command["price_ticks"])
+    band = f"tick_table band {number - FIRST_BAND + 1}"
+    return f"{band} {step} from {value} on" if step else f"{band} gone"
+
+
+def _of_rules(
+    command: Any, rules: list[str], names: Mapping[bytes, str], spec: RiskSpec
+) -> dict[str, Any]:
+    """An instrument has other rules."""
+    operator = operator_name(spec.operators, int(command["order_id"]))
+    return _entry(command, symbol_text(command["symbol"], names), ", ".join(rules), operator)
 
 
 def _of_contract(

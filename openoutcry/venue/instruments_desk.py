@@ -50,14 +50,21 @@ def state_of(symbol: str, states: Mapping[str, str]) -> str:
     return states.get(symbol, words(InstrumentState.TRADING))
 
 
-def rows_of(phases: Mapping[str, str], states: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the instruments with phase, state and the requests that it takes."""
+def rows_of(
+    phases: Mapping[str, str],
+    states: Mapping[str, str],
+    rules: Mapping[str, Mapping[str, str]] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the instruments with phase, state and the requests that it takes.  ``rules``: as in
+    the venue's status, those that are others than the file's."""
     by_words = {words(state): state for state in InstrumentState}
     rows = []
     for symbol, phase in phases.items():
         state = by_words[state_of(symbol, states)]
         takes = taken_by(state)
-        rows.append({"symbol": symbol, "state": words(state), "phase": phase, "takes": takes})
+        row = {"symbol": symbol, "state": words(state), "phase": phase, "takes": takes}
+        changed = (rules or {}).get(symbol)
+        rows.append(row | ({"rules": dict(changed)} if changed else {}))
     return rows
 
 

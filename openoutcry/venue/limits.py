@@ -67,7 +67,7 @@ def hook_settings(
     optional |= {"partitions": partitions} if partitions > 1 else {}
     optional |= spot_settings(spec) | contract_settings(spec)
     optional |= {"announced": list(spec.announced)} if spec.announced else {}
-    optional |= {"own_limits": OWN_LIMITS} if partitions == 1 else {}
+    optional |= {"own_limits": OWN_LIMITS, "rules": True} if partitions == 1 else {}
     if asset_capacity > len(optional.get("assets", ())) and spec.money.spot:
         optional["asset_capacity"] = asset_capacity
     return {
@@ -428,5 +428,6 @@ def fresh_view(hooks: Mapping[str, Any], instruments: npt.NDArray[Any]) -> View:
             **contracts_of(hooks),
             announced=hooks.get("announced", ()),
             own_limits=int(hooks.get("own_limits", 0)),
+            rules=bool(hooks.get("rules", False)),
         )
     )

@@ -59,6 +59,7 @@ class Liquidator:
         self.money = money
         self.spec, self.symbols, self.note, self.clock_ns = spec, symbols, note, clock_ns
         self.rules = [Rules(row) for row in instruments]
+        self.rule_changes = 0
         self.marked: list[int] = []
         """What had traded at the last MARK."""
         self.mark_at_ns = 0
@@ -105,11 +106,18 @@ class Liquidator:
                 return
             if not self._is_due(view, who) or self.next_at_ns.get(who, 0) > now_ns:
                 continue
+            self._follow_rules(view)
             part = next_part(view, who, self.tradable(view, phases), self.rules, self.spec)
             if part is not None:
                 self.next_at_ns[who] = now_ns + self.spec.every_ms * MS_NS
                 self.under_way = put(self._records(view, part))
                 return
+
+    def _follow_rules(self, view: View) -> None:
+        """Take the rules of instruments that have changed."""
+        if view.rules is not None and view.rules.word("changes") != self.rule_changes:
+            self.rule_changes = view.rules.word("changes")
+            self.rules = [Rules(row) for row in view.rules.table]
 
     def tradable(self, view: View, phases: Mapping[str, Phase]) -> list[int]:
         """Indices of the instruments that trade continuously now."""

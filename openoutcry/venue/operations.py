@@ -41,6 +41,7 @@ from openoutcry.venue.risk_tables import (
     usual_burst,
 )
 from openoutcry.venue.rolled import values_of
+from openoutcry.venue.rules_desk import CHANGE, Doors, RulesDesk
 from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.venue.sessions_desk import SESSION_REQUESTS, SessionsDesk
 from openoutcry.wire import ORDER_DTYPE
@@ -120,11 +121,13 @@ class Operations:
         report: Callable[[str, str, int], str] = lambda underlying, source, price: "no index",
         carrying: Callable[[object], Work] = not_carried,
         entered: Phases = no_phases,
+        doors: Doors = lambda at, row: "",
     ) -> None:
         """For the calendar, ``halted(symbol, yes)`` notes a halt and gives its PHASE commands;
         ``call(symbol)`` gives those of an auction; ``today`` is the number of the trading day.
 
         ``entered(symbol, state, call_s)`` notes an instrument's state and gives its PHASE commands.
+        ``doors(index, row)`` says why a door could not say what rules of an instrument allow.
 
         For indices, ``report(underlying, source, price)`` takes a source's price or says why not.
 
@@ -148,6 +151,7 @@ class Operations:
         given = limits.symbols, limits.view, today, limits.spec, self.issuers.reference
         self.contracts = ContractDesk(*given)
         self.listings = InstrumentsDesk(limits.symbols, limits.view, limits.spec, entered)
+        self.rules = RulesDesk(limits.symbols, limits.view, doors)
         self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect, limits.of_new)
         self.doors = SessionsDesk(switch, self.people)
         self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
@@ -173,7 +177,7 @@ class Operations:
             **dict.fromkeys(MOVEMENT_REQUESTS, self._of_movement),
             **dict.fromkeys(CORPORATE_REQUESTS, self._of_issuer),
             **dict.fromkeys(CONTRACT_REQUESTS, self._of_contract),
-            **dict.fromkeys(INSTRUMENT_REQUESTS, self._of_instruments),
+            **dict.fromkeys((*INSTRUMENT_REQUESTS, CHANGE), self._of_instruments),
             **dict.fromkeys(PARTICIPANT_REQUESTS, self._of_participants),
             **dict.fromkeys(SESSION_REQUESTS, self._of_sessions),
             OFF_BOOK: self._off_book,
@@ -297,11 +301,13 @@ class Operations:
 
     def _of_instruments(self, request: dict[str, Any]) -> Work:
         had_effect = partial(self.requests.had_effect, *self.requests.asked)
-        work = self.listings.work_of(request, request[BY], had_effect)
+        desk = self.rules if request["do"] == CHANGE else self.listings
+        work = desk.work_of(request, request[BY], had_effect)
         if request[BY]:
             self.operators.check(request[BY], SUPERVISOR)
             if not request.get(EFFECTIVE):
-                work = self._by_two(request, ("instrument", "price", "call_s"), work)
+                keys = "instrument", "price", "call_s", "rules", "cancel_off_grid"
+                work = self._by_two(request, keys, work)
         for line in work.done:
             self.note(f"operator: {line}")
         return work
@@ -760,7 +766,7 @@ def words_of(request: dict[str, Any]) -> str:
     keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
             "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
             "asset", "decimals", "purpose", "movement", "new", "old", "buyer", "seller", "lots",
-            "price", "units", "of", "volume", "call_s")  # fmt: skip
+            "price", "units", "of", "volume", "call_s", "rules")  # fmt: skip
     counted = [key for key in amounts_in(request) if type(request.get(key)) is int]
     return " ".join(
         f"{request[key]} units" if key in counted else str(request[key])

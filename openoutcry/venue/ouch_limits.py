@@ -6,6 +6,7 @@ sign; quantities are four bytes.  An instrument whose prices or quantities need 
 such files: a venue whose journal exists is served with a warning.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from openoutcry.order_entry.spec import Protocol, SessionSpec
@@ -32,6 +33,23 @@ def check_ouch(tables: Tables, sessions: list[SessionSpec]) -> frozenset[str]:
     return frozenset(untraded)
 
 
+def ouch_bounds(decimals: int, sessions: Iterable[SessionSpec]) -> tuple[tuple[str, int, int], ...]:
+    """Return field, least and greatest value of each limit that the protocols of these sessions can
+    say, of an instrument whose prices have so many decimals."""
+    protocols = {row.protocol for row in sessions}
+    spoken = [one for one in HIGHEST if one in protocols]
+    return _bounds(decimals, spoken) if spoken and decimals <= PRICE_DECIMALS else ()
+
+
+def _bounds(decimals: int, spoken: list[Protocol]) -> tuple[tuple[str, int, int], ...]:
+    highest = min(HIGHEST[one] for one in spoken) // 10 ** (PRICE_DECIMALS - decimals)
+    return (
+        ("min_price_ticks", 0, highest),
+        ("max_price_ticks", 0, highest),
+        ("max_qty_lots", 1, MAX_U32),
+    )
+
+
 def _warn_members(
     tables: Tables, path: Any, row: dict[str, Any], sessions: list[SessionSpec]
 ) -> None:
@@ -51,12 +69,7 @@ def _check(tables: Tables, path: Any, row: dict[str, Any], spoken: list[Protocol
             f"is {decimals}: prices of OUCH have {PRICE_DECIMALS}; lower it, or say `ouch = false`",
         )
         return
-    highest = min(HIGHEST[one] for one in spoken) // 10 ** (PRICE_DECIMALS - decimals)
-    for name, low, high in (
-        ("min_price_ticks", 0, highest),
-        ("max_price_ticks", 0, highest),
-        ("max_qty_lots", 1, MAX_U32),
-    ):
+    for name, low, high in _bounds(decimals, spoken):
         value = row.get(name, low)
         if type(value) is int and not low <= value <= high:
             tables.stricter(

@@ -40,6 +40,8 @@ NO_CONTENT = (*SECRET, "operator", "why", "reference", BY, PROVEN, BEGUN, EFFECT
 """Keys in which two requests with one reference may differ."""
 FRAMING = (Setting.REQUEST, Setting.REQUEST_BEGUN, Setting.REQUEST_DONE)
 """The commands that only carry a reference."""
+APPLIES = Setting.CONTRACT_APPLY, Setting.INSTRUMENT_APPLY
+"""The commands that put in force what others have staged."""
 NOTHING = np.zeros(0, ORDER_DTYPE)
 
 
@@ -198,7 +200,7 @@ class Requests:
         whole = is_one and work.follow is nothing_follows
         if len(risk) == 1:
             records["side"][risk] = WHOLE if whole else EFFECT
-        elif len(risk) and records["order_type"][risk[-1]] == Setting.CONTRACT_APPLY:
+        elif len(risk) and records["order_type"][risk[-1]] in APPLIES:
             records["side"][risk[-1]] = EFFECT
         return records, whole
 

@@ -51,6 +51,7 @@ from openoutcry.venue.operations import (
 )
 from openoutcry.venue.operator_lane import Clock, OperatorLane
 from openoutcry.venue.protection_timer import TRADING, ProtectionTimer, phase_of
+from openoutcry.venue.rules_desk import door_limits, shown_rules
 from openoutcry.venue.series_timer import SeriesTimer
 from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
@@ -243,6 +244,7 @@ class RiskDesk:
                 self._report,
                 self.carrying,
                 self._entered,
+                door_limits(self.file),
             )
             self.operations.operators.keep(log_folder(self.file.journal) / "codes-desk.json")
             self.record = DeskRecord(self.file.journal)
@@ -399,6 +401,7 @@ class RiskDesk:
         return {
             "halted": sorted(self.halted),
             "states": self._states(view),
+            "rules": self._rules(view),
             "suspended": np.flatnonzero(flags & lay.SUSPENDED_FLAG).tolist(),
             "killed": np.flatnonzero(flags & lay.KILLED_FLAGS).tolist(),
             "liquidated": [
@@ -422,6 +425,19 @@ class RiskDesk:
         states = dict(zip(self.limits.symbols, map(state_in, halts), strict=True))
         trades = InstrumentState.TRADING
         return {symbol: words(state) for symbol, state in states.items() if state is not trades}
+
+    def _rules(self, view: View) -> dict[str, dict[str, str]]:
+        """Return the rules of each instrument that are others than the venue file's."""
+        assert self.limits is not None
+        if view.rules is None or not view.rules.word("changes"):
+            return {}
+        found: dict[str, dict[str, str]] = {}
+        rows = zip(self.limits.symbols, self.file.instruments, view.rules.table, strict=True)
+        for symbol, filed, row in rows:
+            of_file = shown_rules(filed)
+            other = {name: t for name, t in shown_rules(row).items() if t != of_file[name]}
+            found |= {symbol: other} if other else {}
+        return found
 
     def _waiting(self, view: View) -> dict[str, Any]:
         """Return the requests of one operator that need another one."""

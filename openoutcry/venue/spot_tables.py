@@ -12,8 +12,8 @@ from typing import Any
 
 from openoutcry.market_data.feed import MAX_DECIMALS
 from openoutcry.risk.bits import LARGEST
-from openoutcry.risk.region import PRICE_LIMIT
 from openoutcry.wire import toml_tables
+from openoutcry.wire.rule_changes import PRICE_LIMIT
 from openoutcry.wire.toml_tables import Key, Tables
 
 SPOT, MARGIN = "spot", "margin"

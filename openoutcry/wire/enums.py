@@ -357,6 +357,9 @@ class Reason(IntEnum):
     """From here on the instrument takes only orders that make a position or a holding smaller."""
     REDUCE_ONLY = 36
     """The position is smaller by now than what this reduce-only order would have taken off it."""
+    RULES_CHANGED = 37
+    """The instrument's rules have changed, and do not permit the open order.  Of a change that is
+    refused because of such orders, ``contra_id`` is how many there are."""
 
 
 class ErrorBit(IntEnum):

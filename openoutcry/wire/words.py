@@ -241,7 +241,8 @@ RISK                   | 3       | 99      | O        | 0x0f     | Z           |
 TRIGGER_ALREADY_PASSED | 99      | 99      | O        | 0x0f     | Z           | would_trigger | STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY | EXCHANGE_CANCELED
 DELISTED               | 99      | 99      | O        | 0x0f     | Z           | market_closed | NONE                                 | EXCHANGE_CANCELED
 CLOSE_ONLY             | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-REDUCE_ONLY            | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED""",
+REDUCE_ONLY            | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+RULES_CHANGED          | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED""",
 )
 """Why the core rejects or cancels an order.  FIX: OrdRejReason and CxlRejReason, 99 other; OUCH:
 the reason of a Rejected, O and 0x0f other, and of a Canceled.  A reject by the gateway or a limit has
@@ -288,7 +289,8 @@ RISK                   | a limit or a switch refused it | a limit or a switch to
 TRIGGER_ALREADY_PASSED | the market had passed its trigger already | - | StopPx (99) is a price that the market has already passed
 DELISTED               | - | its instrument was delisted | Symbol (55) was delisted, so the order was cancelled
 CLOSE_ONLY             | - | its instrument takes only orders that make a position or a holding smaller | Symbol (55) takes only orders that make a position or a holding smaller, so the order was cancelled
-REDUCE_ONLY            | - | the position became smaller, and it may only reduce it | OrderQty (38) is more than the position that the order may reduce""",
+REDUCE_ONLY            | - | the position became smaller, and it may only reduce it | OrderQty (38) is more than the position that the order may reduce
+RULES_CHANGED          | open orders are off the new rules of the instrument | the price step, lot or limits of its instrument changed, and it is off them | The price step, lot or limits of Symbol (55) changed, and the order is off them, so it was cancelled""",
 )
 """Why an order was rejected, and why an open one ended, in a sentence that begins with "it".  FIX:
 Text (58), one sentence for both that names the fields at fault with their tags."""

@@ -40,6 +40,8 @@ LISTED = {
 }
 MAX_LEVEL = (2**63 - 1) // 10**8
 E, F = EventKind, EventFlag
+RULES = {1: "qty_step_lots", 7: "auction_band_ticks"}
+"""What a feed says of the rules that INSTRUMENT_RULE changes, by its numbers."""
 SILENT = E.REJECTED, E.COMPLETED, E.DELAYED, E.ENTERED
 
 
@@ -93,6 +95,7 @@ class ReferenceFeed:
         self.in_hours = self.ends = False
         self.causes = [(0, 0)] * len(self.rows)
         self.halted: dict[int, str] = {}
+        self.staged: dict[str, int] = {}
         self.listed: dict[int, int] = {}
         """By the operator, and for which reason."""
         self.stopped: set[int] = set()
@@ -147,22 +150,26 @@ class ReferenceFeed:
                     fields[name] = min(max(int(fields[name]), 0), most) * self.scales[instrument]
         self.messages.append(layout.pack(timestamp=self.now, **fields))
 
+    def directory(self, index: int) -> None:
+        """R: the instrument, with its round lot."""
+        lot = int(self.rows[index]["qty_step_lots"])
+        self.say(
+            "R",
+            index,
+            round_lot=min(lot, 2**32 - 1),
+            round_lots_only="Y" if lot > 1 else "N",
+            classification="C",
+            sub_type="Z",
+            authenticity="P",
+            ipo="N",
+            etp="N",
+            inverse="N",
+        )
+
     def begin(self) -> None:
         self.say("S", event="O")
-        for index, row in enumerate(self.rows):
-            lot = int(row["qty_step_lots"])
-            self.say(
-                "R",
-                index,
-                round_lot=min(lot, 2**32 - 1),
-                round_lots_only="Y" if lot > 1 else "N",
-                classification="C",
-                sub_type="Z",
-                authenticity="P",
-                ipo="N",
-                etp="N",
-                inverse="N",
-            )
+        for index in range(len(self.rows)):
+            self.directory(index)
             if len(self.symbols[index]) > 8 or self.decimals[index] > 4:
                 self.say(
                     "o",
@@ -241,6 +248,16 @@ class ReferenceFeed:
             self.listed[index] = value
             if tells:
                 self.trading_action(index)
+        elif what == Setting.INSTRUMENT_RULE:
+            if places[1] in RULES:
+                self.staged[RULES[places[1]]] = value
+        elif what == Setting.INSTRUMENT_APPLY:
+            if value and index < len(self.rows):
+                lot = self.rows[index]["qty_step_lots"]
+                self.rows[index] |= self.staged
+                if tells and self.rows[index]["qty_step_lots"] != lot:
+                    self.directory(index)
+            self.staged = {}
         elif what == Setting.MARKET_KILL:
             if value or self.first_operator:
                 self.market_killed, self.first_operator = bool(value), 0

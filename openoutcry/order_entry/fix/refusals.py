@@ -63,7 +63,7 @@ ROW_BYTES = 128
 """The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text.  The
 rows from 0 are the core's reasons, and those from CORE_REASONS the refusals.  The checks of limits
 begin at LIMITS, and the gateway's rules at RULES, each in the order of their bits."""
-CORE_REASONS, LIMITS, RULES = 37, 59, 97
+CORE_REASONS, LIMITS, RULES = 40, 62, 100
 
 
 def text_of_reply(reason: int, figures: tuple[int, int, int, int], is_order: bool) -> str:

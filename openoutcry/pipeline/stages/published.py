@@ -1,5 +1,5 @@
-"""Publication from core to gateway: kills, halts and price bands, so that the gateway rejects early
-what the core would reject.
+"""Publication from core to gateway: kills, halts, price bands and rules of instruments that have
+changed, so that the gateway rejects early what the core would reject, and nothing else.
 
 The core counts its changes (``risk.layout.PUBLICATION``).  The gateway reads that word before each
 burst.  When it has changed, the gateway takes the changes into its rules, or with RTL into its
@@ -36,15 +36,19 @@ from openoutcry.wire.memory import (
     mul_wrapping,
     store_i64,
 )
+from openoutcry.wire.record_blocks import InstrumentRecord
+from openoutcry.wire.records import TICK_BANDS
 from openoutcry.wire.registers import (
     ADDRESS,
     COLLAR_ONE,
     CONTROL_ARMED,
     CONTROL_CHECK_PARTICIPANTS,
+    PRICE_FIVES_MAX,
     ROW_FIELDS,
     ROW_WORDS,
     WORD_BYTES,
 )
+from openoutcry.wire.rule_changes import BANDS, RulesBlock, row_in
 
 
 class PublishedBlock(Layout):
@@ -57,6 +61,8 @@ class PublishedBlock(Layout):
     set: int = i64("address of the RTL's ``set_function``, 0: the golden model validates")
     handle: int = i64("its handle")
     checking: int = i64("1: its registers say that participants are checked")
+    people: int = i64("1: participants are published, too")
+    rules_seen: int = i64("changes of rules that were taken, see ``rule_changes``")
     rows: int = i64("of each instrument a :class:`PublishedRow`")
 
 
@@ -81,6 +87,15 @@ HALTED_FLAG, COLLAR_FLAG = 1, 2
 _LOW = {field.name: field.low for field in ROW_FIELDS}
 assert [_LOW[name] for name in ("collar_low", "collar_high", "notional_limit")] == [256, 336, 416]
 assert [_LOW[name] for name in ("by_side", "halted")] == [574, 575]
+assert [_LOW[name] for name in ("max_price_ticks", "min_qty_lots", "max_qty_lots")] == [
+    64,
+    128,
+    192,
+]
+_STEPS = "price_twos", "price_fives", "qty_twos", "qty_fives"
+assert [_LOW[name] for name in _STEPS] == [544, 552, 560, 568]
+STEP_BITS = 0x3FFFFFFF << 32
+"""Of the image's last word: those of the steps."""
 NO_HIGH_UPPER = NO_COLLAR_HIGH >> 64
 CONTROL, SHADOW = ADDRESS["control"], ADDRESS["row_shadow"]
 ROW_INDEX, ROW_SWAP = ADDRESS["row_index"], ADDRESS["row_swap"]
@@ -92,15 +107,20 @@ LOW_16, LOW_32 = 2**16 - 1, 2**32 - 1
 def is_published(work: Work) -> bool:
     """Return whether the core publishes to this run's gateway.  Not with a preloaded input,
     which gives the same events whenever its stages ran, and not without a journal, as verdicts
-    could not be rebuilt.  Not where the settings name the participants, nor beyond PARTICIPANTS,
-    which have no bit."""
+    could not be rebuilt."""
     preloaded = any(one.count for one in work.shared.preloaded.values())
     if work.shared.region is None or preloaded or work.journal is None:
         return False
-    hooks = work.core.hooks or {}
-    if hooks.get("name") != "risk" or work.settings.check_participants:
+    return (work.core.hooks or {}).get("name") == "risk"
+
+
+def publishes_people(work: Work) -> bool:
+    """Return whether the core also publishes who is killed.  Not where the settings name the
+    participants, nor beyond PARTICIPANTS, which have no bit."""
+    if not is_published(work) or work.settings.check_participants:
         return False
-    return int(hooks["participants"]) <= PARTICIPANTS
+    assert work.core.hooks is not None
+    return int(work.core.hooks["participants"]) <= PARTICIPANTS
 
 
 def with_all_participants(settings: Settings) -> Settings:
@@ -112,13 +132,14 @@ def publication_of(
     work: Work, rules: npt.NDArray[np.int64], rtl: "LiveGateway | None"
 ) -> npt.NDArray[Any] | None:
     """The block of a run whose core publishes to the gateway, or None.  ``rules`` and ``rtl`` were
-    made with :func:`with_all_participants`."""
+    made with :func:`with_all_participants` if it publishes people."""
     if not is_published(work):
         return None
     assert work.shared.region is not None
     header = work.shared.region.view(np.int64)[: lay.HEADER_BYTES // 8]
     symbols = work.instruments["symbol"].tolist()
-    return publication_block(header.ctypes.data, rules, symbols, work.settings, rtl)
+    people = publishes_people(work)
+    return publication_block(header.ctypes.data, rules, symbols, work.settings, rtl, people)
 
 
 def publication_block(
@@ -127,11 +148,13 @@ def publication_block(
     symbols: list[bytes],
     settings: Settings,
     rtl: LiveGateway | None,
+    people: bool = True,
 ) -> npt.NDArray[np.int64]:
     """The block of the risk state at ``region``, whose instruments are these, in its order."""
     address = rules.ctypes.data
     registers = (rtl.set_function, rtl.handle) if rtl is not None else (0, 0)
     words = [region, address, -1, int(rules[golden.FEATURES_AT // 8]), *registers, 0]
+    words += [int(people), -1]
     for symbol in symbols:
         word = int(np.uint64(symbol_word(symbol)).astype(np.int64))
         row = int(golden.find_row(word, GatewayRules.of(address)))
@@ -155,10 +178,19 @@ def pull_risk_flags(block: PublishedBlock) -> int:
     if published == block.seen:
         return 0
     block.seen = published
-    features = block.features | take_participants(block, region)
+    features = block.features
+    if block.people != 0:
+        features |= take_participants(block, region)
+    table = RulesBlock(region + region.rules_at if region.rules_at != 0 else 0)
+    if table != 0:
+        if table.changes == block.rules_seen:
+            table = RulesBlock(0)
+        else:
+            block.rules_seen = table.changes
     for instrument in range(region.instruments):
         row = PublishedRow(block + ROWS + instrument * ROW_BLOCK_BYTES)
-        features |= take_instrument(block, row, totals.instrument_row(region, instrument))
+        is_new = table != 0 and take_rules(row, row_in(table, instrument))
+        features |= take_instrument(block, row, totals.instrument_row(region, instrument), is_new)
     GatewayRules(block.rules).features = features
     checking = (features & golden.CHECKS_PARTICIPANTS) // golden.CHECKS_PARTICIPANTS
     if block.set != 0 and checking != block.checking:
@@ -195,14 +227,16 @@ def take_participants(block: PublishedBlock, region: RiskState) -> int:
 
 
 @kernel
-def take_instrument(block: PublishedBlock, row: PublishedRow, state: RiskInstrument) -> int:
+def take_instrument(
+    block: PublishedBlock, row: PublishedRow, state: RiskInstrument, is_new: bool
+) -> int:
     """Take an instrument's halt and bands from its row in the risk state; returns the feature that
-    they need, or 0 without any."""
+    they need, or 0 without any.  ``is_new``: other words of its row have changed already."""
     rules, limits, own = RuleRow(row.row), row.limits, row.own
     # Of its state (expired, suspended, delisted) the core says so, by other words.
     halts = state.halt & HALTS
     halted = 1 if halts != 0 or own & HALTED_FLAG != 0 else 0
-    changed = halted != rules.is_halted
+    changed = is_new or halted != rules.is_halted
     rules.is_halted = halted
     banded = 0
     if own & COLLAR_FLAG == 0:
@@ -211,6 +245,70 @@ def take_instrument(block: PublishedBlock, row: PublishedRow, state: RiskInstrum
     if changed and block.set != 0:
         set_row(block, row)
     return golden.HAS_LIMITS if halted | banded != 0 else 0
+
+
+@kernel
+def take_rules(row: PublishedRow, now: InstrumentRecord) -> bool:
+    """Take an instrument's rules into the gateway's, and into the image of its row; returns whether
+    they are others than before."""
+    rules, image = RuleRow(row.row), row + IMAGE
+    price, qty = checked_step(now), now.qty_step_lots
+    price_twos, qty_twos = twos_of(price), twos_of(qty)
+    price_fives, qty_fives = fives_of(price), fives_of(qty)
+    changed = rules.max_price != now.max_price_ticks
+    changed |= rules.min_qty != now.min_qty_lots or rules.max_qty != now.max_qty_lots
+    changed |= rules.price_twos != (1 << price_twos) - 1 or rules.qty_twos != (1 << qty_twos) - 1
+    changed |= rules.price_fives != price_fives or rules.qty_fives != qty_fives
+    if not changed:
+        return False
+    rules.max_price, rules.min_qty, rules.max_qty = (
+        now.max_price_ticks,
+        now.min_qty_lots,
+        now.max_qty_lots,
+    )
+    rules.price_twos, rules.qty_twos = (1 << price_twos) - 1, (1 << qty_twos) - 1
+    rules.price_fives, rules.qty_fives = price_fives, qty_fives
+    Words(image)[1] = now.max_price_ticks
+    Words(image)[2] = now.min_qty_lots
+    Words(image)[3] = now.max_qty_lots
+    steps = price_twos << 32 | price_fives << 40 | qty_twos << 48 | qty_fives << 56
+    Words(image)[8] = Words(image)[8] & ~STEP_BITS | steps
+    return True
+
+
+@kernel
+def checked_step(now: InstrumentRecord) -> int:
+    """Like ``settings.checked_price_step``."""
+    common = now.price_step_ticks
+    for band in range(TICK_BANDS):
+        at = now + BANDS + 16 * band
+        step = Words(at)[1]
+        if step == 0:
+            break
+        if load_i64(at) <= 1:
+            common = step  # nothing positive lies below this band
+        while step != 0:
+            common, step = step, common % step
+    return common
+
+
+@kernel
+def twos_of(step: int) -> int:
+    """Return how many factors of two a step has."""
+    count = 0
+    while (step >> count) & 1 == 0:
+        count += 1
+    return count
+
+
+@kernel
+def fives_of(step: int) -> int:
+    """Return how many factors of five a step has, as many as are checked."""
+    count = 0
+    while count < PRICE_FIVES_MAX and step % 5 == 0:
+        step //= 5
+        count += 1
+    return count
 
 
 @kernel

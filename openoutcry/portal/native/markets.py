@@ -59,6 +59,7 @@ class NativeMarkets:
             market.amount_step,
             list(TYPES),
             market.price(market.worst_buy_ticks),
+            rules=self.mirror.markets.changes,
             **self._terms(market),
         )
 
@@ -128,7 +129,8 @@ class NativeMarkets:
         names = ("lastPrice", "openPrice", "highPrice", "lowPrice", "volume", "quoteVolume")
         more = ("count", "bidPrice", "bidQty", "askPrice", "askQty")
         figures = (row[name] for name in (*names, *more))
-        return Ticker(*(market.symbol, *figures, self.state(market)))
+        rules = self.mirror.markets.changes
+        return Ticker(*(market.symbol, *figures, self.state(market), rules))
 
 
 def _of_option(terms: Contract, price_decimals: int, quote_decimals: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from openoutcry.derivatives.contracts import Contract
 from openoutcry.ledger.books import MARGIN
-from openoutcry.risk.region import ContractsView
+from openoutcry.risk.region import View
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.decimals import AmountError, decimal_text, units_of
 from openoutcry.wire.errors import OutcryError
@@ -29,6 +29,17 @@ def worth(price_ticks: int, inverse_units: int) -> int:
     That is the ticks.  Of an inverse contract it is units of what it is paid in, rounded down as in
     the core."""
     return inverse_units // max(price_ticks, 1) if inverse_units else price_ticks
+
+
+OF_RULES = (
+    "price_step",
+    "qty_step",
+    "min_lots",
+    "max_lots",
+    "_price_limits",
+    "worst_buy_ticks",
+)
+"""What a market keeps that follows from its row of the instrument table."""
 
 
 @dataclass(eq=False)
@@ -53,7 +64,7 @@ class Market:
     tick_units: int
     """Units of the quote asset a tick and lot; 1 of an inverse contract."""
     row: Any
-    """Its row of the instrument table."""
+    """Its row of the instrument table, with the rules in force."""
     contract: Contract | None = None
     """Terms of a contract; None: a spot instrument."""
     inverse_units: int = 0
@@ -88,6 +99,12 @@ class Market:
         """The price that a buy without one reserves: as far as its market band goes past the
         highest price."""
         return self._price_limits[1] + int(self.row["market_band_ticks"])
+
+    def take(self, row: Any) -> None:
+        """Take another row of the instrument table: its rules have changed."""
+        self.row = row
+        for name in OF_RULES:
+            self.__dict__.pop(name, None)
 
     def price(self, ticks: int) -> str:
         """A price in ticks as decimal text in the quote asset."""
@@ -173,7 +190,8 @@ class Markets:
         self.all: list[Market] = []
         """Spot instruments."""
         self.contracts: list[Market] = []
-        self._adjustments = 0
+        self._adjustments = self.changes = 0
+        """``changes``: how often rules of instruments have changed."""
         rows = zip(file.instruments, file.symbols, strict=True)
         for index, (row, symbol) in enumerate(rows):
             names = index, symbol, bytes(row["symbol"]), re.sub(r"[^A-Z0-9]", "", symbol.upper())
@@ -200,8 +218,14 @@ class Markets:
         if not self.all:
             raise OutcryError(f"{file.path}: the portal needs an instrument with settlement = spot")
 
-    def follow(self, contracts: ContractsView | None) -> None:
-        """Take the terms in force: those of a contract whose underlying was split are others."""
+    def follow(self, view: View) -> None:
+        """Take the rules and terms in force: those of a contract whose underlying was split are
+        others."""
+        if view.rules is not None and view.rules.word("changes") != self.changes:
+            self.changes = view.rules.word("changes")
+            for market in self.every:
+                market.take(view.rules.table[market.index].copy())
+        contracts = view.contracts
         if contracts is None or contracts.adjustments() == self._adjustments:
             return
         self._adjustments = contracts.adjustments()

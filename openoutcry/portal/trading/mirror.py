@@ -163,8 +163,7 @@ class Mirror:
             return 0
         moment, self._moment = self._moment, Moment()
         assert state is not None
-        if self.markets.contracts:
-            self.markets.follow(state.view.contracts)
+        self.markets.follow(state.view)
         wallets = state.view.wallets
         if wallets is not None and wallets.count > len(self.markets.assets):
             # One was declared while the venue traded.

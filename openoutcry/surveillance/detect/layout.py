@@ -88,6 +88,7 @@ class DetectorState(Layout, size_bytes=512):
     by_operator: int = i64("1: the command at work is the operator's")
     off_book: int = i64("1: the command at work trades off the book")
     mover: int = i64("cell whose order the command at work entered or moved, 0: none")
+    staged_step: int = i64("price step from the next INSTRUMENT_APPLY on, 0: as before")
 
 
 NOW = DetectorState.offset("now")

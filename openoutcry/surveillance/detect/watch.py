@@ -30,6 +30,7 @@ from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
+from openoutcry.wire.rule_changes import FIELDS, SET_APPLY, SET_RULE
 
 E = EVENT.offsets
 RISK = enum_numbers.COMMAND_KIND_RISK
@@ -45,6 +46,7 @@ REDUCED, REPLACED, REJECTED = (
     enum_numbers.EVENT_KIND_REJECTED,
 )
 REPEGGED = enum_numbers.EVENT_KIND_REPEGGED
+PRICE_STEP = FIELDS.index("price_step_ticks")
 PHASE_CHANGED, COMPLETED = enum_numbers.EVENT_KIND_PHASE_CHANGED, enum_numbers.EVENT_KIND_COMPLETED
 UNCROSSED = enum_numbers.EVENT_KIND_UNCROSSED
 CHANGES = sum(
@@ -134,6 +136,8 @@ def watch(
             what = event.contra_id
             if what in (corporate.DIVIDEND, corporate.SPLIT, corporate.ADJUST):
                 corporate.adjusted(state, book, instrument)
+            elif what in (SET_RULE, SET_APPLY):
+                follow_step(state, book, event)
             completed(state, orders, first_seq, event)
     return count, lay.DONE
 
@@ -397,6 +401,18 @@ def completed(state: DetectorState, orders: int, first_seq: int, event: EventRec
     if command.kind == RISK:
         calls.commanded(state, command, event.instrument, event.contra_id)
     deposited(state, event)
+
+
+@kernel
+def follow_step(state: DetectorState, book: DetectorBook, event: EventRecord) -> None:
+    """INSTRUMENT_RULE and INSTRUMENT_APPLY: an instrument may have another price step."""
+    if event.contra_id == SET_RULE:
+        if event.qty_lots == PRICE_STEP:
+            state.staged_step = event.leaves_lots
+        return
+    if event.leaves_lots != 0 and state.staged_step != 0:
+        book.step = state.staged_step
+    state.staged_step = 0
 
 
 @kernel_outlined

@@ -110,6 +110,13 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
         return True
     if what is Setting.INSTRUMENT_STATE:
         return instrument is not None and _state(risk, instrument, value, c)
+    if what is Setting.INSTRUMENT_RULE:
+        second = int(c["price_ticks"])
+        return (
+            risk.rules is not None
+            and instrument is not None
+            and risk.rules.stage(instrument, who, value, second)
+        )
     if what in CONTRACT_SETTINGS:
         return risk.contracts is not None and risk.contracts.apply(c, what, instrument, who, value)
     if what in MARGIN_SETTINGS:

@@ -47,6 +47,7 @@ from tests.oracles.risk.operator_commands import apply_setting
 from tests.oracles.risk.portfolio import PlainPortfolio
 from tests.oracles.risk.protection import Best, PlainProtection
 from tests.oracles.risk.requests import PlainRequests
+from tests.oracles.risk.rules import PlainRules, is_change
 from tests.oracles.risk.state import (
     BUY,
     SELL,
@@ -88,7 +89,7 @@ DISCONNECT, TIME, PHASE = (
     int(kind) for kind in (CommandKind.DISCONNECT, CommandKind.TIME, CommandKind.PHASE)
 )
 UNPRICED_TYPES, MOVING_TYPES = {int(kind) for kind in UNPRICED}, {int(kind) for kind in MOVING}
-ACCEPTED, FILLED, CONVERTED, REPLACED, PHASE_CHANGED = (
+ACCEPTED, FILLED, CONVERTED, REPLACED, PHASE_CHANGED, COMPLETED = (
     int(kind)
     for kind in (
         EventKind.ACCEPTED,
@@ -96,6 +97,7 @@ ACCEPTED, FILLED, CONVERTED, REPLACED, PHASE_CHANGED = (
         EventKind.CONVERTED,
         EventKind.REPLACED,
         EventKind.PHASE_CHANGED,
+        EventKind.COMPLETED,
     )
 )
 MAKER, AUCTION = int(EventFlag.MAKER), int(EventFlag.AUCTION)
@@ -127,7 +129,9 @@ class Reference:
         unlisted: Iterable[int] = (),
         announced: Iterable[int] = (),
         own_limits: int = 0,
+        rules: bool = False,
     ) -> None:
+        self.rules = PlainRules(instruments) if rules else None
         factors = [1] * len(instruments) if multipliers is None else list(multipliers)
         margined = set(leveraged)
         self.instruments = []
@@ -361,6 +365,9 @@ class Reference:
         if kind == RISK_KIND and is_operator:
             if int(c["order_type"]) in CHANGES_SUMS:
                 self.all_changed()
+            if int(c["order_type"]) == Setting.INSTRUMENT_APPLY:
+                index = self.index.get(bytes(c["symbol"]))
+                return self.rules.answer(self, index, c) if self.rules is not None else 0
             if not self._set(c):
                 return 0
             if c["order_type"] == Setting.INSTRUMENT_STATE and int(c["aux"]) in CANCELLED_BY:
@@ -690,6 +697,9 @@ class Reference:
         names = EVENT_DTYPE.names or ()
         rows = [dict(zip(names, row, strict=True)) for row in events.tolist()]
         traded: set[tuple[int, int]] = set()
+        changes = c["kind"] == RISK_KIND and is_change(c)
+        if self.rules is not None and changes and any(row["kind"] == COMPLETED for row in rows):
+            self.rules.put_in_force(self)
         for event in rows:
             kind, key = event["kind"], (event["instrument"], event["order_id"])
             if kind == ACCEPTED:

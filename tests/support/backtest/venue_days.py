@@ -18,8 +18,10 @@ from openoutcry.journal import JournalReader
 from openoutcry.journal.events import events_of, oldest_point
 from openoutcry.journal.verify import verify
 from openoutcry.matcher import Engine
+from openoutcry.risk.bits import RISK_KIND
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.off_book import is_off_book
+from openoutcry.wire.rule_changes import SET_APPLY
 
 MAX_COMMANDS = 5_000
 """Of a journal that a test of a venue leaves: plain Python compares it, command by command."""
@@ -129,9 +131,16 @@ def require_days(journal: Path) -> list[str]:
     if count > MAX_COMMANDS or not verify(journal).sound:
         return []
     venue, busy = of_the_venue(journal), []
+    changed = {
+        bytes(one["symbol"]).decode()
+        for _, orders in JournalReader(journal).chunks()
+        for one in orders[(orders["kind"] == RISK_KIND) & (orders["order_type"] == SET_APPLY)]
+    }
     for symbol, recorded in venue.items():
         if len(recorded.steps) == 1 and not recorded.fills:
             continue
+        if symbol in changed:
+            continue  # a day has one set of rules
         busy.append(symbol)
         with TemporaryDirectory() as folder:
             recording = open_recording(f"journal:{journal}@{symbol}")

@@ -55,6 +55,8 @@ def flow(
 TOLD_SETTINGS = (
     Setting.HALT,
     Setting.INSTRUMENT_STATE,
+    Setting.INSTRUMENT_RULE,
+    Setting.INSTRUMENT_APPLY,
     Setting.MARKET_KILL,
     Setting.TRADING_DAY,
     Setting.BREAKER,
@@ -127,6 +129,8 @@ def setting_done(rng: np.random.Generator, instruments: int) -> np.ndarray:
     event["instrument"] = rng.choice([*range(instruments), 65535])
     if what == Setting.INSTRUMENT_STATE:
         event["leaves_lots"] = rng.choice(OF_OPERATOR)
+    elif what == Setting.INSTRUMENT_RULE:
+        event["qty_lots"], event["leaves_lots"] = rng.choice([1, 7, 0]), rng.choice([1, 5, 100])
     elif what == Setting.HALT:
         event["price_ticks"] = rng.choice(REASONS)
     elif rng.random() < 0.8:

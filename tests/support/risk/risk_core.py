@@ -5,7 +5,8 @@ import numpy as np
 from openoutcry.matcher import Engine
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
-from openoutcry.matcher.hooks import CANCELS, VERDICT_MASK, note_best
+from openoutcry.matcher.commands.rules import change_rules
+from openoutcry.matcher.hooks import APPLIED, CANCELS, CHANGES_RULES, VERDICT_MASK, note_best
 from openoutcry.risk import layout as lay
 from openoutcry.risk import protection_layout, speed_bump
 from openoutcry.risk.after import after
@@ -20,9 +21,18 @@ from openoutcry.risk.bits import (
 from openoutcry.risk.delay import WAITS, due, hold
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
-from openoutcry.wire.enums import NEW_DAY, CommandKind, EventKind, OrderType, Side, TimeInForce
+from openoutcry.wire.enums import (
+    NEW_DAY,
+    CommandKind,
+    EventKind,
+    OrderType,
+    Reason,
+    Side,
+    TimeInForce,
+)
 from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.rule_changes import RulesBlock
 from tests.oracles.risk.operator_commands import OF_OWNERS
 from tests.oracles.risk.reference import Reference
 from tests.oracles.risk.words import (
@@ -90,7 +100,10 @@ class Kernels:
         verdict = verdict or before(self.region.ctypes.data, orders.ctypes.data)
         if verdict & VERDICT_MASK == CANCELS:
             self.cancelled = self.cancel(orders, verdict)
-        events = rejected(orders[0], verdict) if verdict else self.engine.process(orders)
+        answer = verdict
+        if verdict & VERDICT_MASK == CHANGES_RULES:
+            answer = self.change(orders, verdict)
+        events = rejected(orders[0], answer) if verdict else self.engine.process(orders)
         events["seq"] = 0  # as they are before they are numbered
         if self.quotes and not verdict:
             note_best(self.engine.address, self.quotes, events.ctypes.data, len(events))
@@ -109,6 +122,21 @@ class Kernels:
             note_best(self.engine.address, self.quotes, events.ctypes.data, count)
         after(self.region.ctypes.data, orders.ctypes.data, events.ctypes.data, count)
         return events
+
+    def change(self, orders, verdict):
+        """Change an instrument's rules; the answer, with the events before it in ``cancelled``."""
+        out = np.zeros(1 << 14, EVENT_DTYPE)
+        index = self.symbols.index(bytes(orders["symbol"][0]))
+        rules = RulesBlock.of(self.region.ctypes.data + self.view.word(lay.RULES_AT))
+        arena, seq = ArenaHeader.of(self.engine.address), int(orders["seq"][0])
+        count, left = change_rules(arena, rules, index, verdict >> 16, seq, out.ctypes.data)
+        self.cancelled = out[:count]
+        if left:
+            return left << 8 | Reason.RULES_CHANGED
+        if self.quotes:
+            note_best(self.engine.address, self.quotes, out.ctypes.data, count)
+        after(self.region.ctypes.data, orders.ctypes.data, out.ctypes.data, count)
+        return APPLIED
 
     def sweep(self, orders):
         """The events of the orders that are cancelled before this command."""
@@ -185,9 +213,9 @@ class Pair:
         wanted = refused or self.reference.before(command)
         verdict, events = self.kernels.process(orders, refused)
         assert verdict == wanted, (orders[0], bits(verdict), bits(wanted))
-        if verdict & VERDICT_MASK == CANCELS:
+        if verdict & VERDICT_MASK in (CANCELS, CHANGES_RULES):
             self.reference.after(command, self.kernels.cancelled, self.best)
-        if verdict:
+        if verdict and events["reason"][0] != Reason.RULES_CHANGED:
             expected = self.reference.tells(command, wanted)
             assert {name: int(events[name][0]) for name in expected} == expected
         plain = self.reference.wallets
@@ -257,6 +285,12 @@ class Pair:
             same_bump(self.reference.bump, view)
         if view.own is not None:
             same_own(self.reference, view.own)
+        if view.rules is not None:
+            rules, names = self.reference.rules, view.rules.table.dtype.names
+            assert view.rules.table.tolist() == [
+                tuple(row[name] for name in names) for row in rules.table
+            ]
+            assert view.rules.word("staged") == rules.count
 
 
 def bits(verdict):

@@ -17,15 +17,17 @@ from openoutcry.pipeline.stages import gateway as stage
 from openoutcry.pipeline.stages import published as published_stage
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.pipeline.worker import CompiledStages, place_region
-from openoutcry.risk.before import before
+from openoutcry.risk.after import after
+from openoutcry.risk.before import CHANGES_RULES, before
 from openoutcry.risk.bits import NO_LIMIT, Setting
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.runtime.shared import Shared
 from openoutcry.runtime.table import Geometry
 from openoutcry.runtime.words import BURST
 from openoutcry.runtime.work import Work
-from openoutcry.wire import ErrorBit, make_instruments
+from openoutcry.wire import EVENT_DTYPE, ErrorBit, EventKind, make_instruments
 from openoutcry.wire.instrument_states import InstrumentState
+from openoutcry.wire.rule_changes import changes_between
 from tests.oracles.refused_flow import SETTINGS as REFUSED
 from tests.oracles.refused_flow import RefusedFlow
 from tests.support.gateway_fpga.orders import random_orders
@@ -58,7 +60,7 @@ class Core:
     """The risk state and those who are told what it publishes."""
 
     def __init__(self) -> None:
-        self.region = make_region(INSTRUMENTS, PARTICIPANTS, groups=3)
+        self.region = make_region(INSTRUMENTS, PARTICIPANTS, groups=3, rules=True)
         self.settings = published_stage.with_all_participants(SETTINGS)
         self.rtl = LiveGateway.loaded(INSTRUMENTS, self.settings)
         self.golden = make_rules(INSTRUMENTS, self.settings)
@@ -74,6 +76,23 @@ class Core:
     def command(self, what: Setting, value: int, **more: Any) -> None:
         record = setting(what, value, **more)
         assert before(self.region.ctypes.data, record.ctypes.data)
+
+    def change(self, symbol: bytes, **rules: Any) -> None:
+        """Other rules of an instrument, which the matcher has taken."""
+        table = View(self.region).rules.table  # type: ignore[union-attr]
+        row = table[SYMBOLS.index(symbol)].copy()
+        new = row.copy()
+        for name, value in rules.items():
+            new[name] = value
+        words = changes_between(row, new)
+        for number, value, second in words:
+            self.command(Setting.INSTRUMENT_RULE, value, who=number, symbol=symbol, second=second)
+        record = setting(Setting.INSTRUMENT_APPLY, len(words), 0, symbol)
+        assert before(self.region.ctypes.data, record.ctypes.data) == CHANGES_RULES
+        event = np.zeros(1, EVENT_DTYPE)
+        event["kind"] = EventKind.REJECTED
+        after(self.region.ctypes.data, record.ctypes.data, event.ctypes.data, 1)
+        assert event["kind"] == EventKind.COMPLETED
 
     def publish(self) -> list[int]:
         return [int(published_stage.pull_risk_flags(block.ctypes.data)) for block in self.blocks]
@@ -159,6 +178,52 @@ def test_golden_c_and_rtl_take_each_publication_alike(core: Core, judge: Any) ->
         verdicts(core, judge, orders_of(1_000, number))
     probe["rx_ts_ns"] += 10**6
     assert np.array_equal(seen, before_all)
+
+
+RULE_CHANGES: list[tuple[bytes, dict[str, int]]] = [
+    (b"PLAIN", {"price_step_ticks": 100}),
+    (b"PLAIN", {"price_step_ticks": 1, "max_price_ticks": 449}),
+    (b"TWO", {"qty_step_lots": 50, "min_qty_lots": 3, "max_qty_lots": 1_000}),
+    (b"OWN", {"price_step_ticks": 50, "max_price_ticks": 500}),
+    (b"FREE", {"band1_from_ticks": 200, "band1_step_ticks": 50, "price_step_ticks": 10}),
+    (b"FREE", {"band1_from_ticks": 0, "band1_step_ticks": 3 * 5**7}),
+    (b"FREE", {"band1_from_ticks": 0, "band1_step_ticks": 0, "price_step_ticks": 4}),
+    (b"TWO", {"qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 2**40}),
+]
+
+
+@pytest.mark.parametrize("halts", [False, True])
+def test_golden_c_and_rtl_take_rules_that_change(core: Core, judge: Any, halts: bool) -> None:
+    """After each change they judge as a gateway does that was made from the new table; ``halts``:
+    what else is published stays."""
+    core.publish()
+    if halts:
+        core.command(Setting.HALT, 1, symbol=b"PLAIN")
+        core.command(Setting.BANDS, 200, symbol=b"TWO", second=100)
+        core.publish()
+    probe, seen = orders_of(4_000, 7), None
+    for number, (symbol, rules) in enumerate(RULE_CHANGES):
+        core.change(symbol, **rules)
+        assert core.publish() == [1, 1, 1]
+        assert core.publish() == [0, 0, 0]
+        probe["rx_ts_ns"] += 10**6
+        codes = verdicts(core, judge, probe)
+        assert seen is None or not np.array_equal(codes, seen), rules
+        seen = codes
+        own = View(core.region).rules
+        assert own is not None
+        fresh = make_rules(own.table, core.settings)
+        block = published_stage.publication_block(
+            core.region.ctypes.data, fresh, SYMBOLS, SETTINGS, None
+        )
+        if halts:
+            published_stage.pull_risk_flags(block.ctypes.data)
+        orders = orders_of(2_000, 100 + number)
+        orders["participant"] = 1 + np.arange(len(orders)) % 1_000  # a rate limit remembers
+        orders["rx_ts_ns"] += 10**9 * (number + 1)
+        expected = orders.copy()
+        validate_orders(expected, fresh)
+        assert np.array_equal(verdicts(core, judge, orders), expected["error_code"]), rules
 
 
 def test_what_is_published_is_what_the_core_would_refuse(core: Core, judge: Any) -> None:

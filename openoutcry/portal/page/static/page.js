@@ -1,7 +1,7 @@
 // The page: header, addresses of views (#/trade/BTC-USD), the user who is logged in.
 import { $, button, h, icon, notice, say } from "./kit.js";
 import { chooseLanguage, LANGUAGES, t } from "./words.js";
-import { chosen, emit, on, portal, shared } from "./store.js";
+import { chosen, emit, on, portal, renewInstruments, shared } from "./store.js";
 import { begin, forget, get, lend, login, open, post, put, renew } from "./api.js";
 import { authenticate, connect, follow, link, reconnect } from "./stream.js";
 
@@ -218,6 +218,8 @@ async function start() {
   on("unread", showUnread);
   on("look", look);
   on("terms", () => route(true));
+  let renewing = null;
+  on("rules", () => { renewing ||= open("GET", "/v1/instruments").then(renewInstruments).catch(() => {}).finally(() => { renewing = null; }); });
   on("authenticated", async () => {
     if (!shared.me || shared.me.is_open) return;
     await refreshMe().catch(() => {});

@@ -22,4 +22,11 @@ export function on(event, go) {
 }
 
 export const emit = (event, given) => listeners.get(event)?.forEach((go) => go(given));
+// Whoever has a row keeps it: the new steps and bounds are in the same object.
+export function renewInstruments(rows) {
+  for (const row of rows) {
+    const known = instrument(row.symbol);
+    if (known) Object.assign(known, row); else shared.instruments.push(row);
+  }
+}
 export const instrument = (symbol) => shared.instruments.find((one) => one.symbol === symbol);

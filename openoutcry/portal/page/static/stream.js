@@ -1,7 +1,7 @@
 // The stream: one WebSocket, a model of each channel that is followed.  After a lost connection it
 // continues where it was, by the number of the last message; a gap begins a channel again.
 import { login, renew, token } from "./api.js";
-import { emit } from "./store.js";
+import { emit, instrument } from "./store.js";
 
 const OWN = new Set(["orders", "fills", "balances", "notifications", "quotes"]);
 const BEAT_MS = 4_000, SILENT_MS = 12_000, TRADES = 200, FILLS = 500;
@@ -158,7 +158,7 @@ function take(one, { type, data }) {
     for (const side of ["bids", "asks"]) for (const [price, quantity] of data[side]) {
       if (/^[0.]+$/.test(quantity)) model[side].delete(price); else model[side].set(price, quantity);
     }
-  } else if (channel === "ticker") model.row = data;
+  } else if (channel === "ticker") { model.row = data; if (data.rules !== instrument(data.symbol)?.rules) emit("rules"); }
   else if (channel === "trades") {
     model.fresh = data.length;
     model.list = (type === "snapshot" ? [] : model.list).concat(data).slice(-TRADES);
