@@ -61,3 +61,51 @@ def test_close_only_is_seen_at_every_door_and_ends(portal_venue, people):
     taken = buyer.place("ETH-USD", "buy", "limit", quantity="2", price="3000")
     assert taken.state == "filled"
     stream.socket.close()
+
+
+def test_a_tick_changes_while_people_trade(portal_venue, people):
+    """What is off the new grid is cancelled by name, what is on it stays and trades; the API, the
+    stream and the orders of both people follow, and nothing starts again."""
+    holder, buyer = people
+
+    def change(rules, **more):
+        asked = {"do": "instrument-change", "instrument": "ETH-USD", "rules": rules}
+        return ask(portal_venue.venue.journal, asked | more)
+
+    def tick_size():
+        with portal_venue.client() as client:
+            (row,) = client.get("/api/v3/exchangeInfo", symbol="ETHUSD").json()["symbols"]
+        found = {one["filterType"]: one for one in row["filters"]}
+        return found["PRICE_FILTER"]["tickSize"]
+
+    stream = Follower(portal_venue.url)
+    stream.ask(op="subscribe", channel="ticker", symbol="ETH-USD", id=1)
+    before = holder.instrument("ETH-USD")
+    on, off = (
+        buyer.place("ETH-USD", "buy", "limit", quantity="1", price=price)
+        for price in ("2000.10", "2000.05")
+    )
+    with pytest.raises(DeskError, match="ETH-USD: 1 open orders are off the new rules"):
+        change("price_step_ticks=10")
+    assert buyer.order(off.id).state == "open"
+    change("price_step_ticks=10", cancel_off_grid=True)
+    try:
+        wait_until(lambda: holder.instrument("ETH-USD").price_step == "0.10", "the API knows it")
+        now = holder.instrument("ETH-USD")
+        assert now.rules == before.rules + 1
+        assert now.max_quantity == before.max_quantity
+        assert tick_size() == "0.10"
+        assert buyer.order(off.id).state == "expired"
+        assert buyer.order(on.id).state == "open"
+        with pytest.raises(PortalError):
+            buyer.place("ETH-USD", "buy", "limit", quantity="1", price="2000.05")
+        while stream.take().get("data", {}).get("rules") != now.rules:
+            pass
+        taken = holder.place("ETH-USD", "sell", "limit", quantity="1", price="2000.10")
+        assert taken.state == "filled"
+    finally:
+        change("price_step_ticks=1")
+    wait_until(lambda: holder.instrument("ETH-USD").price_step == before.price_step, "it is back")
+    fine = buyer.place("ETH-USD", "buy", "limit", quantity="1", price="2000.05")
+    assert fine.state == "open"
+    stream.socket.close()

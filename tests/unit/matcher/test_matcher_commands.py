@@ -75,9 +75,10 @@ def test_everything_that_has_a_name_has_an_example(names):
     """Whoever adds an order type, an event or a reason shows on the page what it does."""
     words = set(re.split(r"[\s=+]+", "\n".join(EXAMPLES)))
     # Before the matcher RISK is answered, and the speed bump is waited for: docs/risk.md.  The
-    # operator's states of an instrument cancel from without: docs/venue.md.  So does risk what
-    # only reduces.
+    # operator's states and rules of an instrument cancel from without: docs/venue.md.  So does risk
+    # what only reduces.
     before = {"RISK", "DELAYED", "ENTERED", "CLOSE_ONLY", "DELISTED", "REDUCE_ONLY"}
+    before |= {"RULES_CHANGED"}
     unshown = {name.name for name in names} - words - before - {"NONE", "LAST"}
     assert not unshown, f"add an example to docs/matcher.md: {sorted(unshown)}"
 

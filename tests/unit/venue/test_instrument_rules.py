@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from openoutcry.backtest.day import open_recording, prepare_day
 from openoutcry.cli.main import main
 from openoutcry.journal.core import Core
 from openoutcry.journal.reader import JournalReader
@@ -15,8 +16,14 @@ from openoutcry.ledger.layout import WORST_BUY, WORST_SELL
 from openoutcry.market_data.feed import Feed
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
+from openoutcry.surveillance.detect.layout import B_STEP
+from openoutcry.surveillance.detect.state import Detectors
+from openoutcry.venue.carry import CarryError
+from openoutcry.venue.liquidation import Liquidator
 from openoutcry.wire.enums import EventKind, Reason, Side
+from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.feed_messages import ITCH50
+from tests.support.venue.carried import carry_floor, carry_over
 from tests.support.venue.contract_floor import PEOPLE
 from tests.support.venue.cut_requests import cut_off, effects
 from tests.support.venue.floor import InlineFloor
@@ -250,6 +257,45 @@ def test_the_ledger_reserves_by_the_limits_in_force(floor):
     books.post(commands, events)
     for mine, core in ((WORST_BUY, lay.WORST_BUY), (WORST_SELL, lay.WORST_SELL)):
         assert books.instruments[1, mine // 8] == floor.view.instruments[1, core // 8]
+
+
+def test_surveillance_and_liquidation_follow(floor):
+    """Near is so many steps as they are now; a part is of whole lots as they are now."""
+    liquidator = Liquidator(None, floor.venue.file.instruments, ["GOLD", "TIN"], print, int)
+    change(floor, "TIN", "price_step_ticks=10", "qty_step_lots=5")
+    commands, events = floor.journal()
+    detectors = Detectors(JournalReader(floor.journal_path).config)
+    detectors.watch(commands, events)
+    assert detectors.books[:, B_STEP // 8].tolist() == [1, 10]
+    liquidator._follow_rules(floor.view)
+    assert [rules.qty_step for rules in liquidator.rules] == [1, 5]
+
+
+def test_a_backtest_refuses_a_day_with_two_sets_of_rules(floor, tmp_path):
+    """It names the command; the day of another instrument is as it was."""
+    floor.send(order(1, Side.BUY, 5, 500, **TIN), order(2, Side.BUY, 5, 500))
+    change(floor, "TIN", "max_qty_lots=50")
+    floor.again()
+    seq = int(effects(floor, APPLY)["seq"][0])
+    recording = open_recording(f"journal:{floor.journal_path}@TIN")
+    with pytest.raises(BacktestError, match=f"command {seq} changes the rules of TIN"):
+        prepare_day(recording, tmp_path / "tin")
+    prepare_day(open_recording(f"journal:{floor.journal_path}@GOLD"), tmp_path / "gold")
+
+
+def test_a_journal_that_is_carried_over_keeps_what_is_in_force(floor):
+    """A file that would take it back is refused by name; one that says it goes on."""
+    floor.send(order(1, Side.BUY, 5, 500, **TIN))
+    change(floor, "TIN", "price_step_ticks=10")
+    floor.stop()
+    floor.run = None
+    with pytest.raises(CarryError, match="TIN: price_step_ticks is 10 by command, and the file"):
+        carry_over(floor, lambda text: text)
+    said = 'symbol = "TIN"\nprice_step_ticks = 10'
+    carry_floor(floor, lambda text: text.replace('symbol = "TIN"', said))
+    assert rules_of(floor)["price_step_ticks"] == 10
+    (taken,) = floor.send(order(2, Side.BUY, 5, 510, **TIN))
+    assert kinds(taken) == [EventKind.ACCEPTED]
 
 
 def test_what_people_read(floor):
