@@ -291,8 +291,8 @@ def mark_touched(arena: ArenaHeader, instrument: int) -> None:
 
 @kernel_outlined
 def sweep(arena: ArenaHeader, instrument: int, owner: int, side: int, what: int) -> int:
-    """Cancel the orders of ``owner`` (a participant, or what stands for one) on ``side`` (0: both)
-    in canonical order; returns how many."""
+    """Cancel the orders of ``owner`` (a participant, or one of DAY_ORDERS and its like) on ``side``
+    (0: both) in canonical order; returns how many."""
     cancelled_count = 0
     for kind in (layout.DISPLAYED, layout.HIDDEN_BOOK, layout.ALL_OR_NONE_BOOK, layout.TRIGGERS):
         cancelled_count += sweep_book(arena, instrument << 4 | kind, owner, side, what)
@@ -305,7 +305,8 @@ def sweep(arena: ArenaHeader, instrument: int, owner: int, side: int, what: int)
 @kernel_outlined
 def sweep_book(arena: ArenaHeader, book: int, owner: int, side: int, what: int) -> int:
     """Cancel the orders of a book that a sweep is about, in their order; returns how many.
-    ``owner``: a participant, or what stands for one; ``what``: kind and reason of the events."""
+
+    ``owner``: as of :func:`sweep`.  ``what``: kind and reason of the events."""
     cancelled_count = 0
     slot = first_order(arena, book)
     while slot != 0:
@@ -357,10 +358,10 @@ def is_swept(arena: ArenaHeader, slot: int, owner: int, side: int) -> bool:
 @kernel_outlined
 def is_off_rules(arena: ArenaHeader, slot: int, with_unpriced: bool) -> bool:
     """Return whether an open order has lots or a price that its instrument's rules do not permit.
-    ``with_unpriced``: or it has no price of its own.
+    ``with_unpriced``: or it has no price.
 
-    What is left of an order may be less than the smallest of a new one.  Where a peg stands follows
-    from the market."""
+    What is left of an order may be less than the smallest of a new one.  The price of a peg in the
+    book follows from the market."""
     ext = extension_of(arena, slot)
     at = slot_addr(arena, slot)
     if ext == 0:
