@@ -143,16 +143,7 @@ def make_region(
     for word, value in header.items():
         words[word // 8] = value
     _enter_symbols(words, instruments, symbols - 1)
-    if protection:
-        enter_protection(words, offsets[lay.PROTECTION_AT], instruments)
-    if delayed:
-        speed_bump.enter_block(words, offsets[lay.BUMP_AT], delayed, participants)
-    if own_limits:
-        owners_limits.enter_block(words, offsets[lay.OWN_AT], own_limits)
-    if rules:
-        rule_changes.enter_block(words, offsets[lay.RULES_AT], instruments)
-    if requests:
-        operator_requests.enter_block(words, offsets[lay.REQUESTS_AT], requests)
+    _enter_blocks(words, offsets, instruments, (delayed, participants), own_limits, requests)
     view = View(words.view(np.uint8))
     _no_limits(view)
     _enter_instruments(view, instruments, given, set(leveraged), spot)
@@ -169,6 +160,28 @@ def make_region(
     if movements:
         _enter_movements(words, offsets[lay.WALLETS_AT], wallet_bytes, movements)
     return view.region
+
+
+def _enter_blocks(
+    words: npt.NDArray[np.int64],
+    offsets: dict[int, int],
+    instruments: npt.NDArray[Any],
+    bump: tuple[int, int],
+    own_limits: int,
+    requests: int,
+) -> None:
+    """Make the blocks that there is room for, by the word of their offset.  ``bump``: commands that
+    may wait at a speed bump, and participants."""
+    if lay.PROTECTION_AT in offsets:
+        enter_protection(words, offsets[lay.PROTECTION_AT], instruments)
+    if lay.BUMP_AT in offsets:
+        speed_bump.enter_block(words, offsets[lay.BUMP_AT], *bump)
+    if lay.OWN_AT in offsets:
+        owners_limits.enter_block(words, offsets[lay.OWN_AT], own_limits)
+    if lay.RULES_AT in offsets:
+        rule_changes.enter_block(words, offsets[lay.RULES_AT], instruments)
+    if lay.REQUESTS_AT in offsets:
+        operator_requests.enter_block(words, offsets[lay.REQUESTS_AT], requests)
 
 
 def _table_sizes(symbols: int, participants: int, groups: int, instruments: int) -> dict[int, int]:

@@ -290,7 +290,7 @@ TRIGGER_ALREADY_PASSED | the market had passed its trigger already | - | StopPx 
 DELISTED               | - | its instrument was delisted | Symbol (55) was delisted, so the order was cancelled
 CLOSE_ONLY             | - | its instrument takes only orders that make a position or a holding smaller | Symbol (55) takes only orders that make a position or a holding smaller, so the order was cancelled
 REDUCE_ONLY            | - | the position became smaller, and it may only reduce it | OrderQty (38) is more than the position that the order may reduce
-RULES_CHANGED          | open orders are off the new rules of the instrument | the price step, lot or limits of its instrument changed, and it is off them | The price step, lot or limits of Symbol (55) changed, and the order is off them, so it was cancelled""",
+RULES_CHANGED          | open orders are off the new rules of the instrument | the price step, lot or limits of its instrument changed, and it is off them | The steps or limits of Symbol (55) changed, and the order was off the new ones, so it was cancelled""",
 )
 """Why an order was rejected, and why an open one ended, in a sentence that begins with "it".  FIX:
 Text (58), one sentence for both that names the fields at fault with their tags."""

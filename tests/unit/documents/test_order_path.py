@@ -61,11 +61,12 @@ NOT_TAKEN = {
         "matcher/reducing.py": "",
         "matcher/book/depth.py": "",
         "matcher/hooks.py": "follow_holds sweep_called enter_due tell_delay refuse settle_held"
-        " cancel_whole",
+        " cancel_whole change_by_hooks note_outside",
         "risk/before.py": "operator_command refuse",
         "risk/after.py": "report_refusal enter_phase ask_for_order bring_rarely",
         "risk/operator_commands.py": "",
         "risk/instrument_state.py": "",
+        "risk/instrument_rules.py": "",
         "risk/protection.py": "",
         "risk/liquidation.py": "",
         "risk/money.py": "",
