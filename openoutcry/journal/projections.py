@@ -33,12 +33,10 @@ from openoutcry.risk.bits import Setting as Setting
 from openoutcry.risk.constants import PAUSE_BY_BANDS as PAUSE_BY_BANDS
 from openoutcry.risk.constants import PAUSE_BY_MARKET as PAUSE_BY_MARKET
 from openoutcry.risk.joined import view_of
+from openoutcry.risk.layout import RiskState as RiskState
 from openoutcry.risk.region import View, make_region
 from openoutcry.risk.spot_layout import SpotAsset, Wallet
 from openoutcry.risk.words import refusal_text as refusal_text
-
-RULES_AT = lay.RULES_AT
-"""In a risk state: the word with the offset of the rules that change (``wire/rule_changes.py``)."""
 
 
 @dataclass(frozen=True)

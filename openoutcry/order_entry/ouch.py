@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from openoutcry.journal.projections import RULES_AT
+from openoutcry.journal.projections import RiskState
 from openoutcry.order_entry import constants, rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.rows import OrderRow
@@ -347,11 +347,9 @@ def symbol_scale(session: SessionBlock, symbol: int) -> int:
 @kernel
 def rules_of(row: SymbolRow) -> InstrumentRecord:
     """Return an instrument's rules: those in force in the core, if rules change there."""
-    core = row.core
-    if core != 0 and load_i64(core) != 0:  # it is whole
-        at = load_i64(core + RULES_AT)
-        if at != 0:
-            return row_in(RulesBlock(core + at), row.instrument)
+    core = RiskState(row.core)
+    if core != 0 and core.magic != 0 and core.rules_at != 0:  # it is whole, and they may change
+        return row_in(RulesBlock(core + core.rules_at), row.instrument)
     return InstrumentRecord(row.rules)
 
 

@@ -285,7 +285,7 @@ def checked_step(now: InstrumentRecord) -> int:
         step = Words(at)[1]
         if step == 0:
             break
-        if load_i64(at) <= 1:
+        if Words(at)[0] <= 1:
             common = step  # nothing positive lies below this band
         while step != 0:
             common, step = step, common % step

@@ -118,9 +118,11 @@ def test_a_tick_changes_while_orders_rest(floor):
     assert table["price_step_ticks"].tolist() == [1, 10]
 
 
-def test_the_gateway_lets_through_what_a_finer_tick_permits(tmp_path):
-    """Before the change it refuses it itself."""
+@pytest.mark.parametrize("capacity", ["", "participant_capacity = 2_000\n"], ids=["few", "many"])
+def test_the_gateway_lets_through_what_a_finer_tick_permits(tmp_path, capacity):
+    """Before the change it refuses it itself; also with more participants than it has bits for."""
     text = LIMITED.replace('symbol = "TIN"', 'symbol = "TIN"\nprice_step_ticks = 10')
+    text = text.replace("order_capacity", f"{capacity}order_capacity")
     floor = InlineFloor(tmp_path, text + PEOPLE)
     (refused,) = floor.send(order(1, Side.BUY, 5, 505, **TIN))
     assert refused["reason"][0] == Reason.GATEWAY
