@@ -332,8 +332,8 @@ class Follower(VenueWatch):
 
     def _follow_terms(self) -> None:
         """Contracts of which an underlying was split have other terms."""
-        if self.markets.contracts and self._state is not None:
-            self.markets.follow(self._state.view.contracts)
+        if self._state is not None:
+            self.markets.follow(self._state.view)
 
     def _set_fees(self, commands: Records) -> list[int]:
         """The places of commands that set an instrument's fee, if the venue has contracts."""

@@ -155,6 +155,8 @@ class Mirror:
     def _show(self, state: State | None, until_seq: int) -> int:
         """Take what is left up to the state, and tell the listeners; how many commands were
         left."""
+        if state is not None:
+            self.markets.follow(state.view)
         count = 0
         for step in self.source.rest() if until_seq == NO_LIMIT else ():
             self._apply(step)
@@ -163,7 +165,6 @@ class Mirror:
             return 0
         moment, self._moment = self._moment, Moment()
         assert state is not None
-        self.markets.follow(state.view)
         wallets = state.view.wallets
         if wallets is not None and wallets.count > len(self.markets.assets):
             # One was declared while the venue traded.
