@@ -331,7 +331,8 @@ class Follower(VenueWatch):
             self.day = day
 
     def _follow_terms(self) -> None:
-        """Contracts of which an underlying was split have other terms."""
+        """Take rules of instruments that have changed, and the terms of contracts of which an
+        underlying was split."""
         if self._state is not None:
             self.markets.follow(self._state.view)
 
