@@ -13,7 +13,7 @@ from openoutcry.wire.errors import OutcryError
 
 @click.group()
 def instrument() -> None:
-    """Open, suspend, change or delist an instrument; list states.
+    """Open, change or delist an instrument; list states.
 
     Every change is a sequenced command with a reference. With operators in the file two supervisors
     ask for the same.

@@ -69,7 +69,7 @@ VENUE: Sections = {
     "Trading": {
         "halt": "Halt one instrument or all; cancels are still accepted.",
         "resume": "Resume what was halted or killed.",
-        "instrument": "Open, suspend or delist an instrument; list states.",
+        "instrument": "Open, change or delist an instrument; list states.",
         "kill": "Block a session, participant, group or instrument; cancel.",
         "emergency-close": "Close the market at once, in six journaled steps.",
         "participant": "Add, suspend, resume or close a participant.",
