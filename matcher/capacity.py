@@ -12,14 +12,14 @@ where they are not known.
 
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
-from openoutcry.matcher.book.any_order import shared_extra
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.instrument_rules import is_pro_rata
 from openoutcry.matcher.book.levels import instrument_addr, slot_addr
+from openoutcry.matcher.book.links import shared_extra
 from openoutcry.matcher.book.orders import extension_addr
 from openoutcry.matcher.commands.dispatch import find_instrument
 from openoutcry.matcher.commands.general import is_foreign
-from openoutcry.matcher.event_bound import order_extra
+from openoutcry.matcher.event_bound import LEG_EXTRA, order_extra
 from openoutcry.matcher.hook_context import HookContext
 from openoutcry.wire.indirect import call_batch_kernel
 from openoutcry.wire.kernel import VERIFY, kernel_outlined
@@ -96,6 +96,8 @@ def count_shares(block: HookContext, arena: ArenaHeader) -> None:
             at = block + TABLES + 8 * Words(numbers)[instrument]
             order_type, tif = ext.type, ext.tif
             own = order_extra(order_type, tif, ext.slices)
+            if ext.stage != 0:
+                own += LEG_EXTRA
             store_i64(at, load_i64(at) + own)
     block.counted = 1
     if VERIFY:

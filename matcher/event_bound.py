@@ -14,6 +14,10 @@ at most
 - 1 for every move of a trailing trigger, at most after each of those and after each re-pegging;
 - 2 for every order and every run of a stop or an all-or-none order in a pro-rata instrument. A
   taker's last trades may leave every maker open there;
+- 4 for every leg of a list: it enters (an event, its last trade and its CANCELLED), and that is a
+  run like a stop's;
+- 1 for every run, if there is a list. A run leaves at most one leg open that it has filled in part,
+  and that may reduce another (``commands/legs.py`` refuses other lists);
 - 16 for the command's own events.
 
 The first line is 2 * order_capacity at most.  The rest is summed as ``extra`` and kept below
@@ -25,6 +29,8 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.order_types import FOR_AUCTIONS, type_bits
 
 COMMAND_EVENTS = 32
+LEG_EXTRA = 4
+"""``extra`` of a leg of a list, added to that of its type."""
 
 LIMIT = enum_numbers.ORDER_TYPE_LIMIT
 POST_ONLY = enum_numbers.ORDER_TYPE_POST_ONLY
@@ -56,9 +62,17 @@ def order_extra(order_type: int, tif: int, slices: int) -> int:
 
 @kernel
 def instrument_extra(
-    stops: int, all_or_none: int, pegs: int, trailing: int, orders: int, is_pro_rata: int
+    stops: int,
+    all_or_none: int,
+    pegs: int,
+    trailing: int,
+    orders: int,
+    legs: int,
+    is_pro_rata: int,
 ) -> int:
     """``extra`` that an instrument's orders cause together.  ``stops``: waiting ones, ``trailing``
-    among them; ``orders``: all open orders (checked only if ``is_pro_rata``)."""
-    runs = stops + all_or_none
-    return (3 * pegs + 2 * trailing) * (runs + 1) + is_pro_rata * 2 * orders * runs
+    among them; ``orders``: all open orders (checked only if ``is_pro_rata``); ``legs``: of
+    lists."""
+    runs = stops + all_or_none + legs
+    extra = (3 * pegs + 2 * trailing) * (runs + 1) + is_pro_rata * 2 * orders * runs
+    return extra + (pegs + 1) * (runs + 1) if legs != 0 else extra

@@ -44,13 +44,13 @@ from openoutcry.matcher.book.empty_arena import Zeros, zeroed
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.capacity import process_with_capacity_share
+from openoutcry.matcher.commands.after import after_command
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
-from openoutcry.matcher.commands.general import begin_new, is_foreign
+from openoutcry.matcher.commands.general import begin_new, is_foreign, reject_and_break
 from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
 from openoutcry.matcher.commands.rules import change_rules
-from openoutcry.matcher.events import emit, event_tag, mark_last, reject
+from openoutcry.matcher.events import emit, event_tag, mark_last
 from openoutcry.matcher.hook_context import REDUCES, HookContext
-from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.matcher.off_book import show_takeover, trade_off_book
 from openoutcry.matcher.reducing import cut_traded, enter_reducing
 from openoutcry.wire.errors import MatcherError
@@ -592,7 +592,8 @@ def id_entry(arena: ArenaHeader, order: OrderRecord) -> int:
 
 @kernel
 def refuse(arena: ArenaHeader, order: OrderRecord, out: EventRecord, refused: int) -> int:
-    """Reject the command by the verdict; the matcher counts it and does nothing else.  What is
+    """Reject the command by the verdict; the matcher counts it and does nothing else, unless it is
+    a leg of a list, which then ends.  Returns the number of events.  What is
     another shard's to answer (all of them heed a RISK command) has no event."""
     instrument = find_instrument(arena, order.symbol)
     if is_foreign(arena, instrument):
@@ -600,15 +601,17 @@ def refuse(arena: ArenaHeader, order: OrderRecord, out: EventRecord, refused: in
         arena.command_count += 1
         return 0
     word = order.word
+    arena.new_terms = 0
     if (word >> const.KIND_SHIFT) & 0xFF == const.NEW and instrument != NO_INSTRUMENT:
         begin_new(arena, order, instrument)
-    address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     reason, detail = refused & ((1 << REASON_BITS) - 1), refused >> REASON_BITS
-    mark_last(reject(order, out, address, reason, detail))
+    end = reject_and_break(arena, order, out, instrument, reason, detail)
+    mark_last(end)
     arena.last_seq = order.seq
-    for count in (layout.EVENT_COUNT, layout.COMMAND_COUNT):
-        store_i64(arena + count, load_i64(arena + count) + 1)
-    return 1
+    arena.command_count += 1
+    events = (end - out) // RECORD_BYTES
+    arena.event_count += events
+    return events
 
 
 # The region in hashes and snapshots

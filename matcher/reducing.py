@@ -21,10 +21,10 @@ from openoutcry.matcher.book.levels import slot_addr, touch_instrument
 from openoutcry.matcher.book.orders import order_leaves, order_price, order_tag
 from openoutcry.matcher.book.owners import gather, keep_slot, sort_rows, sweep_addr
 from openoutcry.matcher.capacity import process_with_capacity_share
+from openoutcry.matcher.commands.after import after_command
 from openoutcry.matcher.commands.dispatch import find_instrument
 from openoutcry.matcher.events import emit_next, mark_last
 from openoutcry.matcher.hook_context import HookContext
-from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.matcher.matching.self_trade import reduce_order
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import OPEN_KNOWN, REDUCE_ONLY

@@ -27,6 +27,7 @@ from openoutcry.matcher.book.levels import (
     page_number,
     slot_addr,
 )
+from openoutcry.matcher.book.links import leg_ended, shared_extra
 from openoutcry.matcher.book.orders import (
     close_order,
     extension_addr,
@@ -38,7 +39,7 @@ from openoutcry.matcher.book.orders import (
     plain_book,
     plain_price,
 )
-from openoutcry.matcher.event_bound import instrument_extra, order_extra
+from openoutcry.matcher.event_bound import order_extra
 from openoutcry.matcher.events import emit_next
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
@@ -51,6 +52,8 @@ HIDDEN_HOME_BITS, ALL_OR_NONE_HOME_BITS = (
     type_bits(types_at_home(home)) for home in (Home.HIDDEN, Home.ALL_OR_NONE)
 )
 ELECTED_AS_POST_ONLY = type_bits(types_elected_as(OrderType.POST_ONLY))
+
+SIGN = -(1 << 63)
 
 # Books
 
@@ -87,20 +90,6 @@ def needs_extension(order_type: int, tif: int) -> bool:
 
 
 # Counting: see event_bound.py
-
-
-@kernel
-def shared_extra(state: InstrumentState, pro_rata: int) -> int:
-    """Return the events beyond two an order that an instrument's present orders can cause;
-    ``pro_rata`` is 0 or 1."""
-    return instrument_extra(
-        state.stop_count,
-        state.all_or_none_count,
-        state.peg_count,
-        state.trailing_count,
-        state.order_count,
-        pro_rata,
-    )
 
 
 @kernel
@@ -273,7 +262,7 @@ def convert_to_limit(arena: ArenaHeader, ext: Extension, price: int) -> None:
     leave_list(arena, ext)
     ext.type = order_type
     ext.price = price
-    if not needs_extension(order_type, tif):
+    if not needs_extension(order_type, tif) and ext.stage == 0:
         detach_extension(arena, ext)
 
 
@@ -311,6 +300,8 @@ def remove_order(arena: ArenaHeader, instrument: int, slot: int) -> None:
     leave_book(arena, slot)
     ext = extension_of(arena, slot)
     if ext != 0:
+        if ext.stage != 0:
+            leg_ended(arena, ext)
         tif = ext.tif
         slices = ext.slices
         count_order(arena, instrument, ext.type, tif, slices, -1)
@@ -410,17 +401,36 @@ def join_list(arena: ArenaHeader, ext: Extension, which: int) -> None:
     """Put the order at the back of the instrument's list ``which``."""
     ends = instrument_addr(arena, ext.instrument) + layout.LISTS + which
     extension = extension_index(arena, ext)
-    tail = U32s(ends)[1]
-    ext.prev = tail
-    ext.next = 0
+    before, after = U32s(ends)[1], 0
+    # Legs of lists that enter with one command are of one age: the lower id first.
+    while before != 0 and is_older(arena, ext, extension_addr(arena, before)):
+        after = before
+        before = extension_addr(arena, before).prev
+    ext.prev = before
+    ext.next = after
     ext.list = which + 1
-    U32s(ends)[1] = extension
-    if tail == 0:
+    if before == 0:
         store_u32(ends, extension)
     else:
-        extension_addr(arena, tail).next = extension
+        extension_addr(arena, before).next = extension
+    if after == 0:
+        U32s(ends)[1] = extension
+    else:
+        extension_addr(arena, after).prev = extension
     if which >= layout.WAITING_BUYS:
         mark_waiting(instrument_addr(arena, ext.instrument))
+
+
+@kernel
+def is_older(arena: ArenaHeader, ext: Extension, other: Extension) -> bool:
+    """Return whether an order that is as old as another has the lower id."""
+    return ext.arrival == other.arrival and is_id_before(arena, ext.slot, other.slot)
+
+
+@kernel
+def is_id_before(arena: ArenaHeader, slot: int, other: int) -> bool:
+    """Return whether the id of one order is below another's, as unsigned numbers."""
+    return slot_addr(arena, slot).id ^ SIGN < slot_addr(arena, other).id ^ SIGN
 
 
 @kernel_outlined

@@ -143,6 +143,7 @@ class ArenaHeader(Layout, size_bytes=1024):
     terms_count: int = i64("how many there are")
     new_terms: int = i64("terms of the NEW at work: a bit for each Term; see NewTerms")
     rules_changed: int = i64("how often the rules of an instrument have changed in this memory")
+    entering: int = i64("1 while a leg of a list enters, which was accepted before")
     fixed_order_capacity: int = i64(
         "``order_capacity`` where no kernel that writes it is inlined", at=120, fixed=True
     )
@@ -264,6 +265,12 @@ class InstrumentState(Layout, size_bytes=512):
     day: int = u32(
         "trading day, YYYYMMDD, of an instrument that never closes; 0: none has begun", at=480
     )
+    linked_count: int = u32("open legs of lists")
+    dormant: int = area(8, "head and tail (u32 each) of DORMANT_LIST")
+    act_first: int = u32("first leg whose list has something to do, see links.py")
+    act_last: int = u32("and the last")
+    due_first: int = u32("first leg that enters as soon as it may")
+    due_last: int = u32("and the last")
 
 
 MODE = InstrumentState.offset("mode")
@@ -286,6 +293,9 @@ CALL_FROM = InstrumentState.offset("call_from")
 
 PEG_LIST, TRAILING_LIST, AUCTION_LIST = 0, 8, 16
 WAITING_BUYS, WAITING_SELLS = 88, 96  # market orders that wait, oldest first: bytes 464 to 479
+DORMANT_LIST = InstrumentState.offset("dormant") - LISTS
+"""Legs of lists that have not entered, oldest first."""
+ACT_CHAIN, DUE_CHAIN = InstrumentState.offset("act_first"), InstrumentState.offset("due_first")
 # MODE is 0 exactly when a plain command needs nothing but the displayed book.
 MODE_RULES = 1  # steps, lots, bands, pro-rata or MARKET_WAITS
 MODE_PHASE = 2  # not CONTINUOUS
@@ -294,6 +304,7 @@ MODE_STEPS = 8  # Allocation.STEPS: no plain command; permanent
 MODE_WAITING = 16  # a market order waits: no plain command
 MODE_HELD = 32  # the hooks let nothing trade, see hooks.py; no state of the matcher
 MODE_TERMS = 64  # terms wait for a NEW of the instrument: a plain NEW asks whether they are its own
+MODE_LISTS = 128  # a list of orders has something to do
 MODE_SPECIAL = 1 << 8  # added for every open order that has an extension
 
 # Book: one side of one kind.
@@ -373,6 +384,17 @@ class Extension(Layout, size_bytes=128):
     heap: int = u32("its place in the heap of expiries, from 1; 0: it has none")
     slices: int = u32("iceberg: most slices it can have shown before it is gone")
     list: int = u32("offset of the list that it is in plus 1; 0: none")
+    stage: int = u8("leg of a list: its stage, see links.py; 0 of any other order")
+    contingency: int = u8("Contingency")
+    leg: int = u8("its place in the list, from 1")
+    legs: int = u8("how many there were")
+    list_key: int = i64(
+        "the list's id; once it is whole, the number of the command that made it so"
+    )
+    next_leg: int = u32("extension of the next leg, around; its own if it is the only one")
+    act_next: int = u32("next leg of its chain")
+    act_prev: int = u32("the one before")
+    act: int = u8("what there is to do with its list, see links.py")
     participant: int = u16("of ``owner``: the participant", at=0)
 
 
@@ -448,6 +470,8 @@ class NewTerms(Layout, size_bytes=64):
     leg: int = i64("the order's place in it, from 1")
     legs: int = i64("how many legs it has")
     contingency: int = i64("Contingency")
+    stage: int = i64("the leg's stage, see links.py")
+    peer: int = i64("extension of another leg, 0: it is the first")
 
 
 NEW_TERMS_BYTES = NewTerms.size_bytes

@@ -29,13 +29,14 @@ from openoutcry.wire.memory import (
 from openoutcry.wire.records import NO_INSTRUMENT
 
 LISTED_PLACE = 10
-"""Places of an instrument in canonical order: its eight books (2 to 9), then its five lists."""
+"""Places of an instrument in canonical order: its eight books (2 to 9), then its six lists."""
 LIST_PLACES = (
     (layout.PEG_LIST, 0),
     (layout.TRAILING_LIST, 1),
     (layout.AUCTION_LIST, 2),
     (layout.WAITING_BUYS, 3),
     (layout.WAITING_SELLS, 4),
+    (layout.DORMANT_LIST, 5),
 )
 
 

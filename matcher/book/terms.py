@@ -45,10 +45,13 @@ def has_terms(arena: ArenaHeader, instrument: int, participant: int, order_id: i
 def refuse_list(order: OrderRecord) -> int:
     """Why the values of the term LIST make no sense, or ACCEPT."""
     contingency, legs = order.aux & CONTINGENCY_MASK, order.aux >> LEGS_SHIFT
-    if order.price_ticks < 1 or contingency < const.OCO or contingency > const.OTOUO:
+    if contingency < const.OCO or contingency > const.OTOUO:
         return const.MALFORMED
-    least = 2 if contingency <= const.OTO else 3
-    if legs < least or legs > MAX_LEGS or order.qty_lots < 1 or order.qty_lots > legs:
+    least = 3 if contingency >= const.OTOCO else 2
+    most = least if contingency in (const.OUO, const.OTOUO) else MAX_LEGS
+    if legs < least or legs > most or order.qty_lots < 1 or order.qty_lots > legs:
+        return const.MALFORMED
+    if (order.price_ticks == order.order_id) != (order.qty_lots == 1):
         return const.MALFORMED
     return const.ACCEPT
 

@@ -23,6 +23,7 @@ from openoutcry.matcher.book.instrument_rules import (
     slices_of,
 )
 from openoutcry.matcher.book.levels import book_addr, instrument_addr, key_flip, slot_addr
+from openoutcry.matcher.book.links import is_dormant
 from openoutcry.matcher.book.orders import (
     extension_of,
     order_leaves,
@@ -34,6 +35,7 @@ from openoutcry.matcher.book.orders import (
 )
 from openoutcry.matcher.events import command_number, emit_next
 from openoutcry.matcher.matching.allocation import rest_after_arrival, set_top
+from openoutcry.matcher.matching.lists import note_trade
 from openoutcry.matcher.matching.pegs import (
     best_displayed,
     current_price,
@@ -216,6 +218,9 @@ def refuse_replace(arena: ArenaHeader, order: OrderRecord, instrument: int, slot
     """The checks of a REPLACE that need the order only, not the book."""
     price, qty = order.price_ticks, order.qty_lots
     order_type, tif = type_of(arena, slot), tif_of(arena, slot)
+    ext = extension_of(arena, slot)
+    if ext != 0 and is_dormant(ext):
+        return const.LIST
     reason = refuse_qty(arena, instrument, qty)
     if reason == const.ACCEPT and has_price(order_type):
         reason = refuse_price(arena, instrument, price)
@@ -519,6 +524,8 @@ def move(
     if left == 0:
         any_order.remove_order(arena, instrument, slot)
         return
+    if left < qty:
+        note_trade(arena, slot)
     shown = any_order.display_slice(arena, slot, ext, left)
     if price ^ key_flip(book) < best:
         rest_after_arrival(arena, book, price, slot, shown)

@@ -7,12 +7,14 @@ from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.book.orders import order_owner
 from openoutcry.matcher.book.terms import keep_term, take_terms
+from openoutcry.matcher.commands.after import after_command
 from openoutcry.matcher.commands.amend import cancel_any, reduce_any, replace_any, set_expiry
+from openoutcry.matcher.commands.legs import break_list, enter_leg, is_leg
 from openoutcry.matcher.commands.mass import advance_time, disconnect, mass_cancel
-from openoutcry.matcher.commands.new import enter
+from openoutcry.matcher.commands.new import check_new, enter_by_type
 from openoutcry.matcher.commands.phases import change_phase
 from openoutcry.matcher.events import event_tag, reject
-from openoutcry.matcher.matching.cascade import after_command
+from openoutcry.matcher.matching.lists import settle_lists
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT
@@ -36,13 +38,12 @@ def process_general(
         return out
     arena.next_event_at = out
     arena.cause_seq = order.seq
-    address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     if kind == const.NEW and instrument != NO_INSTRUMENT:
         begin_new(arena, order, instrument)
     if error_code != 0:
-        return reject(order, out, address, const.GATEWAY, error_code)
+        return reject_and_break(arena, order, out, instrument, const.GATEWAY, error_code)
     if kind < const.NEW or kind > const.TERMS or kind == const.RISK:
-        return reject(order, out, address, const.MALFORMED, 0)
+        return reject_and_break(arena, order, out, instrument, const.MALFORMED, 0)
     if everywhere:
         reason = global_command(arena, order, kind)
     elif instrument == NO_INSTRUMENT:
@@ -50,8 +51,29 @@ def process_general(
     else:
         reason = instrument_command(arena, order, instrument, kind)
     if reason != const.ACCEPT:
-        return reject(order, out, address, reason, 0)
+        return reject_and_break(arena, order, out, instrument, reason, 0)
+    arena.new_terms = 0
     return EventRecord(arena.next_event_at)
+
+
+@kernel_outlined
+def reject_and_break(
+    arena: ArenaHeader, order: OrderRecord, out: int, instrument: int, reason: int, contra_id: int
+) -> EventRecord:
+    """Reject the command.  If it is a leg of a list, the legs that wait for it are cancelled, too.
+    Returns where the next event goes."""
+    word = order.word
+    address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+    end = reject(order, EventRecord(out), address, reason, contra_id)
+    if is_leg(arena):
+        arena.next_event_at = end
+        arena.cause_seq = order.seq
+        touch_instrument(arena, instrument)
+        break_list(arena, order, instrument)
+        settle_lists(arena, instrument)
+        end = EventRecord(arena.next_event_at)
+    arena.new_terms = 0
+    return end
 
 
 @kernel
@@ -88,7 +110,12 @@ def instrument_command(arena: ArenaHeader, order: OrderRecord, instrument: int, 
     if kind == const.MASS_CANCEL:
         return mass_cancel(arena, order, instrument)
     if kind == const.NEW:
-        reason = enter(arena, order, instrument)
+        reason = check_new(arena, order, instrument)
+        if reason == const.ACCEPT and is_leg(arena):
+            reason = enter_leg(arena, order, instrument)
+        elif reason == const.ACCEPT:
+            reason = enter_by_type(arena, order, instrument)
+        arena.new_terms = arena.new_terms if reason != const.ACCEPT else 0
     elif kind == const.TERMS:
         return keep_term(arena, order, instrument)
     elif kind == const.PHASE_COMMAND:

@@ -30,8 +30,8 @@ from openoutcry.matcher.book.orders import (
 )
 from openoutcry.matcher.book.owners import gather, sort_rows, sweep_addr
 from openoutcry.matcher.book.terms import ANY_PARTICIPANT, drop_terms
+from openoutcry.matcher.commands.after import after_command
 from openoutcry.matcher.events import emit_next, event_tag
-from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.enums import NEW_DAY
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64
@@ -44,6 +44,7 @@ LISTS = (
     layout.AUCTION_LIST,
     layout.WAITING_BUYS,
     layout.WAITING_SELLS,
+    layout.DORMANT_LIST,
 )
 WALKED_FOR_ONE = 16
 """Orders that a walk passes in the time in which one of a list is sorted."""

@@ -6,6 +6,7 @@ Each returns why the order is refused, when nothing has happened yet, or ACCEPT.
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import (
+    attach_extension,
     best_price,
     book_of,
     count_order,
@@ -20,7 +21,7 @@ from openoutcry.matcher.book.any_order import (
     type_flags,
     which_book,
 )
-from openoutcry.matcher.book.arena import ArenaHeader
+from openoutcry.matcher.book.arena import ArenaHeader, Extension
 from openoutcry.matcher.book.expiry import expire_at
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.instrument_rules import (
@@ -38,7 +39,9 @@ from openoutcry.matcher.book.instrument_rules import (
     slices_of,
 )
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, slot_addr
+from openoutcry.matcher.book.links import link_leg
 from openoutcry.matcher.book.orders import extension_of
+from openoutcry.matcher.book.terms import new_terms
 from openoutcry.matcher.events import command_number, emit_next, event_tag
 from openoutcry.matcher.matching.allocation import rest_after_arrival
 from openoutcry.matcher.matching.budget import enter_budget
@@ -79,17 +82,17 @@ RESTS_AS_LIMIT, RESTS_AS_POST_ONLY = (
 
 
 @kernel
-def enter(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
-    """NEW: dispatch by order type and phase."""
-    word = order.word
-    price, qty = order.price_ticks, order.qty_lots
+def check_new(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
+    """The checks of a NEW that look at nothing in the book; returns the Reason, or ACCEPT."""
     is_open = 1 if find_id(arena, instrument, order.order_id) != 0 else 0
-    aux = order.aux
-    reason = refuse_new(arena, instrument, word, price, qty, aux, is_open)
-    if reason != const.ACCEPT:
-        return reason
-    if arena.new_terms != 0:
-        return const.MALFORMED
+    price, qty = order.price_ticks, order.qty_lots
+    return refuse_new(arena, instrument, order.word, price, qty, order.aux, is_open)
+
+
+@kernel_outlined
+def enter_by_type(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
+    """Enter a checked NEW, by order type and phase; returns why it is refused, or ACCEPT."""
+    word = order.word
     phase = instrument_addr(arena, instrument).phase
     order_type = (word >> const.TYPE_SHIFT) & 0xFF
     if (word >> const.TIF_SHIFT) & 0xF == const.AT_CLOSE and phase != const.CLOSING_AUCTION:
@@ -161,9 +164,16 @@ def first_displayed(order: OrderRecord, order_type: int) -> int:
 def emit_accepted(
     arena: ArenaHeader, order: OrderRecord, instrument: int, price: int, contra_id: int, flags: int
 ) -> None:
-    """Write the ACCEPTED event of a new order, with its full quantity."""
-    qty = order.qty_lots
-    word = sender_tag(order, instrument) | const.ACCEPTED | flags
+    """Write the ACCEPTED event of a new order, with its full quantity.  A leg of a list was
+    accepted before: it is ELECTED; or, a stop, has its trigger from now on."""
+    qty, kind = order.qty_lots, const.ACCEPTED
+    if arena.entering != 0:
+        kind = const.ELECTED
+        if is_stop(order_type_of(order)):
+            if contra_id == NO_PRICE:
+                return
+            kind, price, contra_id = const.TRIGGER_MOVED, contra_id, 0
+    word = sender_tag(order, instrument) | kind | flags
     emit_next(arena, order.order_id, contra_id, price, qty, qty, word)
 
 
@@ -188,6 +198,10 @@ def open_new(
     slot = open_any(arena, instrument, side, order_id, order_type, tif, owner)
     count_order(arena, instrument, order_type, tif, slices, 1)
     ext = extension_of(arena, slot)
+    if arena.new_terms != 0:
+        if ext == 0:
+            ext = attach_extension(arena, slot, instrument, side, order_type, tif, owner)
+        note_link(arena, ext)
     if ext == 0:
         return slot
     aux = order.aux
@@ -202,6 +216,18 @@ def open_new(
     elif is_stop(order_type) or is_peg(order_type):
         ext.aux = aux
     return slot
+
+
+@kernel_outlined
+def note_link(arena: ArenaHeader, ext: Extension) -> None:
+    """The new order is a leg of the list that the terms at work name."""
+    new = new_terms(arena)
+    ext.stage = new.stage
+    ext.contingency = new.contingency
+    ext.leg = new.leg
+    ext.legs = new.legs
+    ext.list_key = new.list_id
+    link_leg(arena, ext, new.peer)
 
 
 @kernel_outlined

@@ -38,6 +38,7 @@ from openoutcry.matcher.book.orders import (
     reduce_in_level,
 )
 from openoutcry.matcher.book.terms import has_terms
+from openoutcry.matcher.commands.after import after_command
 from openoutcry.matcher.commands.new import rest_new
 from openoutcry.matcher.events import (
     command_number,
@@ -46,7 +47,7 @@ from openoutcry.matcher.events import (
     event_tag,
     mark_last,
 )
-from openoutcry.matcher.matching.cascade import after_command, is_stable
+from openoutcry.matcher.matching.cascade import is_stable
 from openoutcry.matcher.matching.plain_orders import (
     PLAIN,
     is_fillable,
@@ -126,9 +127,11 @@ def plain_command(
     if not special:
         is_done = True
     elif in_call:
-        is_done = kind != const.REPLACE << (
-            const.KIND_SHIFT - const.ERROR_SHIFT
-        ) and leaves_cross_unchanged(state, out)
+        is_done = (
+            kind != const.REPLACE << (const.KIND_SHIFT - const.ERROR_SHIFT)
+            and state.mode & layout.MODE_LISTS == 0
+            and leaves_cross_unchanged(state, out)
+        )
     else:
         is_done = is_stable(arena, instrument, state)
     if not is_done:
@@ -534,7 +537,7 @@ def counts_orders(
 def has_extra(arena: ArenaHeader, state: InstrumentState) -> bool:
     """Return whether the events that one more plain order could cause in a pro-rata instrument
     leave room for themselves."""
-    runs = state.stop_count + state.all_or_none_count
+    runs = state.stop_count + state.all_or_none_count + state.linked_count
     extra = arena.extra_events + 2 * runs
     return runs == 0 or extra <= arena.extra_capacity
 
@@ -542,6 +545,6 @@ def has_extra(arena: ArenaHeader, state: InstrumentState) -> bool:
 @kernel
 def count_plain(arena: ArenaHeader, state: InstrumentState, sign: int) -> None:
     """One plain order more (``sign`` 1) or less (-1) in a pro-rata instrument."""
-    runs = state.stop_count + state.all_or_none_count
+    runs = state.stop_count + state.all_or_none_count + state.linked_count
     arena.extra_events += sign * 2 * runs
     state.order_count += sign

@@ -12,8 +12,8 @@ from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.empty_arena import enter_limits, needs_rules
 from openoutcry.matcher.book.instrument_rules import rule_addr
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
+from openoutcry.matcher.commands.after import after_command
 from openoutcry.matcher.commands.mass import COUNT_ONLY, OFF_RULES, OFF_RULES_OR_UNPRICED, sweep
-from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import NO_PRICE, RECORD_BYTES

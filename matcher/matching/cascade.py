@@ -22,7 +22,6 @@ from openoutcry.matcher.book.instrument_rules import (
     ceil_step,
     floor_step,
     has_price,
-    is_call,
     is_within,
     rule_addr,
 )
@@ -30,7 +29,7 @@ from openoutcry.matcher.book.levels import book_addr, instrument_addr, key_flip,
 from openoutcry.matcher.book.orders import extension_of, order_tag, plain_price
 from openoutcry.matcher.events import emit_next
 from openoutcry.matcher.matching.allocation import rest_after_arrival
-from openoutcry.matcher.matching.auction_price import publish_indicative
+from openoutcry.matcher.matching.lists import settle_lists
 from openoutcry.matcher.matching.pegs import quotes_moved, repeg_all
 from openoutcry.matcher.matching.stops import (
     QUOTES_ELECT,
@@ -63,29 +62,18 @@ from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 
 @kernel_outlined
-def after_command(arena: ArenaHeader, instrument: int) -> None:
-    """Run what a command's changes to the instrument trigger; nothing while it is held."""
-    if arena.defers != 0:
-        return
-    state = instrument_addr(arena, instrument)
-    phase = state.phase
-    if phase == const.CONTINUOUS:
-        is_held = state.mode & layout.MODE_HELD != 0
-        if not is_held and not is_stable(arena, instrument, state):
-            cascade(arena, instrument)
-    elif is_call(phase):
-        publish_indicative(arena, instrument)
-
-
-@kernel_outlined
 def cascade(arena: ArenaHeader, instrument: int) -> None:
-    """Move trailing stops, elect stops one by one, trade all-or-none orders, reprice pegs; start
-    again after each, until nothing changes."""
+    """Settle lists, move trailing stops, elect stops one by one, trade all-or-none orders, reprice
+    pegs; start again after each, until nothing changes or legs of lists are due."""
     state = instrument_addr(arena, instrument)
     by_quote = rule_addr(arena, instrument).options & QUOTES_ELECT
     again = True
     while again:
         again = False
+        if state.mode & layout.MODE_LISTS != 0:
+            settle_lists(arena, instrument)
+            if state.due_first != 0:
+                return
         last = electing_price(arena, instrument)
         moved = last != state.cascaded_last
         if state.stop_count != 0 and (moved or by_quote != 0):
@@ -116,6 +104,8 @@ def cascade(arena: ArenaHeader, instrument: int) -> None:
 @kernel
 def is_stable(arena: ArenaHeader, instrument: int, state: InstrumentState) -> bool:
     """Return whether :func:`cascade` is known to have nothing to do, by a cheap test."""
+    if state.mode & layout.MODE_LISTS != 0:
+        return False
     if state.stop_count != 0 and not no_stop_elected(arena, instrument, state):
         return False
     if state.peg_count != 0 and quotes_moved(arena, instrument, state):
@@ -169,6 +159,7 @@ def best_all_or_none_crosses(arena: ArenaHeader, book: int) -> bool:
 def enter_elected(arena: ArenaHeader, instrument: int, slot: int) -> None:
     """Elect the stop and enter it as a new taker."""
     elect(arena, slot)
+    settle_lists(arena, instrument)
     ext = extension_of(arena, slot)
     at = slot_addr(arena, slot)
     side = ext.side

@@ -7,6 +7,7 @@ from openoutcry.matcher.book.any_order import (
     best_level,
     cancel_order,
     first_order,
+    is_id_before,
     join_book,
     leave_book,
     next_in_list,
@@ -23,6 +24,7 @@ from openoutcry.matcher.book.instrument_rules import (
     trails_by_bps,
 )
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
+from openoutcry.matcher.book.links import leg_elected
 from openoutcry.matcher.book.orders import extension_of, order_leaves, order_tag
 from openoutcry.matcher.events import emit_next
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -163,8 +165,11 @@ def next_elected(arena: ArenaHeader, instrument: int, rise: int, fall: int) -> i
     below = first_elected(arena, book, rise, fall)
     if above == 0 or below == 0:
         return above | below
-    first = extension_of(arena, above).arrival
-    return above if first < extension_of(arena, below).arrival else below
+    first, second = extension_of(arena, above).arrival, extension_of(arena, below).arrival
+    if first == second:
+        # Legs of lists that entered with one command.
+        return above if is_id_before(arena, above, below) else below
+    return above if first < second else below
 
 
 @kernel_outlined
@@ -246,3 +251,5 @@ def elect(arena: ArenaHeader, slot: int) -> None:
     trigger = ext.trigger
     leave_book(arena, slot)
     emit_next(arena, slot_addr(arena, slot).id, 0, trigger, leaves, leaves, word)
+    if ext.stage != 0:
+        leg_elected(arena, ext)

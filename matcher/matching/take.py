@@ -31,6 +31,7 @@ from openoutcry.matcher.book.levels import (
     next_level,
     slot_addr,
 )
+from openoutcry.matcher.book.links import leg_traded
 from openoutcry.matcher.book.orders import (
     close_order,
     extension_addr,
@@ -208,6 +209,9 @@ def fill(arena: ArenaHeader, instrument: int, maker: int, traded: int, left: int
     word = arena.taker_word | const.FILLED
     emit_next(arena, taker_id, maker_id, price, traded, left, word)
     instrument_addr(arena, instrument).last_price = price
+    ext = extension_of(arena, maker)
+    if ext.stage != 0 and leaves != 0:
+        leg_traded(arena, ext)
     if traded < at.qty:
         reduce_in_level(arena, maker, traded)
     elif leaves == 0:

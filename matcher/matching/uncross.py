@@ -36,6 +36,7 @@ from openoutcry.matcher.book.orders import extension_of, order_leaves, order_tag
 from openoutcry.matcher.events import emit_next, event_tag
 from openoutcry.matcher.matching.auction_price import crossing_price
 from openoutcry.matcher.matching.cascade import passive_price
+from openoutcry.matcher.matching.lists import note_trade, settle_lists
 from openoutcry.matcher.matching.stops import elect, next_elected
 from openoutcry.matcher.matching.waiting import let_wait, may_wait
 from openoutcry.wire.kernel import kernel_outlined
@@ -80,6 +81,7 @@ def elect_stops(arena: ArenaHeader, instrument: int, price: int) -> int:
 def join_auction(arena: ArenaHeader, instrument: int, slot: int) -> None:
     """An elected stop joins as what it becomes."""
     elect(arena, slot)
+    settle_lists(arena, instrument)
     ext = extension_of(arena, slot)
     side = ext.side
     qty = slot_addr(arena, slot).qty
@@ -157,6 +159,7 @@ def apply_fill(arena: ArenaHeader, instrument: int, slot: int, traded: int) -> N
     touch_order(arena, slot)
     at.qty = displayed
     store_i64(total_at, others + displayed)
+    note_trade(arena, slot)
 
 
 # Remainders

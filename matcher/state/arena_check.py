@@ -8,13 +8,23 @@ import numpy as np
 from openoutcry.matcher.book import arena as layout
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import id_home
+from openoutcry.matcher.book.links import DUE, HELD, PENDING
 from openoutcry.matcher.event_bound import (
+    LEG_EXTRA,
     extra_capacity,
     instrument_extra,
     order_extra,
     scratch_records,
 )
-from openoutcry.wire.enums import Allocation, InstrumentOption, OrderType, Phase, Side, TimeInForce
+from openoutcry.wire.enums import (
+    MAX_LEGS,
+    Allocation,
+    InstrumentOption,
+    OrderType,
+    Phase,
+    Side,
+    TimeInForce,
+)
 from openoutcry.wire.order_types import (
     FOR_AUCTIONS,
     ORDER_TYPES,
@@ -41,7 +51,10 @@ LISTS = (
     layout.AUCTION_LIST,
     layout.WAITING_BUYS,
     layout.WAITING_SELLS,
+    layout.DORMANT_LIST,
 )
+DORMANT = (HELD, PENDING, DUE)
+LINKED_COUNT = layout.InstrumentState.offset("linked_count")
 
 
 class Table:
@@ -395,8 +408,8 @@ def _check_lists(tables: Tables, instrument: int) -> list[int]:
         while ext:
             assert of_ext["list"][ext] == offset + 1, f"extension {ext}: list is wrong"
             assert of_ext["prev"][ext] == previous, f"extension {ext}: link back is wrong"
-            assert of_ext["arrival"][ext] > arrival, f"extension {ext}: list is out of order"
-            kind = (of_ext[name][ext] for name in ("type", "tif", "side"))
+            assert of_ext["arrival"][ext] >= arrival, f"extension {ext}: list is out of order"
+            kind = (of_ext[name][ext] for name in ("type", "tif", "side", "stage"))
             assert _list_of(*kind) == offset, f"extension {ext}: in a wrong list"
             slot = of_ext["slot"][ext]
             if tables.slots["level"][slot] == 0:
@@ -409,7 +422,9 @@ def _check_lists(tables: Tables, instrument: int) -> list[int]:
     return waiting
 
 
-def _list_of(order_type: int, tif: int, side: int) -> int:
+def _list_of(order_type: int, tif: int, side: int, stage: int) -> int:
+    if stage in DORMANT:
+        return layout.DORMANT_LIST
     if order_type in PEGS:
         return layout.PEG_LIST
     if order_type == OrderType.MARKET and tif not in FOR_AUCTIONS:
@@ -431,6 +446,8 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
         types = [of_ext["type"][ext] for ext in extensions]
         stops, pegs = sum(t in STOPS for t in types), sum(t in PEGS for t in types)
         trailing = sum(t in TRAILING for t in types)
+        legs, dormant = _check_legs(tables, instrument, extensions)
+        in_list = trailing - sum(of_ext["type"][ext] in TRAILING for ext in dormant)
         all_or_none = types.count(OrderType.ALL_OR_NONE)
         is_pro_rata = int(tables.rules["allocation"][instrument]) != Allocation.PRICE_TIME
         for name, offset, count in (
@@ -445,39 +462,82 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
             assert counted == count, f"instrument {instrument}: {count} {name}, counted {counted}"
         listed = sum(of_ext["list"][ext] != 0 for ext in extensions)
         parked = sum(of_ext["list"][ext] > layout.AUCTION_LIST for ext in extensions)
-        assert listed == pegs + trailing + parked, f"instrument {instrument}: an order in no list"
-        mode = tables.of_instrument(instrument, layout.MODE)
-        special = mode // layout.MODE_SPECIAL
-        assert special == len(extensions), f"instrument {instrument}: MODE counts {special}"
-        rules = tables.rules[instrument]
-        is_plain = (
-            rules["price_step_ticks"] == rules["qty_step_lots"] == 1
-            and rules["band1_step_ticks"] == rules["market_band_ticks"] == 0
-            and not is_pro_rata
-            and not int(rules["options"]) & InstrumentOption.MARKET_WAITS
-        )
-        waits = any(of_ext["list"][ext] > layout.WAITING_BUYS for ext in extensions)
-        assert (mode & layout.MODE_WAITING != 0) == waits, f"instrument {instrument}: MODE_WAITING"
-        termed = instrument in tables.terms["instrument"]
-        assert (mode & layout.MODE_TERMS != 0) == termed, f"instrument {instrument}: MODE_TERMS"
-        assert (mode & layout.MODE_RULES == 0) == is_plain, f"instrument {instrument}: MODE_RULES"
-        is_continuous = tables.of_instrument(instrument, layout.PHASE, "u1") == Phase.CONTINUOUS
-        assert (mode & layout.MODE_PHASE == 0) == is_continuous, (
-            f"instrument {instrument}: MODE_PHASE"
-        )
+        assert listed == pegs + in_list + parked, f"instrument {instrument}: an order in no list"
+        _check_mode(tables, instrument, extensions, is_pro_rata)
         extra += sum(
             order_extra(of_ext["type"][e], of_ext["tif"][e], of_ext["slices"][e])
             for e in extensions
         )
         extra += instrument_extra(
-            stops, all_or_none, pegs, trailing, orders[instrument], int(is_pro_rata)
+            stops, all_or_none, pegs, trailing, orders[instrument], legs, int(is_pro_rata)
         )
+        extra += LEG_EXTRA * legs
     counted = tables.word(layout.EXTRA_EVENTS)
     assert counted == extra, f"orders could cause {extra} extra events, counted {counted}"
     capacity = tables.word(layout.ORDER_CAPACITY)
     assert extra <= extra_capacity(capacity), "orders could cause more events than there is room"
     assert tables.word(layout.EXTRA_CAPACITY) == extra_capacity(capacity), "EXTRA_CAPACITY is wrong"
     assert tables.word(layout.WORST_EVENTS) == scratch_records(capacity), "WORST_EVENTS is wrong"
+
+
+def _check_mode(tables: Tables, instrument: int, extensions: list[int], is_pro_rata: bool) -> None:
+    """An instrument's MODE says what its orders, terms, rules and phase are."""
+    of_ext = tables.extensions
+    mode = tables.of_instrument(instrument, layout.MODE)
+    special = mode // layout.MODE_SPECIAL
+    assert special == len(extensions), f"instrument {instrument}: MODE counts {special}"
+    rules = tables.rules[instrument]
+    is_plain = (
+        rules["price_step_ticks"] == rules["qty_step_lots"] == 1
+        and rules["band1_step_ticks"] == rules["market_band_ticks"] == 0
+        and not is_pro_rata
+        and not int(rules["options"]) & InstrumentOption.MARKET_WAITS
+    )
+    waiting = (layout.WAITING_BUYS + 1, layout.WAITING_SELLS + 1)
+    waits = any(of_ext["list"][ext] in waiting for ext in extensions)
+    assert (mode & layout.MODE_WAITING != 0) == waits, f"instrument {instrument}: MODE_WAITING"
+    termed = instrument in tables.terms["instrument"]
+    assert (mode & layout.MODE_TERMS != 0) == termed, f"instrument {instrument}: MODE_TERMS"
+    assert (mode & layout.MODE_RULES == 0) == is_plain, f"instrument {instrument}: MODE_RULES"
+    is_continuous = tables.of_instrument(instrument, layout.PHASE, "u1") == Phase.CONTINUOUS
+    assert (mode & layout.MODE_PHASE == 0) == is_continuous, f"instrument {instrument}: MODE_PHASE"
+
+
+def _check_legs(tables: Tables, instrument: int, extensions: list[int]) -> tuple[int, list[int]]:
+    """Return how many legs of lists there are, and the extensions of those that wait."""
+    stage = tables.extensions["stage"]
+    legs = sum(stage[ext] != 0 for ext in extensions)
+    counted = tables.of_instrument(instrument, LINKED_COUNT, "<u4")
+    assert counted == legs, f"instrument {instrument}: {legs} legs, counted {counted}"
+    _check_rings(tables, instrument, extensions)
+    return legs, [ext for ext in extensions if stage[ext] in DORMANT]
+
+
+def _check_rings(tables: Tables, instrument: int, extensions: list[int]) -> None:
+    """Every leg is in a ring of legs of one list, and has nothing to do but to enter."""
+    of_ext = tables.extensions
+    act_first = tables.of_instrument(instrument, layout.ACT_CHAIN, "<u4")
+    assert act_first == 0, f"instrument {instrument}: a list has something to do"
+    due = {ext for ext in extensions if of_ext["stage"][ext] == DUE}
+    chained = []
+    ext = tables.of_instrument(instrument, layout.DUE_CHAIN, "<u4")
+    while ext:
+        chained.append(ext)
+        ext = of_ext["act_next"][ext]
+    assert set(chained) == due, f"instrument {instrument}: legs that are due"
+    assert chained == sorted(chained, key=lambda one: of_ext["arrival"][one])
+    mode = tables.of_instrument(instrument, layout.MODE)
+    assert (mode & layout.MODE_LISTS != 0) == bool(due), f"instrument {instrument}: MODE_LISTS"
+    for ext in extensions:
+        if of_ext["stage"][ext] == 0:
+            continue
+        ring = [ext]
+        while of_ext["next_leg"][ring[-1]] != ext:
+            ring.append(of_ext["next_leg"][ring[-1]])
+            assert len(ring) <= MAX_LEGS, f"extension {ext}: its ring does not close"
+        assert len({of_ext["leg"][leg] for leg in ring}) == len(ring), f"extension {ext}: ring"
+        for name in ("list_key", "contingency", "instrument"):
+            assert len({of_ext[name][leg] for leg in ring}) == 1, f"extension {ext}: {name}"
 
 
 def _check_expiries(tables: Tables, instrument_of: dict[int, int]) -> None:

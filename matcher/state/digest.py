@@ -23,6 +23,7 @@ import numpy.typing as npt
 from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
     ROW_EXTENDED,
+    ROW_LINKED,
     TRIGGER_PLACE,
     State,
 )
@@ -38,6 +39,8 @@ FOLD_SHIFT = 29
 MASK = 2**64 - 1
 PLAIN_WORDS = 4
 """Words of a row that are folded if it is not extended: the others are 0."""
+EXTENDED_WORDS = 13
+"""Likewise, if it is no leg of a list."""
 
 
 def book_hash(state: State) -> str:
@@ -97,9 +100,12 @@ def _fold_lane(state: State, lane: int) -> int:
     rows = _words(state.rows)
     shares = np.full(len(rows), seed)
     is_extended = (state.rows["flags"] & ROW_EXTENDED) != 0
+    is_linked = (state.rows["flags"] & ROW_LINKED) != 0
     for word in range(rows.shape[1]):
         mixed = _mix(shares, rows[:, word], lane)
-        shares = mixed if word < PLAIN_WORDS else np.where(is_extended, mixed, shares)
+        if word >= PLAIN_WORDS:
+            mixed = np.where(is_extended if word < EXTENDED_WORDS else is_linked, mixed, shares)
+        shares = mixed
     total = 0
     for _, page in groupby(zip(_pages(state.rows), shares.tolist(), strict=True), itemgetter(0)):
         folded = SEEDS[lane]

@@ -29,9 +29,10 @@ from openoutcry.matcher.book.levels import (
     page_number,
     slot_addr,
 )
+from openoutcry.matcher.book.links import DUE, ENTER, is_dormant, note_act
 from openoutcry.matcher.book.orders import extension_addr, open_order
 from openoutcry.matcher.book.terms import copy_term, mark_terms, term_addr
-from openoutcry.matcher.event_bound import instrument_extra, order_extra
+from openoutcry.matcher.event_bound import LEG_EXTRA, instrument_extra, order_extra
 from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
     ROW_BYTES,
@@ -98,6 +99,7 @@ def load_orders(arena: ArenaHeader, rows: int, count: int) -> tuple[int, int]:
             state.peg_count,
             state.trailing_count,
             state.order_count,
+            state.linked_count,
             is_pro_rata(arena, instrument),
         )
         add(arena + layout.EXTRA_EVENTS, extra)
@@ -192,6 +194,15 @@ def load_extension(arena: ArenaHeader, slot: int, row: SavedOrder) -> None:
     ext.arrival = row.arrival
     ext.slices = slices
     state = instrument_addr(arena, instrument)
+    ext.stage = row.stage
+    if row.stage != 0:
+        ext.contingency = row.contingency
+        ext.leg = row.leg
+        ext.legs = row.legs
+        ext.list_key = row.list_key
+        ext.next_leg = number
+        state.linked_count += 1
+        add(arena + layout.EXTRA_EVENTS, LEG_EXTRA)
     add(state + layout.MODE, layout.MODE_SPECIAL)
     add(state + layout.STOP_COUNT, (STOP_BITS >> order_type) & 1)
     add(state + layout.TRAILING_COUNT, (TRAILING_BITS >> order_type) & 1)
@@ -238,7 +249,9 @@ def append(arena: ArenaHeader, number: int) -> None:
     ext = extension_addr(arena, number)
     order_type = ext.type
     offset = layout.AUCTION_LIST
-    if (PEG_BITS >> order_type) & 1:
+    if is_dormant(ext):
+        offset = layout.DORMANT_LIST
+    elif (PEG_BITS >> order_type) & 1:
         offset = layout.PEG_LIST
     elif (TRAILING_BITS >> order_type) & 1:
         offset = layout.TRAILING_LIST
@@ -253,6 +266,18 @@ def append(arena: ArenaHeader, number: int) -> None:
     ext.next = 0
     ext.list = offset + 1
     mark_waiting(state)
+
+
+@kernel
+def load_rings(arena: ArenaHeader, pairs: int, count: int) -> None:
+    """Make the rings of lists: ``pairs`` is the address of ``count`` legs' extensions (u32), each
+    with the next of its list.  Legs that are due join their chain."""
+    for index in range(count):
+        extension_addr(arena, U32s(pairs)[2 * index]).next_leg = U32s(pairs)[2 * index + 1]
+    for index in range(count):
+        ext = extension_addr(arena, U32s(pairs)[2 * index])
+        if ext.stage == DUE:
+            note_act(arena, ext, ENTER)
 
 
 @kernel

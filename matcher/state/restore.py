@@ -12,13 +12,16 @@ from openoutcry.matcher.state.load import (
     crossed_instrument,
     load_lists,
     load_orders,
+    load_rings,
     load_states,
     load_terms,
 )
 from openoutcry.matcher.state.snapshot import (
+    DORMANT,
     NO_PLACE,
     ROW_EXTENDED,
     ROW_HAS_EXPIRY,
+    ROW_LINKED,
     State,
 )
 from openoutcry.wire.errors import MatcherError
@@ -61,6 +64,8 @@ def load_state(arena: layout.Arena, state: State) -> None:
     load_lists(
         ArenaHeader.of(address), lists.ctypes.data, len(lists), expiries.ctypes.data, len(expiries)
     )
+    rings = _rings(state)
+    load_rings(ArenaHeader.of(address), rings.ctypes.data, len(rings))
     terms = np.ascontiguousarray(state.terms)
     load_terms(ArenaHeader.of(address), terms.ctypes.data, len(terms))
     for offset, value in (
@@ -72,13 +77,33 @@ def load_state(arena: layout.Arena, state: State) -> None:
         words[offset // 8] = value
 
 
+def _rings(state: State) -> npt.NDArray[np.uint32]:
+    """The extensions of legs, each with that of the next leg of its list, around."""
+    rows = state.rows
+    extensions = np.cumsum((rows["flags"] & ROW_EXTENDED) != 0)
+    rings: dict[tuple[int, ...], list[int]] = {}
+    linked = np.flatnonzero((rows["flags"] & ROW_LINKED) != 0)
+    legs = zip(linked.tolist(), extensions[linked].tolist(), rows[linked], strict=True)
+    for index, extension, row in legs:
+        # By OTO a leg whose first leg is filled is alone.
+        is_whole = int(row["stage"]) != DORMANT[0]
+        is_alone = is_whole and row["legs"] == 0
+        key = (int(row["instrument"]), int(row["participant"]), int(row["list_key"]), is_whole)
+        rings.setdefault((*key, index if is_alone else -1), []).append(extension)
+    pairs = [
+        (leg, ring[(at + 1) % len(ring)]) for ring in rings.values() for at, leg in enumerate(ring)
+    ]
+    return np.array(pairs, np.uint32).reshape(-1, 2)
+
+
 def _lists(state: State) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
     """The extensions that belong into lists, by arrival, and those with an expiry, by it."""
     rows = state.rows
     extensions = np.cumsum((rows["flags"] & ROW_EXTENDED) != 0).astype(np.uint32)
     kinds = [int(kind) for kind in (*PEGS, *TRAILING)]
     listed = np.isin(rows["order_type"], kinds) | (rows["place"] == NO_PLACE)
-    lists = extensions[listed][np.argsort(rows["arrival"][listed], kind="stable")]
+    order = np.lexsort((rows["order_id"][listed].astype(np.uint64), rows["arrival"][listed]))
+    lists = extensions[listed][order]
     expiring = (rows["flags"] & ROW_HAS_EXPIRY) != 0
     keys = (rows["expiry_number"][expiring], rows["expiry_ns"][expiring])
     expiries = extensions[expiring][np.lexsort(keys)]

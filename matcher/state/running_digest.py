@@ -15,7 +15,7 @@ from openoutcry.matcher.book.levels import (
     page_addr,
     slot_addr,
 )
-from openoutcry.matcher.state.digest import FACTORS, FOLD_SHIFT, PLAIN_WORDS, SEEDS
+from openoutcry.matcher.state.digest import EXTENDED_WORDS, FACTORS, FOLD_SHIFT, PLAIN_WORDS, SEEDS
 from openoutcry.matcher.state.save import (
     LIST_OFFSETS,
     extension_slot,
@@ -24,7 +24,13 @@ from openoutcry.matcher.state.save import (
     save_row,
     save_state,
 )
-from openoutcry.matcher.state.snapshot import ROW_BYTES, STATE_BYTES, SavedOrder, SavedState
+from openoutcry.matcher.state.snapshot import (
+    ROW_BYTES,
+    ROW_LINKED,
+    STATE_BYTES,
+    SavedOrder,
+    SavedState,
+)
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import count_trailing_zeros, load_i64, store_i64
@@ -110,6 +116,12 @@ def enter(arena: ArenaHeader, entry: int, low: int, high: int) -> None:
 
 
 @kernel
+def folded_words(row: SavedOrder) -> int:
+    """Return how many words of an extended order's row count."""
+    return ROW_BYTES // 8 if row.flags & ROW_LINKED != 0 else EXTENDED_WORDS
+
+
+@kernel
 def fold_page(arena: ArenaHeader, page: int, row: SavedOrder) -> tuple[int, int]:
     """Share of one page: nothing if it is closed."""
     head = page_addr(arena, page)
@@ -125,7 +137,7 @@ def fold_page(arena: ArenaHeader, page: int, row: SavedOrder) -> tuple[int, int]
         slot = level_addr(arena, level).head
         while slot != 0:
             is_extended = save_row(arena, slot, book, price, row)
-            words = ROW_BYTES // 8 if is_extended else PLAIN_WORDS
+            words = folded_words(row) if is_extended else PLAIN_WORDS
             row_low, row_high = fold_words(SEED_LOW, SEED_HIGH, row, words)
             low, high = mix(low, row_low, FACTOR_LOW), mix(high, row_high, FACTOR_HIGH)
             slot = slot_addr(arena, slot).next
@@ -145,7 +157,8 @@ def fold_instrument(arena: ArenaHeader, instrument: int, row: SavedState) -> tup
         ext = first_waiting(arena, instrument, list_offset)
         while ext != 0:
             save_row(arena, extension_slot(arena, ext), 0, 0, SavedOrder(row))
-            row_low, row_high = fold_words(SEED_LOW, SEED_HIGH, row, ROW_BYTES // 8)
+            words = folded_words(SavedOrder(row))
+            row_low, row_high = fold_words(SEED_LOW, SEED_HIGH, row, words)
             low += mix(SEED_LOW, row_low, FACTOR_LOW)
             high += mix(SEED_HIGH, row_high, FACTOR_HIGH)
             ext = next_waiting(arena, ext)

@@ -21,6 +21,7 @@ from openoutcry.matcher.book.levels import (
     next_level,
     slot_addr,
 )
+from openoutcry.matcher.book.links import is_dormant
 from openoutcry.matcher.book.orders import extension_addr, extension_of
 from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
@@ -29,6 +30,7 @@ from openoutcry.matcher.state.snapshot import (
     ROW_BYTES,
     ROW_EXTENDED,
     ROW_HAS_EXPIRY,
+    ROW_LINKED,
     ROW_TOP,
     STATE_BYTES,
     SavedOrder,
@@ -52,6 +54,7 @@ LIST_OFFSETS = (
     layout.AUCTION_LIST,
     layout.WAITING_BUYS,
     layout.WAITING_SELLS,
+    layout.DORMANT_LIST,
 )
 
 ROW_WORD = SavedOrder.offset("word")
@@ -217,6 +220,7 @@ def save_extended(arena: int, ext: Extension, book: int, row: SavedOrder) -> boo
     # A market order waits for the other side, or may once the auction that it is in is over.
     may_wait = 1 if order_type == const.MARKET and not is_for_auction(tif) else 0
     has_expiry = ext.heap != 0
+    dormant = 1 if is_dormant(ext) else 0
     word = (
         ext.instrument
         | (ext.participant << PARTICIPANT_SHIFT)
@@ -224,13 +228,21 @@ def save_extended(arena: int, ext: Extension, book: int, row: SavedOrder) -> boo
         | (place << PLACE_SHIFT)
         | (order_type << TYPE_SHIFT)
         | (tif << TIF_SHIFT)
-        | ((ext.mode * (may_take | is_aon | may_wait)) << MODE_SHIFT)
+        | ((ext.mode * (may_take | is_aon | may_wait | dormant)) << MODE_SHIFT)
         | (top_bit(ext.owner) << TIF_SHIFT)
     )
     row.word = word
-    if (PLAIN_TYPE_BITS >> order_type) & (PLAIN_TIME_BITS >> tif) & 1 and not has_expiry:
+    is_plain = (PLAIN_TYPE_BITS >> order_type) & (PLAIN_TIME_BITS >> tif) & 1 != 0
+    if is_plain and not has_expiry and ext.stage == 0:
         return False
     flags = ROW_EXTENDED
+    if ext.stage != 0:
+        flags |= ROW_LINKED
+        row.list_key = ext.list_key
+        row.stage = ext.stage
+        row.contingency = ext.contingency
+        row.leg = ext.leg
+        row.legs = ext.legs
     if (may_take | waits) & ~(UNPRICED_BITS >> order_type) & 1:
         row.limit_ticks = ext.price
     if order_type == const.ICEBERG:
@@ -239,7 +251,7 @@ def save_extended(arena: int, ext: Extension, book: int, row: SavedOrder) -> boo
         row.slices = ext.slices
     if is_stop:
         row.trigger_ticks = ext.trigger
-    if (PEG_BITS | TRAILING_BITS) >> order_type & 1:
+    if dormant or (PEG_BITS | TRAILING_BITS) >> order_type & 1:
         row.aux = ext.aux
     if may_take | waits | may_wait:
         row.arrival = ext.arrival

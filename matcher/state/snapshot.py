@@ -3,7 +3,7 @@
     header        88 bytes, HEADER_DTYPE
     instruments  320 bytes each, INSTRUMENT_DTYPE
     states        48 bytes each, STATE_DTYPE: what became of each instrument
-    orders       104 bytes each, ROW_DTYPE, in canonical order: by instrument its books (displayed,
+    orders       120 bytes each, ROW_DTYPE, in canonical order: by instrument its books (displayed,
                  hidden, all-or-none: bids then asks; triggers: sell stops then buy stops), best
                  level first, in queue order; then what is in no level: pegs, trailing stops,
                  orders for an auction to come, each by arrival
@@ -22,7 +22,16 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher.book.arena import MAX_TERMS, WaitingTerm
-from openoutcry.wire.enums import OrderType, Phase, SelfTrade, Side, Term, TimeInForce
+from openoutcry.wire.enums import (
+    MAX_LEGS,
+    Contingency,
+    OrderType,
+    Phase,
+    SelfTrade,
+    Side,
+    Term,
+    TimeInForce,
+)
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.layout import Layout, i64, u8, u16, u32
 from openoutcry.wire.layout_hash import LAYOUT_HASH, check_layout
@@ -86,7 +95,16 @@ class SavedOrder(Layout):
     expiry_number: int = i64("number of the command that gave it its expiry")
     arrival: int = i64("number of the command that gave it its place in a list")
     slices: int = u32("iceberg: slices when it came or was last replaced")
-    flags: int = u32("ROW_EXTENDED, ROW_HAS_EXPIRY")
+    flags: int = u32("ROW_EXTENDED, ROW_HAS_EXPIRY, ROW_LINKED")
+    list_key: int = i64(
+        "leg of a list: the list's id; once it is whole, number of the command that made it so"
+    )
+    stage: int = u8("its stage: book/links.py")
+    contingency: int = u8("Contingency")
+    leg: int = u8("its place in the list")
+    legs: int = u8("how many legs there were; 0: it is alone")
+    reserved: int = u32("0")
+    link: int = i64("``stage`` to ``reserved`` as one", at=112)
     word: int = i64("``instrument`` to ``time_in_force`` as one", at=24)
 
 
@@ -104,9 +122,13 @@ DISPLAYED_PLACE, HIDDEN_PLACE, ALL_OR_NONE_PLACE, TRIGGER_PLACE, NO_PLACE = rang
 # Bits of ``flags``.
 ROW_EXTENDED = 1
 ROW_HAS_EXPIRY = 2
+ROW_LINKED = 4
 ROW_TOP = 0x80
 """Bit of ``time_in_force``: the order has bettered the market (Allocation.STEPS)."""
 
+DORMANT, ENTERED = (1, 2, 3), 4
+"""Stages of legs that have not entered, and of those that have: book/links.py."""
+CONTINGENCIES = [int(contingency) for contingency in Contingency]
 PLAIN_TYPES = (OrderType.LIMIT, OrderType.POST_ONLY)
 PLAIN_TIMES = (TimeInForce.DAY, TimeInForce.GTC)
 CALLS = (
@@ -161,18 +183,25 @@ def order_row(
     arrival: int = 0,
     slices: int = 0,
     is_top: bool = False,
+    list_key: int = 0,
+    link: tuple[int, int, int, int] = (0, 0, 0, 0),
 ) -> Row:
     """One open order as a row of ROW_DTYPE: whatever has no effect any more becomes 0.
 
-    ``expiry_ns``: None if it has none, whatever its time in force.
+    ``expiry_ns``: None if it has none, whatever its time in force.  ``link``: of a leg of a list,
+    its stage, contingency, place and the number of legs.
     """
+    is_linked, is_dormant = link[0] != 0, link[0] in DORMANT
     is_stop, is_peg = order_type in STOPS, order_type in PEGS
     is_iceberg, waits = order_type == OrderType.ICEBERG, place == NO_PLACE
     # A market order waits for the other side, or may once the auction that it is in is over.
     may_take = order_type == OrderType.MARKET and time_in_force not in FOR_AUCTIONS
-    has_mode = is_stop or is_peg or order_type == OrderType.ALL_OR_NONE or may_take
+    has_mode = is_stop or is_peg or order_type == OrderType.ALL_OR_NONE or may_take or is_dormant
     is_extended = (
-        order_type not in PLAIN_TYPES or time_in_force not in PLAIN_TIMES or expiry_ns is not None
+        order_type not in PLAIN_TYPES
+        or time_in_force not in PLAIN_TIMES
+        or expiry_ns is not None
+        or is_linked
     )
     has_limit = (is_stop or is_peg or waits) and order_type not in UNPRICED
     return (
@@ -189,12 +218,17 @@ def order_row(
         reserve if is_iceberg else 0,
         display if is_iceberg else 0,
         trigger if is_stop else 0,
-        aux if is_peg or order_type in TRAILING else 0,
+        aux if is_peg or order_type in TRAILING or is_dormant else 0,
         expiry_ns or 0,
         0 if expiry_ns is None else expiry_number,
         arrival if is_stop or is_peg or waits or may_take else 0,
         slices if is_iceberg else 0,
-        ROW_EXTENDED * is_extended | ROW_HAS_EXPIRY * (expiry_ns is not None),
+        ROW_EXTENDED * is_extended
+        | ROW_HAS_EXPIRY * (expiry_ns is not None)
+        | ROW_LINKED * is_linked,
+        list_key,
+        *link,
+        0,
     )
 
 
@@ -316,9 +350,16 @@ def _check_rows(rows: Table, instrument_count: int) -> None:
     # An order's type and place decide which of its fields the kernels read.
     stop, trailing, peg = (np.isin(kind, [int(t) for t in k]) for k in (STOPS, TRAILING, PEGS))
     market = (kind == OrderType.MARKET) & np.isin(tif, [int(t) for t in RESTING])
-    unpriced = waits & (trailing | peg | market | (tif == TimeInForce.AT_CLOSE))
+    linked = (rows["flags"] & ROW_LINKED) != 0
+    dormant = linked & waits & np.isin(rows["stage"], DORMANT)
+    _refuse(rows, "order", "stage", linked & ~(dormant | (rows["stage"] == ENTERED)))
+    _refuse(rows, "order", "stage", ~linked & (rows["stage"] != 0))
+    _refuse(rows, "order", "contingency", linked & ~np.isin(rows["contingency"], CONTINGENCIES))
+    _refuse(rows, "order", "leg", linked & (rows["leg"] < 1))
+    _refuse(rows, "order", "legs", rows["legs"] > MAX_LEGS)
+    unpriced = waits & (trailing | peg | market | (tif == TimeInForce.AT_CLOSE) | dormant)
     _refuse(rows, "order", "place", waits & ~unpriced)
-    _refuse(rows, "order", "place", stop & ~(in_triggers | (waits & trailing)))
+    _refuse(rows, "order", "place", stop & ~(in_triggers | (waits & trailing) | dormant))
     _refuse(rows, "order", "place", in_triggers & ~stop)
     _refuse(rows, "order", "place", peg & ~(waits | (rows["place"] == HIDDEN_PLACE)))
     _refuse(rows, "order", "trigger_ticks", in_triggers & (rows["trigger_ticks"] == NO_PRICE))
@@ -329,7 +370,7 @@ def _check_rows(rows: Table, instrument_count: int) -> None:
         "display_lots",
         (kind == OrderType.ICEBERG) & (rows["display_lots"] <= 0),
     )
-    _refuse(rows, "order", "flags", rows["flags"] > (ROW_EXTENDED | ROW_HAS_EXPIRY))
+    _refuse(rows, "order", "flags", rows["flags"] > (ROW_EXTENDED | ROW_HAS_EXPIRY | ROW_LINKED))
 
 
 def _refuse(table: Table, what: str, field: str, bad: npt.NDArray[np.bool_]) -> None:

@@ -28,11 +28,11 @@ from openoutcry.journal.event_hash import hash_array, hash_events
 from openoutcry.matcher import Engine, process_batch
 from openoutcry.matcher.book.depth import fill_depth
 from openoutcry.matcher.book.empty_arena import arena_bytes, keep_id_key, lay_out
+from openoutcry.matcher.commands.after import after_command
 from openoutcry.matcher.commands.amend import replace_any
 from openoutcry.matcher.commands.phases import change_phase
 from openoutcry.matcher.commands.plain_commands import plain_on_plain, plain_on_special
 from openoutcry.matcher.hooks import process_hooked
-from openoutcry.matcher.matching.cascade import after_command
 from openoutcry.matcher.state.running_digest import fold_changes
 from openoutcry.pipeline.topology import TOPOLOGY
 from openoutcry.pipeline.worker import step_address

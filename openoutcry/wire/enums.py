@@ -47,9 +47,9 @@ class Term(IntEnum):
     """What a TERMS command says of the order to come (its ``order_type``)."""
 
     LIST = 1
-    """The order is a leg of a list: ``price_ticks`` is the list's id (above 0, unique among the
-    participant's lists of the instrument), ``qty_lots`` the leg's place in it, from 1.  ``aux`` has
-    the Contingency in its low eight bits, and above them how many legs the list has."""
+    """The order is a leg of a list: ``price_ticks`` is the order id of its first leg, which comes
+    first, and ``qty_lots`` the leg's place, from 1.  ``aux`` has the Contingency in its low eight
+    bits, and above them how many legs the list has."""
 
 
 class Contingency(IntEnum):
@@ -360,6 +360,9 @@ class Reason(IntEnum):
     RULES_CHANGED = 37
     """The instrument's rules have changed, and do not permit the open order.  Of a change that is
     refused because of such orders, ``contra_id`` is how many there are."""
+    LIST = 38
+    """The order is a leg of a list, and what happened to another leg ended or reduced it.  Or the
+    list that it continues does not wait for it; or it has not entered, and cannot be replaced."""
 
 
 class ErrorBit(IntEnum):

@@ -169,6 +169,19 @@ TRAILING_BPS = types_where(lambda row: row.aux == Aux.DISTANCE_BPS)
 PEGS = types_where(lambda row: row.family == Family.PEG)
 BUDGETS = types_where(lambda row: row.aux == Aux.BUDGET)
 UNPRICED = types_where(lambda row: not row.is_priced)
+RESTING_LEGS = (
+    OrderType.LIMIT,
+    OrderType.POST_ONLY,
+    OrderType.POST_ONLY_SLIDE,
+    OrderType.ICEBERG,
+    OrderType.HIDDEN,
+    OrderType.ALL_OR_NONE,
+)
+"""Types of the one leg, among those of a list that end each other, that is no stop."""
+LEGS = (*RESTING_LEGS, OrderType.MARKET, *STOPS)
+"""Types that may be a leg of a list,"""
+LEG_TIMES = (DAY, IOC, FOK, GTC, GTD)
+"""and their times in force."""
 TIMES_IN_FORCE: dict[int, tuple[TimeInForce, ...]] = {
     order_type: row.times_in_force for order_type, row in ORDER_TYPES.items()
 }

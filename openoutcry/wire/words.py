@@ -242,7 +242,8 @@ TRIGGER_ALREADY_PASSED | 99      | 99      | O        | 0x0f     | Z           |
 DELISTED               | 99      | 99      | O        | 0x0f     | Z           | market_closed | NONE                                 | EXCHANGE_CANCELED
 CLOSE_ONLY             | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
 REDUCE_ONLY            | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-RULES_CHANGED          | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED""",
+RULES_CHANGED          | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
+LIST                   | 99      | 99      | O        | 0x0f     | U           | refused       | NONE                                 | NONE""",
 )
 """Why the core rejects or cancels an order.  FIX: OrdRejReason and CxlRejReason, 99 other; OUCH:
 the reason of a Rejected, O and 0x0f other, and of a Canceled.  A reject by the gateway or a limit has
@@ -290,7 +291,8 @@ TRIGGER_ALREADY_PASSED | the market had passed its trigger already | - | StopPx 
 DELISTED               | - | its instrument was delisted | Symbol (55) was delisted, so the order was cancelled
 CLOSE_ONLY             | - | its instrument takes only orders that make a position or a holding smaller | Symbol (55) takes only orders that make a position or a holding smaller, so the order was cancelled
 REDUCE_ONLY            | - | the position became smaller, and it may only reduce it | OrderQty (38) is more than the position that the order may reduce
-RULES_CHANGED          | open orders are off the new rules of the instrument | the price step, lot or limits of its instrument changed, and it is off them | The steps or limits of Symbol (55) changed, and the order was off the new ones, so it was cancelled""",
+RULES_CHANGED          | open orders are off the new rules of the instrument | the price step, lot or limits of its instrument changed, and it is off them | The steps or limits of Symbol (55) changed, and the order was off the new ones, so it was cancelled
+LIST                   | it is no leg that its list waits for | another order of its list traded, was elected or ended | ListID (66) names a list that has ended or does not wait for this order""",
 )
 """Why an order was rejected, and why an open one ended, in a sentence that begins with "it".  FIX:
 Text (58), one sentence for both that names the fields at fault with their tags."""

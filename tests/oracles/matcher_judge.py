@@ -20,6 +20,7 @@ from openoutcry.wire import (
     TimeInForce,
 )
 from openoutcry.wire.enums import NEW_DAY
+from openoutcry.wire.records import NO_INSTRUMENT
 from tests.oracles.matcher_judge_book import (
     ANY_PRICE,
     ELECTED_AS,
@@ -56,6 +57,7 @@ from tests.oracles.matcher_judge_book import (
     waiting_price,
 )
 from tests.oracles.matcher_judge_budget import rest_fault, trades_whole
+from tests.oracles.matcher_judge_lists import Lists
 from tests.oracles.matcher_judge_waiting import begins_fault, end_fault, meets_waiting, trade_fault
 
 STRIKES_MAKER = (SelfTrade.CANCEL_OLDEST, SelfTrade.CANCEL_BOTH, SelfTrade.DECREMENT)
@@ -75,6 +77,7 @@ class Judge:
         self.index = {symbol: i for i, symbol in enumerate(instruments["symbol"].tolist())}
         self.now: int | None = None
         self.number = 0
+        self.lists = Lists()
 
     def check(self, orders: Array, events: Array) -> None:
         """Commands in their order, and all events that they caused."""
@@ -128,8 +131,17 @@ class _Answer:
             self.require(event.cause_seq == c.seq, "an event names the command that caused it")
             is_last = at == len(self.events) - 1
             self.require(bool(event.flags & EventFlag.LAST) == is_last, "LAST: its last, no other")
+        lists, index = self.judge.lists, self.judge.index.get(c.symbol, NO_INSTRUMENT)
+        lists.begin(c, index, self.events)
         if any(e.kind == EventKind.REJECTED for e in self.events):
-            self.require(len(self.events) == 1, "a rejected command causes nothing else")
+            lists.refused(self.judge.markets[index] if index != NO_INSTRUMENT else None)
+            is_first = self.events[0].kind == EventKind.REJECTED
+            goes = [e.kind == EventKind.CANCELLED for e in self.events[1:]]
+            alone = is_first and all(goes) and (lists.own is not None or not goes)
+            self.require(alone, "a rejected command causes nothing else, but ends its list")
+            for position in range(1, len(self.events)):
+                self._apply(position)
+            self._told(lists.end())
             return
         self.require(c.error_code == 0, "what the gateway refused is rejected")
         touched = {e.instrument for e in self.events if e.instrument < len(self.judge.markets)}
@@ -139,6 +151,7 @@ class _Answer:
         position = 0
         while position < len(self.events):
             position += self._apply(position)
+        self._told(lists.end())
         self.require(not self.shares, "pro rata: everybody at the level gets his share")
         self._settle_top()
         if self.auction_lots is not None:
@@ -147,6 +160,9 @@ class _Answer:
             self._check_end(self.judge.markets[index])
         if fault := sweep_fault(self.judge.markets, self.judge.index, c, self.judge.now):
             self.require(False, fault)
+
+    def _told(self, fault: str) -> None:
+        self.require(not fault, fault)
 
     def _check_right(self, c: Command) -> None:
         """Nobody acts for another."""
@@ -227,7 +243,9 @@ class _Answer:
         if order.order_type == OrderType.ICEBERG:
             self.require(bool(e.flags & EventFlag.ICEBERG), "an iceberg tells what it shows")
         market.orders[e.order_id] = order
-        self._enters(market, order)
+        self._told(self.judge.lists.accepted(market, order))
+        if not order.dormant:
+            self._enters(market, order)
 
     def _enters(self, market: Market, order: Order, before: int | None = None) -> None:
         """From here on the order may take.  ``before``: the price at which it was displayed."""
@@ -304,12 +322,14 @@ class _Answer:
             is_over &= c.kind == CommandKind.TIME
             self.require(is_over, "an order expires when its time is over")
         elif reason == Reason.DAY_END:
-            ends = order.tif in (TimeInForce.DAY, TimeInForce.AT_OPEN, TimeInForce.AT_CLOSE)
+            # IOC and FOK orders are open only as legs that wait.
+            ends = order.tif not in (TimeInForce.GTC, TimeInForce.GTD)
             begins = c.kind == CommandKind.MASS_CANCEL and (c.participant, c.aux) == (0, NEW_DAY)
             closes = ends and (market.phase == Phase.CLOSED or begins)
             self.require(closes, "at the close or at the next day DAY and auction orders expire")
         del market.orders[order.order_id]
         order.leaves = 0
+        self._told(self.judge.lists.gone(market, order, reason))
 
     def _check_self_trade(self, market: Market, order: Order) -> None:
         """The order met one of its own participant, or the other met it, under a mode that says
@@ -338,6 +358,8 @@ class _Answer:
             self._check_self_trade(market, order)
             price = waiting_price(market, order) if self.struck is None else self.struck
             order.pay(e.qty, price or 0, stands=not market.self_trade_first)
+        elif e.reason == Reason.LIST:
+            self._told(self.judge.lists.reduced(order, e.leaves))
         else:
             c = self.command
             self.require(
@@ -386,7 +408,13 @@ class _Answer:
     def _elected(self, market: Market, order: Order, e: Event) -> None:
         self.require(e.leaves == e.qty == order.leaves, "leaves change by trades alone")
         self.require(order.waiting, "only who waits is elected")
-        if order.order_type in STOPS:
+        if order.dormant:
+            self.require(order.order_type not in STOPS, "a stop that enters waits")
+            self._told(self.judge.lists.entered(order))
+            order.price, order.came = e.price, e.seq
+            order.slice = min(order.display, order.leaves)
+        elif order.order_type in STOPS:
+            self._told(self.judge.lists.elected(order))
             self.require(order.trigger == e.price, "ELECTED tells the trigger")
             ahead = any(one.kind == EventKind.UNCROSSED for one in self.events)
             becomes = ELECTED_AS[OrderType(order.order_type)]
@@ -407,7 +435,10 @@ class _Answer:
         """REPEGGED, REFRESHED, CONVERTED, TRIGGER_MOVED."""
         self.require(e.leaves == order.leaves, "leaves change by trades alone")
         order.place = e.seq
-        if e.kind == EventKind.TRIGGER_MOVED:
+        if e.kind == EventKind.TRIGGER_MOVED and order.dormant:
+            self._told(self.judge.lists.entered(order))
+            order.trigger, order.came = e.price, e.seq
+        elif e.kind == EventKind.TRIGGER_MOVED:
             fault = trigger_fault(market, order, e.price)
             self.require(not fault, fault)
             order.trigger = e.price
@@ -464,6 +495,7 @@ class _Answer:
                 order.slice = min(order.slice, order.leaves)
             if order.leaves == 0:
                 del market.orders[order.order_id]
+            self._told(self.judge.lists.traded(market, order))
         b.pay(first.qty, first.price)
         market.last = first.price
 
@@ -579,6 +611,8 @@ class _Answer:
 
     def _check_open(self, market: Market, order: Order) -> None:
         """An order may be open as it is, in continuous trading."""
+        if order.dormant:
+            return
         if order.rank == WHOLE:
             part = order.order_id in self.taken
             self.require(not part, "all-or-none trades as a whole or waits")

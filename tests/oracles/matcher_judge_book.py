@@ -146,6 +146,11 @@ class Order:
     """Number of its ACCEPTED, or of the REPLACED that lost it its place."""
     stands_at: int | None = None
     """Last price that an order with a budget paid."""
+    of: Any = None
+    """The list (``matcher_judge_lists``) of which it is the leg"""
+    leg: int = 0
+    dormant: bool = False
+    """A leg that has not entered."""
 
     def pay(self, lots: int, price: int, stands: bool = True) -> None:
         if self.budget is not None:
@@ -235,6 +240,7 @@ class Market:
     def waiting(self, side: int) -> list[Order]:
         """The market orders that wait for the other side, the oldest first."""
         orders = [o for o in self.orders.values() if o.side == side and o.waiting and o.leaves]
+        orders = [o for o in orders if not o.dormant]
         orders = [
             o for o in orders if o.order_type == OrderType.MARKET and o.tif not in FOR_AUCTIONS
         ]
@@ -306,7 +312,7 @@ def is_electable(market: Market, order: Order) -> bool:
         prices = [market.best(other_side(order.side))]
     elif market.by_either:
         prices.append(market.best(Side.BUY if order.is_above else Side.SELL))
-    if order.trigger is None or not order.waiting:
+    if order.trigger is None or not order.waiting or order.dormant:
         return False
     there = [price for price in prices if price is not None]
     return any(p >= order.trigger if order.is_above else p <= order.trigger for p in there)

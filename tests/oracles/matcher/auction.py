@@ -24,7 +24,8 @@ from tests.oracles.matcher.books import (
     Place,
     event_price,
 )
-from tests.oracles.matcher.cascade import cascade, elect, next_elected, park_pegs
+from tests.oracles.matcher.cascade import elect, next_elected, park_pegs
+from tests.oracles.matcher.lists import ended, traded
 from tests.oracles.matcher.take import convert, let_wait, may_wait
 
 UNCROSSING_PHASES = (Phase.CONTINUOUS, Phase.TRADING_AT_LAST, Phase.CLOSED)
@@ -63,7 +64,6 @@ def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
     if uncrosses and is_extended(m):
         m.extensions += 1
         emit_phase_changed(m, old, old, Reason.AUCTION_EXTENDED)
-        publish_indicative(m)
         return
     m.phase = new
     if new != Phase.CONTINUOUS:
@@ -76,10 +76,8 @@ def change_phase(m: Market, new: Phase, ref: int | None, has_ref: bool) -> None:
         enter_call(m)
     elif new == Phase.CLOSED:
         for order in m.canonical():
-            if order.tif == TimeInForce.DAY or order.tif in AUCTION_ONLY:
+            if order.tif not in (TimeInForce.GTC, TimeInForce.GTD):
                 m.cancel_order(order, Reason.DAY_END, EventKind.EXPIRED)
-    elif new == Phase.CONTINUOUS and not m.held:
-        cascade(m)
 
 
 def uncrosses_into(m: Market, new: Phase) -> bool:
@@ -138,7 +136,6 @@ def enter_call(m: Market) -> None:
             continue
         m.emit(EventKind.ELECTED, order, qty=order.leaves)
         m.join_book(order, Place.DISPLAYED)
-    publish_indicative(m)
 
 
 def publish_indicative(m: Market) -> None:
@@ -265,9 +262,12 @@ def trade_all(m: Market, price: int) -> None:
             )
         for order, queue in ((buyer, buys), (seller, sells)):
             if order.leaves == 0:
+                ended(m, order, filled=True)
                 m.remove_order(order)
             elif order.is_iceberg:
                 display_slice(m, order)
+            if order.leaves:
+                traded(m, order)
             if order.leaves == 0:
                 queue.pop(0)
 

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any
 
 from openoutcry.matcher.book.position import Position
-from openoutcry.matcher.event_bound import extra_capacity, instrument_extra, order_extra
+from openoutcry.matcher.event_bound import LEG_EXTRA, extra_capacity, instrument_extra, order_extra
 from openoutcry.matcher.rules import Rules
 from openoutcry.wire.enums import (
     Allocation,
@@ -25,6 +25,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.order_types import ORDER_TYPES, PEGS, STOPS, TAKE_PROFITS, TRAILING, Home
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
+from tests.oracles.matcher.lists import Link, OrderList, ended
 
 ANY_PRICE = {Side.BUY: MAX_VALUE, Side.SELL: -MAX_VALUE - 1}
 """The limit of a market order, and its price in a call."""
@@ -117,6 +118,8 @@ class OpenOrder:
     """It has bettered the market (Allocation.STEPS)."""
     moved_from: int | None = None
     """Being replaced: the best displayed price of its side before."""
+    link: Link | None = None
+    """Its place in a list of orders."""
 
     @property
     def is_iceberg(self) -> bool:
@@ -139,6 +142,11 @@ class OpenOrder:
         return (self.side == Side.BUY) != (self.order_type in TAKE_PROFITS)
 
     @property
+    def is_dormant(self) -> bool:
+        """Whether it is a leg of a list that has not entered."""
+        return self.link is not None and self.link.is_dormant
+
+    @property
     def is_aon(self) -> bool:
         """Whether it trades as a whole or not at all."""
         return self.order_type == OrderType.ALL_OR_NONE
@@ -146,7 +154,7 @@ class OpenOrder:
     @property
     def open_qty(self) -> int:
         """Return how much of it a taker finds at once."""
-        return self.shown if self.is_iceberg else self.leaves
+        return self.shown if self.is_iceberg and not self.is_dormant else self.leaves
 
     @property
     def book_side(self) -> Side:
@@ -263,6 +271,8 @@ class Market:
         self.indicative = NO_INDICATION
         """The indicative price, volume, surplus and side last published in this call."""
         self.orders: dict[int, OpenOrder] = {}
+        self.acts: list[OrderList] = []
+        """Lists with which there is something to do."""
         self.special: dict[int, OpenOrder] = {}
         """Orders among them that :func:`is_special`; all in no level are."""
         self.books: dict[tuple[Place, Side], Book] = {(p, s): {} for p in BOOKS for s in Side}
@@ -300,7 +310,7 @@ class Market:
 
     def by_arrival(self) -> list[OpenOrder]:
         """The special orders, first come first."""
-        return sorted(self.special.values(), key=lambda order: order.arrival)
+        return sorted(self.special.values(), key=lambda order: (order.arrival, order.order_id))
 
     def pegs(self) -> list[OpenOrder]:
         """Return the open pegs, in the order of arrival."""
@@ -308,7 +318,12 @@ class Market:
 
     def trailing(self) -> list[OpenOrder]:
         """Return the waiting trailing stops, in the order of arrival."""
-        return [order for order in self.by_arrival() if order.order_type in TRAILING]
+        trailing = [order for order in self.by_arrival() if order.order_type in TRAILING]
+        return [order for order in trailing if not order.is_dormant]
+
+    def dormant(self) -> list[OpenOrder]:
+        """Return the legs of lists that have not entered, in the order of arrival."""
+        return [order for order in self.by_arrival() if order.is_dormant]
 
     def parked(self) -> list[OpenOrder]:
         """Orders that wait for an auction."""
@@ -318,6 +333,7 @@ class Market:
     def waiting(self, side: Side) -> list[OpenOrder]:
         """The market orders that wait for the other side, oldest first."""
         unplaced = [o for o in self.by_arrival() if o.place == Place.NOWHERE and o.side == side]
+        unplaced = [o for o in unplaced if not o.is_dormant]
         return [o for o in unplaced if o.order_type == OrderType.MARKET and o.tif in RESTING_TIFS]
 
     def canonical(self) -> list[OpenOrder]:
@@ -326,7 +342,7 @@ class Market:
         pegs = [order for order in self.pegs() if order.place == Place.NOWHERE]
         stops = [order for order in self.trailing() if order.place == Place.NOWHERE]
         markets = self.waiting(Side.BUY) + self.waiting(Side.SELL)
-        return in_books + pegs + stops + self.parked() + markets
+        return in_books + pegs + stops + self.parked() + markets + self.dormant()
 
     def position(self, order: OpenOrder) -> Position | None:
         """Return what a taker meets before the order, or None if it is in no book."""
@@ -437,10 +453,16 @@ class Market:
         self.orders.pop(order.order_id, None)
         self.special.pop(order.order_id, None)
 
+    def keep_special(self, order: OpenOrder) -> None:
+        """Note whether an order that is a leg no more is special for another reason."""
+        if not is_special(order):
+            self.special.pop(order.order_id, None)
+
     def change_type(self, order: OpenOrder, order_type: OrderType) -> None:
         """A stop is elected, a market order gets a price."""
         order.order_type = order_type
-        self.special.pop(order.order_id, None)
+        if order.link is None:
+            self.special.pop(order.order_id, None)
 
     def cancel_order(
         self, order: OpenOrder, reason: Reason, kind: EventKind = EventKind.CANCELLED
@@ -449,6 +471,7 @@ class Market:
         self.remove_order(order)
         qty, order.leaves, order.shown = order.leaves, 0, 0
         self.emit(kind, order, qty=qty, reason=reason)
+        ended(self, order, filled=False)
 
     def reduce_order(self, order: OpenOrder, qty: int) -> None:
         """Reduce an order in place: an iceberg's reserve first."""
@@ -500,7 +523,8 @@ class Market:
 
 def extra_of(order: OpenOrder) -> int:
     """Events beyond two that an open order may cause by itself."""
-    return order_extra(int(order.order_type), int(order.tif), order.slices)
+    extra = order_extra(int(order.order_type), int(order.tif), order.slices)
+    return extra if order.link is None else extra + LEG_EXTRA
 
 
 def is_special(order: OpenOrder) -> bool:
@@ -516,6 +540,7 @@ def extra_events(market: Market, special: list[OpenOrder], count: int) -> int:
         sum(o.is_peg for o in special),
         sum(o.order_type in TRAILING for o in special),
         count,
+        sum(o.link is not None for o in special),
         int(market.rules.pro_rata),
     )
     return shared_extra + sum(extra_of(o) for o in special)

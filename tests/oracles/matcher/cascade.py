@@ -14,14 +14,18 @@ from openoutcry.wire.enums import (
 from openoutcry.wire.order_types import ORDER_TYPES, TRAILING_BPS
 from openoutcry.wire.records import MAX_VALUE
 from tests.oracles.matcher.books import NO_TRADE, Market, OpenOrder, Place, other
+from tests.oracles.matcher.lists import due, elected, settle_lists, took
 from tests.oracles.matcher.take import crossed_bests, enter, fillable, resting_price, take
 
 BASIS_POINTS = 10_000
 
 
 def cascade(m: Market) -> None:
-    """Run to the fixed point; in continuous trading only."""
+    """Run to the fixed point, or until legs of lists are due; in continuous trading only."""
     while True:
+        settle_lists(m)
+        if due(m):
+            return
         move_triggers(m)
         if elect_one(m) or trade_waiting(m) or trade_all_or_none(m) or repeg_all(m):
             continue
@@ -83,7 +87,7 @@ def next_elected(m: Market, price_of: Callable[[OpenOrder], int | None]) -> Open
     for side in Side:
         waiting = m.orders_of(Place.TRIGGER, side)
         candidates += [order for order in waiting if is_reached(order, price_of(order))][:1]
-    return min(candidates, key=lambda order: order.arrival, default=None)
+    return min(candidates, key=lambda o: (o.arrival, o.order_id), default=None)
 
 
 def electing_price(m: Market, order: OpenOrder) -> int | None:
@@ -130,6 +134,8 @@ def elect(m: Market, order: OpenOrder) -> None:
     trigger = order.trigger
     m.leave_book(order)
     m.emit(EventKind.ELECTED, order, qty=order.leaves, price=trigger)
+    elected(m, order)
+    settle_lists(m)
     becomes = ORDER_TYPES[order.order_type].elected_as
     assert becomes is not None
     m.change_type(order, becomes)
@@ -143,10 +149,11 @@ def trade_waiting(m: Market) -> bool:
     buys, sells = m.waiting(Side.BUY), m.waiting(Side.SELL)
     if not buys or not sells or (m.last is None and m.ref is None):
         return False
-    taker = max(buys[0], sells[0], key=lambda order: order.arrival)
+    taker = max(sells[0], buys[0], key=lambda order: order.arrival)
     take(m, taker, NO_TRADE[taker.side], taker.mode)
     if taker.leaves == 0:
         m.remove_order(taker)
+        took(m, taker, 0)
     return True
 
 
@@ -158,9 +165,11 @@ def trade_all_or_none(m: Market) -> bool:
     for side in Side:
         for order in m.orders_of(Place.AON, side):
             if fillable(m, order, order.price, order.mode) == order.leaves:
+                before = order.leaves
                 m.leave_book(order)
                 take(m, order, order.price, order.mode)
                 m.remove_order(order)
+                took(m, order, before)
                 return True
     return False
 

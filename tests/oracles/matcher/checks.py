@@ -135,9 +135,11 @@ def check_term(c: Command) -> None:
     """Whether the values of a TERMS command make sense."""
     require(c.order_type in list(Term), Reason.MALFORMED)
     legs, contingency = c.aux >> LEGS_SHIFT, c.aux % (1 << LEGS_SHIFT)
-    require(contingency in list(Contingency) and c.price > 0, Reason.MALFORMED)
+    require(contingency in list(Contingency), Reason.MALFORMED)
     least = 3 if contingency in (Contingency.OTOCO, Contingency.OTOUO) else 2
-    require(least <= legs <= MAX_LEGS and 1 <= c.qty <= legs, Reason.MALFORMED)
+    most = least if contingency in (Contingency.OUO, Contingency.OTOUO) else MAX_LEGS
+    require(least <= legs <= most and 1 <= c.qty <= legs, Reason.MALFORMED)
+    require((c.price % 2**64 == c.order_id) == (c.qty == 1), Reason.MALFORMED)
 
 
 def check_qty(rules: Rules, qty: int) -> None:
@@ -199,6 +201,7 @@ def check_phase(m: Market, c: Command) -> None:
 
 def check_replace(m: Market, c: Command, order: OpenOrder) -> None:
     """Raise ``Rejected`` if a REPLACE of an order is not allowed."""
+    require(not order.is_dormant, Reason.LIST)
     check_qty(m.rules, c.qty)
     if order.order_type not in UNPRICED:
         check_price(m.rules, c.price)

@@ -17,9 +17,12 @@ from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
 from openoutcry.wire.enums import (
+    LEGS_SHIFT,
     NEW_DAY,
     SELF_TRADE_MASK,
+    SELF_TRADE_SHIFT,
     CommandKind,
+    Contingency,
     EventFlag,
     EventKind,
     OrderType,
@@ -27,6 +30,7 @@ from openoutcry.wire.enums import (
     Reason,
     SelfTrade,
     Side,
+    Term,
     TimeInForce,
 )
 from openoutcry.wire.errors import MatcherError
@@ -58,11 +62,23 @@ from tests.oracles.matcher.checks import (
     Rejected,
     WaitingTerm,
     check_new,
+    check_phase,
     check_replace,
     check_term,
     key_of,
     require,
     unpack_trailing,
+)
+from tests.oracles.matcher.lists import (
+    Act,
+    Link,
+    OrderList,
+    Stage,
+    begin,
+    due,
+    may_be_leg,
+    note,
+    settle_lists,
 )
 from tests.oracles.matcher.state import state_of
 from tests.oracles.matcher.take import crossed_bests, enter, may_wait, resting_price
@@ -199,6 +215,7 @@ class ReferenceEngine:
                 reason=refusal.reason,
                 contra_id=refusal.contra_id,
             )
+            self._break_list(c, instrument)
         last = list(self.event_log.events[-1])
         last[FLAGS_FIELD] |= EventFlag.LAST
         self.event_log.events[-1] = tuple(last)
@@ -239,6 +256,7 @@ class ReferenceEngine:
             if c.qty == 2:
                 self.markets[instrument].last = None
             change_phase(self.markets[instrument], Phase(c.aux), ref, has_ref=c.qty in (1, 2))
+            self._after_command(self.markets[instrument])
             if self.markets[instrument].phase == Phase.CLOSED:
                 self._drop_terms(None, instrument)
         elif c.kind == CommandKind.TERMS:
@@ -268,10 +286,17 @@ class ReferenceEngine:
 
     def _after_command(self, m: Market) -> None:
         """Do what follows when something has happened in an instrument."""
-        if m.phase == Phase.CONTINUOUS:
-            if not m.held:
+        closed = (Phase.CLOSED, Phase.HALT, Phase.TRADING_AT_LAST)
+        while True:
+            if m.phase == Phase.CONTINUOUS and not m.held:
                 cascade(m)
-        elif m.phase in CALL_PHASES:
+            else:
+                settle_lists(m)
+            legs = due(m)
+            if not legs or m.held or m.phase in closed:
+                break
+            self._enter_due(m, legs[0])
+        if m.phase in CALL_PHASES:
             publish_indicative(m)
 
     # Terms of the NEW to come
@@ -310,8 +335,14 @@ class ReferenceEngine:
 
     def _new(self, c: Command, m: Market) -> None:
         check_new(m, c, self.now)
-        require(not self.own_terms, Reason.MALFORMED)
         order = self._make_order(c, m)
+        if Term.LIST not in self.own_terms:
+            self._new_order(m, order, EventKind.ACCEPTED)
+        else:
+            self._new_leg(c, m, order)
+
+    def _new_order(self, m: Market, order: OpenOrder, kind: EventKind) -> None:
+        """An order comes, or (ELECTED) a leg of a list enters, which was accepted before."""
         waits = self._waits(m, order)
         if m.phase not in CALL_PHASES and not waits:
             self._refuse_crossing(m, order)
@@ -324,11 +355,96 @@ class ReferenceEngine:
             refusal = Reason.NONE if unplaced else m.refuse_order(rests)
             require(not refusal, refusal)
         require(not is_refused_stop(m, order), Reason.TRIGGER_ALREADY_PASSED)
-        m.emit_open_order(EventKind.ACCEPTED, order, waits)
-        order.arrival = order.expiry_number = self.event_log.commands
+        if kind == EventKind.ACCEPTED or not order.is_stop:
+            m.emit_open_order(kind, order, waits)
+        elif order.trigger is not None:
+            waiting, trigger = EventFlag.WAITING, order.trigger
+            m.emit(EventKind.TRIGGER_MOVED, order, qty=order.leaves, price=trigger, flags=waiting)
+        order.arrival = self.event_log.commands
+        if kind == EventKind.ACCEPTED:
+            order.expiry_number = self.event_log.commands
         if order.order_type == OrderType.POST_ONLY_SLIDE:
             order.order_type = OrderType.POST_ONLY
         self._enter(m, order, waits)
+
+    # Legs of lists
+
+    def _new_leg(self, c: Command, m: Market, order: OpenOrder) -> None:
+        """A leg waits until its list is whole."""
+        list_id, leg, aux = self.own_terms[Term.LIST]
+        contingency, legs = Contingency(aux % (1 << LEGS_SHIFT)), aux >> LEGS_SHIFT
+        of = OrderList(list_id, contingency, legs)
+        if leg > 1:
+            first = m.orders.get(list_id % 2**64)
+            known = first is not None and first.participant == c.participant
+            link = first.link if known and first is not None else None
+            require(link is not None and (link.leg, link.stage) == (1, Stage.HELD), Reason.LIST)
+            assert link is not None
+            of = link.of
+            same = (of.contingency, of.legs) == (contingency, legs)
+            require(same and leg == max(of.members) + 1, Reason.LIST)
+        require(may_be_leg(m, order, of, leg), Reason.MALFORMED)
+        order.link = Link(of, leg, Stage.HELD, c.aux)
+        if order.order_type in MARKETS:
+            order.price = ANY_PRICE[order.side]
+        if order.order_type in TRAILING:
+            order.trigger = None
+        require(self.capacity.open_orders < self.capacity.order_capacity, Reason.BOOK_FULL)
+        require(self.capacity.has_event_capacity(m, order), Reason.BOOK_FULL)
+        m.emit_open_order(EventKind.ACCEPTED, order, waits=True)
+        order.arrival = order.expiry_number = self.event_log.commands
+        of.members[leg] = order
+        m.join_book(order, Place.NOWHERE)
+        if leg == legs:
+            begin(of, self.event_log.commands)
+
+    def _break_list(self, c: Command, instrument: int) -> None:
+        """A leg was refused, so the legs that wait for it are cancelled."""
+        if c.kind != CommandKind.NEW or Term.LIST not in self.own_terms:
+            return
+        m = self.markets[instrument]
+        first = m.orders.get(self.own_terms[Term.LIST][0] % 2**64)
+        link = None
+        if first is not None and first.participant == c.participant:
+            link = first.link
+        if link is not None and (link.leg, link.stage) == (1, Stage.HELD):
+            note(m, link.of, Act.ALL, 1)
+            settle_lists(m)
+
+    def _enter_due(self, m: Market, leg: OpenOrder) -> None:
+        """A leg enters as an order that comes now, with what is left of it."""
+        link = leg.link
+        assert link is not None
+        m.remove_order(leg)
+        aux = min(link.aux, leg.leaves) if leg.is_iceberg else link.aux
+        tif = TimeInForce.GTC if leg.tif == TimeInForce.GTD else leg.tif
+        c = Command(
+            leg.price,
+            leg.leaves,
+            b"",
+            leg.order_id,
+            aux,
+            0,
+            leg.participant,
+            0,
+            CommandKind.NEW,
+            leg.side,
+            leg.order_type,
+            tif | leg.mode << SELF_TRADE_SHIFT,
+            0,
+        )
+        order = self._make_order(c, m)
+        order.tif, order.expiry, order.expiry_number = leg.tif, leg.expiry, leg.expiry_number
+        if len(link.of.members) > 1:
+            order.link = Link(link.of, link.leg, Stage.ENTERED, link.aux)
+        try:
+            check_phase(m, c)
+            if order.link is not None:
+                link.of.members[link.leg] = order
+            self._new_order(m, order, EventKind.ELECTED)
+        except Rejected as refusal:
+            link.of.members[link.leg] = leg
+            m.cancel_order(leg, refusal.reason)
 
     def _make_order(self, c: Command, m: Market) -> OpenOrder:
         """The new order with its price in this phase."""
@@ -461,6 +577,8 @@ class ReferenceEngine:
             m.emit_open_order(EventKind.REPLACED, new, waits)
             new.arrival = self.event_log.commands
             m.orders[new.order_id] = new
+            if new.link is not None:
+                new.link.of.members[new.link.leg] = new
             self._enter(m, new, waits)
             return
         require(self.capacity.has_event_capacity(m, new, removed=order), Reason.BOOK_FULL)

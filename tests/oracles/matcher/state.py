@@ -72,6 +72,9 @@ def state_of(
 def _row(market: Market, order: OpenOrder) -> Row:
     is_trailing = order.order_type in TRAILING
     trailing = order.distance | order.trail_step << 32
+    aux = trailing if is_trailing else order.offset
+    if order.link is not None and order.link.is_dormant:
+        aux = order.link.aux
     return order_row(
         price=order.level_price,
         order_id=order.order_id,
@@ -87,10 +90,12 @@ def _row(market: Market, order: OpenOrder) -> Row:
         reserve=order.leaves - order.open_qty,
         display=order.display,
         trigger=NO_PRICE if order.trigger is None else order.trigger,
-        aux=trailing if is_trailing else order.offset,
+        aux=aux,
         expiry_ns=order.expiry,
         expiry_number=order.expiry_number,
         arrival=order.arrival,
         slices=order.slices,
         is_top=order.is_top,
+        list_key=0 if order.link is None else order.link.of.key,
+        link=(0, 0, 0, 0) if order.link is None else order.link.words,
     )

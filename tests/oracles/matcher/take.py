@@ -26,6 +26,7 @@ from tests.oracles.matcher.books import (
     other,
     resting_place,
 )
+from tests.oracles.matcher.lists import ended, took, traded
 
 UNSTANDING = (OrderType.MARKET, OrderType.MARKET_TO_LIMIT, OrderType.MARKET_BUDGET)
 """Order types that never rest as they are."""
@@ -36,6 +37,13 @@ BOOKS_TAKEN = (Place.DISPLAYED, Place.HIDDEN, Place.AON)
 def enter(m: Market, order: OpenOrder) -> None:
     """Let an order that was just accepted, replaced, elected or re-pegged trade; then rest, or
     not."""
+    before = order.leaves
+    enter_alone(m, order)
+    took(m, order, before)
+
+
+def enter_alone(m: Market, order: OpenOrder) -> None:
+    """:func:`enter`, without what a list makes of it."""
     limit, stays_at = take_limit(m, order)
     mode = order.mode
     if order.tif == TimeInForce.FOK and not trades_whole(m, order, limit, mode):
@@ -314,6 +322,10 @@ def fill(m: Market, taker: OpenOrder, maker: OpenOrder, qty: int, price: int) ->
             contra_id=contra.order_id,
             flags=flags,
         )
+    if maker.leaves:
+        traded(m, maker)
+    else:
+        ended(m, maker, filled=True)
     if maker.leaves == 0:
         m.remove_order(maker)
     elif maker.open_qty == 0:

@@ -16,6 +16,7 @@ from openoutcry.wire import (
     SelfTrade,
     TimeInForce,
 )
+from openoutcry.wire.enums import Contingency, Term
 from tests import ROOT
 from tests.support.matcher.matcher_script import page_script
 
@@ -68,6 +69,8 @@ PHASE CONTINUOUS
         Reason,
         EventFlag,
         InstrumentOption,
+        Term,
+        Contingency,
     ],
     ids=lambda names: names.__name__,
 )

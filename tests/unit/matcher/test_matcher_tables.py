@@ -27,6 +27,10 @@ def functions():
 FUNCTIONS = functions()
 
 
+NO_ANSWERS = ("_enter_due",)
+"""What a leg of a list is refused with as it enters is no answer to the command at work."""
+
+
 def member(node, enum):
     """``X`` of ``Reason.X``, or None."""
     is_member = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
@@ -54,7 +58,7 @@ def checks_of(node, kind):
         if name in ("require", "Rejected"):
             reasons = [member(argument, "Reason") for argument in node.args]
             yield from (reason for reason in reasons if reason)
-        elif name in FUNCTIONS and not name.startswith("__"):
+        elif name in FUNCTIONS and not name.startswith("__") and name not in NO_ANSWERS:
             yield from checks_of(FUNCTIONS[name], kind)
     if isinstance(node, ast.Return) and member(node.value, "Reason") not in (None, "NONE"):
         yield member(node.value, "Reason")

@@ -43,7 +43,7 @@ def waiting(send):
 
 
 def term(order_id, rest=""):
-    return f"TERMS id={order_id} LIST OTO list=7 leg=1/2 {rest}"
+    return f"TERMS id={order_id} LIST OTO list={order_id} leg=1/2 {rest}"
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,10 @@ def test_terms_of_one_and_of_all_are_bounded(both):
 def test_senseless_terms_are_malformed(engine):
     script = Script(engine)
     for values in (
-        "OTO list=0 leg=1/2",
-        "OTO list=-1 leg=1/2",
+        "OTO list=2 leg=1/2",
+        "OTO list=1 leg=2/2",
+        "OUO list=1 leg=1/3",
+        "OTOUO list=1 leg=1/4",
         "list=1 leg=1/2",
         "OTO list=1 leg=0/2",
         "OTO list=1 leg=3/2",
