@@ -492,6 +492,7 @@ class PortalClient(Closing):
         time_in_force: str = "",
         expires_ms: int = 0,
         self_trade: str = "",
+        reduce_only: bool = False,
         key: str | None = None,
     ) -> models.OrderRow:
         """Enter an order; amounts and prices are decimal text."""
@@ -511,6 +512,7 @@ class PortalClient(Closing):
             "time_in_force": time_in_force,
             "expires_ms": expires_ms,
             "self_trade": self_trade,
+            "reduce_only": reduce_only,
         }
         return self.ask("POST", "/v1/orders", models.OrderRow, None, body, key=key)
 

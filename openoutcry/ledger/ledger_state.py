@@ -333,8 +333,9 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
     books.header[:] = arrays[0]
     for number, name in enumerate(TABLES):
         table = getattr(books, name)
-        table[:] = 0
         rows = arrays[2 + 2 * number]
+        # What an earlier format has no words for is as at the journal's begin.
+        table[:, : rows.shape[1]] = 0
         table[arrays[1 + 2 * number], : rows.shape[1]] = rows
     books.monies = [(name, decimals) for name, decimals in facts["monies"]]
     if "wallets" in facts:

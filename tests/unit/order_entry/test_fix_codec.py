@@ -352,12 +352,16 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
         OrderType.TRAILING_STOP,
         OrderType.TRAILING_STOP_BPS,
         OrderType.MARKET_BUDGET,
+        OrderType.TAKE_PROFIT,
     )
     wanted |= {"44": "12.34"} if priced else {}
     wanted |= {tag: own[tag] for tag in ("59",) if tag in own}
-    triggered = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.POST_ONLY_STOP_LIMIT)
+    profits = (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
+    triggered = (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.POST_ONLY_STOP_LIMIT, *profits)
     if CASES[case][1] in triggered:
         wanted["99"] = "12.50"
+    if CASES[case][1] in profits:
+        wanted["1109"] = "D" if own["54"] == "1" else "U"
     wanted |= {"152": f"{CASES[case][3] / 100:.2f}"} if "t152" in CASES[case][0] else {}
     assert got == wanted
 

@@ -21,7 +21,7 @@ from openoutcry.order_entry.shm_layout import (
 )
 from openoutcry.order_entry.shm_segments import put_request
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
-from openoutcry.portal.trading.mirror import names_of_few
+from openoutcry.portal.trading.follower import name_at, names_of
 from openoutcry.surveillance.audit.rows import Sources, session_metadata_of
 from openoutcry.wire.enums import Side, TimeInForce
 from tests.support.order_entry.sessions_venue import Nobody, session
@@ -202,7 +202,8 @@ def test_the_journal_the_audit_trail_and_drop_copies_have_the_name(tmp_path):
             count, text = block.header.record_count, block.note.get(BLOCK_KEY, "")
             if not text:
                 continue
-            seen += names_of_few(block, count, 3).values()
+            names = names_of(block, count, 3).tobytes()
+            seen += [name for place in range(count) if (name := name_at(names, place))]
             _, notes = unpack(text, count, 3)
             audited += session_metadata_of(notes, Sources())["token"].tolist()
         by_text = [name for name in seen if name.isprintable()]
