@@ -220,7 +220,7 @@ class Line:
         return Message(self.door.port, direction, *terms)
 
     async def _passed(self, data: bytes, direction: str) -> list[bytes]:
-        """What goes on in place of a message, now."""
+        """Return what is sent on in place of a message, now."""
         try:
             told = self.codec.told(data, direction)
         except (ValueError, IndexError):
@@ -247,7 +247,7 @@ class Line:
     async def _applied(
         self, rule: Rule, place: Place, message: Message, told: Told, sent: list[bytes]
     ) -> list[bytes]:
-        """What goes on after one rule."""
+        """Return what is sent on after one rule."""
         more: dict[str, Any] = {}
         if rule.do in DESK:
             await self.doors.at_the_desk(rule, message, place.seen)

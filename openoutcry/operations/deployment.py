@@ -579,9 +579,29 @@ def _database_set() -> list[dict[str, Any]]:
         "scope_label": "app.kubernetes.io/component",
         "use_endpoints": False,
     }
+    volumes = [
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "settings", "configMap": {"name": "database"}},
+        _secret("passwords", "database"),
+    ]
+    pod = {
+        "serviceAccountName": "database",
+        "automountServiceAccountToken": True,
+        "volumes": volumes,
+    }
+    found: dict[str, Any] = {"clusterIP": "None", "publishNotReadyAddresses": True}
+    return [
+        _object("ConfigMap", "v1", "database", data={"patroni.yml": _yaml(settings)}),
+        *_patronis_rights(),
+        _service("database", {"postgresql": 5432}, **found),
+        _stateful("database", NODES, [_database_container()], "50Gi", **pod),
+    ]
+
+
+def _database_container() -> dict[str, Any]:
     fields = {"PATRONI_NAME": "metadata.name", "PATRONI_HOST": "status.podIP"}
     fields |= {"PATRONI_KUBERNETES_NAMESPACE": "metadata.namespace"}
-    container = {
+    return {
         "name": "database",
         "image": "localhost/openoutcry-database:latest",
         "command": ["/usr/local/bin/patroni-of", "/etc/patroni/patroni.yml"],
@@ -600,36 +620,22 @@ def _database_set() -> list[dict[str, Any]]:
             _mount("passwords", "/run/secrets", readOnly=True),
         ],
     }
-    volumes = [
-        {"name": "tmp", "emptyDir": {}},
-        {"name": "settings", "configMap": {"name": "database"}},
-        _secret("passwords", "database"),
-    ]
-    pod = {
-        "serviceAccountName": "database",
-        "automountServiceAccountToken": True,
-        "volumes": volumes,
-    }
+
+
+def _patronis_rights() -> list[dict[str, Any]]:
+    """What Patroni may do: its votes, and labels of its pods."""
+    group = "rbac.authorization.k8s.io"
     verbs = ["create", "get", "list", "patch", "update", "watch", "delete", "deletecollection"]
     rules = [
         {"apiGroups": [""], "resources": ["configmaps"], "verbs": verbs},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "patch", "watch"]},
     ]
-    role = {"kind": "Role", "name": "database", "apiGroup": "rbac.authorization.k8s.io"}
-    found: dict[str, Any] = {"clusterIP": "None", "publishNotReadyAddresses": True}
+    role = {"kind": "Role", "name": "database", "apiGroup": group}
+    account = [{"kind": "ServiceAccount", "name": "database"}]
     return [
-        _object("ConfigMap", "v1", "database", data={"patroni.yml": _yaml(settings)}),
         _object("ServiceAccount", "v1", "database"),
-        _object("Role", "rbac.authorization.k8s.io/v1", "database", rules=rules),
-        _object(
-            "RoleBinding",
-            "rbac.authorization.k8s.io/v1",
-            "database",
-            roleRef=role,
-            subjects=[{"kind": "ServiceAccount", "name": "database"}],
-        ),
-        _service("database", {"postgresql": 5432}, **found),
-        _stateful("database", NODES, [container], "50Gi", **pod),
+        _object("Role", f"{group}/v1", "database", rules=rules),
+        _object("RoleBinding", f"{group}/v1", "database", roleRef=role, subjects=account),
     ]
 
 

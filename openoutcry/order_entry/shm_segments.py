@@ -37,7 +37,7 @@ class Segments:
     """The two segments as a process that is the participant has them."""
 
     def __init__(self, requests: Any, replies: Any) -> None:
-        """Of two buffers."""
+        """Map two buffers."""
         self._buffers = requests, replies
         self.views = tuple(np.frombuffer(one, np.uint8) for one in (requests, replies))
         self.requests, self.replies = (view.ctypes.data for view in self.views)

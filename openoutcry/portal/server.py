@@ -331,7 +331,7 @@ class Portal:
 
     @contextlib.contextmanager
     def _held(self, participant: int) -> Iterator[tuple[View, int] | None]:
-        """What is released, and after which command; it stays so meanwhile.  Raises
+        """Give what is released, and after which command; it stays so meanwhile.  Raises
         :class:`NeverStill`."""
         if self.source.is_restarting:
             raise NeverStill(WAITING[2])

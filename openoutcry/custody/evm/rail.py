@@ -168,7 +168,7 @@ class EvmRail:
         raise Refused("not_needed", "a batch spends no outputs")
 
     def without(self, draft: Draft, payments: Sequence[Wanted]) -> Draft:
-        """Of the same number."""
+        """Return the draft of the same number without those payments."""
         number, deadline = batch_of(draft.body).number, self.now() + self.settings.valid_s
         batch = Batch(number, deadline, self._paid(payments))
         return self._draft(batch, payments, draft.identity)

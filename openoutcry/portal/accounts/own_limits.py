@@ -395,7 +395,7 @@ class OwnLimits:
 
 
 def _request(row: Row) -> dict[str, Any]:
-    """What the desk is asked for a limit."""
+    """Return the request to the desk for a limit."""
     name, value = row["name"], row["value"]
     wanted: Any = NONE if value is None else value
     if name in SWITCHES:

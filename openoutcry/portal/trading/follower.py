@@ -189,7 +189,7 @@ class Follower(VenueWatch):
         return self._state.view.wallets if self._state is not None else None
 
     def held(self) -> AbstractContextManager[State | None]:
-        """What is released, as of ``seq``: the core's.  None before the start."""
+        """Give what is released, as of ``seq``: the core's.  None before the start."""
         return nullcontext(self._state)
 
     # Steps
@@ -391,7 +391,7 @@ def names_of(block: Block, count: int, sessions: int) -> Names:
 
 
 def _names_of_few(text: str, count: int, sessions: int) -> Names:
-    """What :func:`names_of` returns, of a block of a few commands."""
+    """Return what :func:`names_of` does, of a block of a few commands."""
     named = bytearray(count * TOKEN_BYTES)
     for place, raw in unpack_few(text, count, sessions):
         if raw[TOKEN_SIZE] and not raw[FLAGS] & FLAG_INTERNAL:

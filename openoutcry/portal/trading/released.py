@@ -254,7 +254,7 @@ class Reader(Follower):
         return True
 
     def released_seq(self) -> int:
-        """What was released once is."""
+        """Return the last released command: what was released once is."""
         return max(super().released_seq(), self.memory.words.log_seq)
 
     def turn(self) -> bool:
