@@ -18,6 +18,7 @@ UNUSED = {
     "b_order": "two fields of an order decide whether it is left out",
     "flips": "27 bits in lanes of 32",
     "quarters": "27 bits in lanes of 32",
+    "read_reduce_only": "either value is right",
     "terms": "numbers of 14 or 16 bits in lanes of 32",
     "price_residue": "a sum of 18 bits in a lane of 32",
     "qty_residue": "a sum of 18 bits in a lane of 32",

@@ -88,7 +88,12 @@ def test_the_commands_of_an_investigation_and_of_fitness(venue):
 
 def test_the_commands_of_a_new_build(venue):
     """The last test of this venue: the canary looks at its whole journal."""
-    check, canary = [line for line in commands("operations.md") if "deploy" in line]
+    check, canary, *files = [line for line in commands("operations.md") if "venue deploy" in line]
     assert "every process is of one build" in run(check, venue.folder)
     venue.stop()
     assert "the same as what was recorded" in run(canary, venue.folder)
+    assert [run(line, venue.folder).split(":")[0] for line in files] == [
+        "units",
+        "compose",
+        "kubernetes",
+    ]
