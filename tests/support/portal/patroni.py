@@ -24,7 +24,7 @@ import yaml
 from openoutcry.operations.deployment import files_of
 from openoutcry.operations.services import STATE
 from tests import ROOT
-from tests.support.waiting import wait_until
+from tests.support.waiting import BOUND_S, wait_until
 
 HOSTS = [f"127.0.76.{k}" for k in (1, 2, 3)]
 NOBODY = 65_534
@@ -194,6 +194,13 @@ def patroni() -> Iterator[Patroni]:
             node.start_patroni()
         yield made
     finally:
+        # PostgreSQL that ends by itself leaves no shared memory.
         for node in made.nodes:
+            if "patroni" in node.started:
+                node.started["patroni"].terminate()
+        for node in made.nodes:
+            if "patroni" in node.started:
+                with suppress(subprocess.TimeoutExpired):
+                    node.started["patroni"].wait(BOUND_S)
             node.kill()
         shutil.rmtree(folder)
