@@ -237,6 +237,17 @@ class Payer:
         found = self.venue.movement("withdrawal", self.store.value(query, reference), reference)
         return str(found["state"]) if found and found["state"] in (DONE, FAILED) else ""
 
+    def _ended_of(self, draft: Draft) -> dict[str, str]:
+        """Return :meth:`_ended` of each payment of a draft, by its reference."""
+        return {payment.reference: self._ended(payment.reference) for payment in draft.payments}
+
+    def _drop(self, row: Any, ended: dict[str, str]) -> None:
+        """Drop a draft, and end those of its payments that have ended at the venue."""
+        self.store.run("update drafts set state = ? where id = ?", DROPPED, row["id"])
+        for reference, state in ended.items():
+            if state:
+                self._end(reference, state)
+
     def _end(self, reference: str, state: str) -> None:
         query = "update withdrawals set state = ?, changed_ns = ? where reference = ?"
         self.store.run(query, state, now_ns(), reference)
@@ -372,18 +383,15 @@ class Payer:
         that, and it would keep its other payments, its outputs and its number for good."""
         if any(one["state"] != DROPPED for one in self._earlier(row)):
             return False  # what it replaces has the same payments, and may be in the pool
-        ended = {one.reference: self._ended(one.reference) for one in draft.payments}
+        ended = self._ended_of(draft)
         if not any(ended.values()):
             return False
         rest = [one for one in draft.payments if not ended[one.reference]]
         with self.store.change():
-            self.store.run("update drafts set state = ? where id = ?", DROPPED, row["id"])
+            self._drop(row, ended)
             if rest:
                 made = replace(self.rail.without(draft, rest), replaces=row["identity"])
                 self.keep(made, row["purpose"], row["id"])
-            for reference, state in ended.items():
-                if state:
-                    self._end(reference, state)
         return True
 
     def _not_signed(self, row: Any, draft: Draft, error: Refused) -> None:
@@ -490,15 +498,13 @@ class Payer:
     def _give_up(self, row: Any, draft: Draft, why: str) -> int:
         """No one can pay it any more, nor does a signer sign its payments in another one: people
         fail them at the venue."""
-        ended = {one.reference: self._ended(one.reference) for one in draft.payments}
+        ended = self._ended_of(draft)
         if not all(ended.values()):
             text = f"{why}: its payments can never be made; fail them at the venue"
             self.store.note("alarm", f"draft {row['id']}", text)
             return 0
         with self.store.change():
-            self.store.run("update drafts set state = ? where id = ?", DROPPED, row["id"])
-            for reference, state in ended.items():
-                self._end(reference, state)
+            self._drop(row, ended)
         return 1
 
     def _child(self, row: Any, replacement: Any) -> int:
