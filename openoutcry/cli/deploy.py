@@ -108,7 +108,8 @@ def files(kind: str, out: Path) -> None:
     from openoutcry.wire.atomic_file import create_atomically
     from openoutcry.wire.errors import OutcryError
 
-    made = {out / name: text.encode() for name, text in files_of(kind).items()}
+    texts = files_of(kind)
+    made = {out / name: text.encode() for name, text in texts.items()}
     for path, content in made.items():
         if path.exists() and path.read_bytes() != content:
             raise OutcryError(f"{path}: is there already, with other content; move it away first")
@@ -119,4 +120,4 @@ def files(kind: str, out: Path) -> None:
             path.chmod(0o644)
         except OSError as error:
             raise OutcryError(f"{path}: {error.strerror}") from None
-    click.echo(f"{out}: {', '.join(sorted(files_of(kind)))}")
+    click.echo(f"{out}: {', '.join(sorted(texts))}")

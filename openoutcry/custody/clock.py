@@ -9,7 +9,7 @@ OFF_S = 5
 
 
 def since_boot_ns() -> int:
-    """Nanoseconds since this machine started, which nobody can set."""
+    """Return nanoseconds since this machine started: a clock that no program can set."""
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 

@@ -22,6 +22,7 @@ from openoutcry.operations.services import (
 )
 from openoutcry.wire.extras import require_operations
 
+NAMED = {service.name: service for service in SERVICES}
 ACCOUNT = 10_001
 """User and group of every container."""
 CONFIG = "/etc/openoutcry"
@@ -81,12 +82,11 @@ STRANGERS = (
 
 def units() -> dict[str, str]:
     """Return a unit of systemd for each service, by its file's name."""
-    named = {service.name: service for service in SERVICES}
-    return {f"{row.unit}.service": _unit(row, named) for row in SERVICES}
+    return {f"{row.unit}.service": _unit(row) for row in SERVICES}
 
 
-def _unit(row: Service, named: dict[str, Service]) -> str:
-    after = [f"{named[name].unit}.service" for name in row.needs]
+def _unit(row: Service) -> str:
+    after = [f"{NAMED[name].unit}.service" for name in row.needs]
     after = after or ["network-online.target", "time-sync.target"]
     lines = [
         f"# Made by `outcry venue deploy files systemd`: {row.description}.",
@@ -130,7 +130,7 @@ def compose() -> dict[str, str]:
     return {
         "compose.yaml": _COMPOSE_HEAD + _yaml(document),
         "patroni.yml": _yaml(_patroni()),
-        "prometheus.yml": _yaml(_prometheus("venue:9464")),
+        "prometheus.yml": _yaml(_PROMETHEUS),
         "openoutcry.rules.yml": rule_file(),
         "alertmanager.yml": _yaml(_ALERTMANAGER),
         "grafana/datasources.yml": _yaml(_DATASOURCES),
@@ -225,7 +225,7 @@ def _health(row: Service) -> list[str]:
 
 
 def _nats(k: int) -> dict[str, Any]:
-    row = next(row for row in SERVICES if row.name == "cluster@")
+    row = NAMED["cluster@"]
     return _confined(row.image) | {
         "hostname": f"nats-{k}",
         "command": shlex.split(row.command.replace(INSTANCE, f"nats-{k}")),
@@ -339,17 +339,14 @@ def _watchers() -> dict[str, Any]:
     }
 
 
-def _prometheus(target: str) -> dict[str, Any]:
-    return {
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": ["openoutcry.rules.yml"],
-        "scrape_configs": [{"job_name": "outcry", "static_configs": [{"targets": [target]}]}],
-        "alerting": {
-            "alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}],
-        },
-    }
-
-
+_PROMETHEUS = {
+    "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+    "rule_files": ["openoutcry.rules.yml"],
+    "scrape_configs": [{"job_name": "outcry", "static_configs": [{"targets": ["venue:9464"]}]}],
+    "alerting": {
+        "alertmanagers": [{"static_configs": [{"targets": ["alertmanager:9093"]}]}],
+    },
+}
 _ALERTMANAGER = {"route": {"receiver": "operators"}, "receivers": [{"name": "operators"}]}
 _DATASOURCES = {
     "apiVersion": 1,
@@ -515,7 +512,7 @@ def _venue_set() -> list[dict[str, Any]]:
     pod = {
         "shareProcessNamespace": True,
         "terminationGracePeriodSeconds": 60,
-        "initContainers": [_unpack("venue")],
+        "initContainers": [_unpack("cluster")],
         "volumes": [*volumes, _secret("seed", "cluster")],
     }
     return [
@@ -530,25 +527,25 @@ def _secret(name: str, of: str = "") -> dict[str, Any]:
     return {"name": name, "secret": secret}
 
 
-def _unpack(image: str) -> dict[str, Any]:
-    """Puts the cluster's folder where it can be written, once."""
+def _unpack(volume: str) -> dict[str, Any]:
+    """Puts the cluster's folder into a volume, where it can be written, once."""
     script = (
         f"test -e {CLUSTER}/cluster.json || (umask 077; tar -xzf /seed/cluster.tgz -C {CLUSTER})"
     )
     return {
         "name": "unpack",
-        "image": f"localhost/openoutcry-{image}:latest",
+        "image": "localhost/openoutcry-venue:latest",
         "command": ["sh", "-c", script],
         "securityContext": CONFINED,
         "volumeMounts": [
             _mount("seed", "/seed", readOnly=True),
-            _mount("cluster" if image == "venue" else "state", CLUSTER),
+            _mount(volume, CLUSTER),
         ],
     }
 
 
 def _nats_set() -> list[dict[str, Any]]:
-    row = next(row for row in SERVICES if row.name == "cluster@")
+    row = NAMED["cluster@"]
     container = {
         "name": "nats",
         "image": f"localhost/openoutcry-{row.image}:latest",
@@ -559,10 +556,8 @@ def _nats_set() -> list[dict[str, Any]]:
         "securityContext": CONFINED,
         "volumeMounts": [_mount("state", CLUSTER), _mount("tmp", "/tmp")],
     }
-    init = _unpack("venue")
-    init["volumeMounts"][1] = _mount("state", CLUSTER)
     volumes = [{"name": "tmp", "emptyDir": {}}, _secret("seed", "cluster")]
-    pod = {"initContainers": [init], "volumes": volumes}
+    pod = {"initContainers": [_unpack("state")], "volumes": volumes}
     found: dict[str, Any] = {"clusterIP": "None", "publishNotReadyAddresses": True}
     return [
         _service("nats", {"client": 4222, "route": 6222}, **found),

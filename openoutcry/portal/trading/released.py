@@ -3,7 +3,7 @@
 The memory is the state of the reader's core: books and wallets.  The file has a step for each few
 commands, with all that they caused, from the reader's begin on; a web process that begins makes its
 orders and trades of it.  The memory changes while the reader alone has the lock, and then the file
-has the same command at its end; so who has the lock sees both as of one moment.
+has the same command at its end; so a process that has the lock sees both as of one moment.
 
 A reader that was killed leaves ``is_changing`` or takes no more.  The next one makes the state
 again from the journal, in the same memory, and continues the file where it ends: the same commands
