@@ -10,6 +10,8 @@ from openoutcry.wire.enums import (
     Contingency,
     Phase,
     SelfTrade,
+    Term,
+    TriggerBy,
 )
 from openoutcry.wire.order_types import FOR_AUCTIONS, type_bits
 from openoutcry.wire.records import EVENT, INSTRUMENT, ORDER
@@ -67,7 +69,14 @@ NEW, CANCEL, REDUCE, REPLACE, SET_EXPIRY, MASS_CANCEL, DISCONNECT, TIME, PHASE_C
     int(kind) for kind in CommandKind if kind != CommandKind.RISK
 )
 RISK = enum_numbers.COMMAND_KIND_RISK
-TERM_LIST = enum_numbers.TERM_LIST
+TERM_LIST, TERM_EXPIRY, TERM_TRIGGER = (int(term) for term in Term)
+LIST_TERM, EXPIRY_TERM, TRIGGER_TERM = (1 << term for term in Term)
+"""Their bits in the terms of the NEW at work."""
+BY_LAST, BY_OWN_QUOTE, BY_OPPOSITE_QUOTE, BY_MID, BY_MARK, BY_INDEX = map(int, TriggerBy)
+BY_MASK = 0x7F
+"""Of an extension's ``trigger_by``: the TriggerBy, 0 of the instrument's rule."""
+INACTIVE = 0x80
+"""And: its trailing stop waits for its activation price."""
 OCO, OUO, OTO, OTOCO, OTOUO = (int(kind) for kind in Contingency)
 BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 LIMIT = enum_numbers.ORDER_TYPE_LIMIT

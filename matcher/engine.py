@@ -66,7 +66,7 @@ def would_elect(
     arena: ArenaHeader, instrument: int, order_type: int, side: int, trigger: int
 ) -> bool:
     """:func:`is_passed` for Python, which cannot call an outlined kernel."""
-    return is_passed(arena, instrument, order_type, side, trigger)
+    return is_passed(arena, instrument, 0, order_type, side, trigger)
 
 
 class Books:

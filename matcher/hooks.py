@@ -51,6 +51,7 @@ from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
 from openoutcry.matcher.commands.rules import change_rules
 from openoutcry.matcher.events import emit, event_tag, mark_last
 from openoutcry.matcher.hook_context import REDUCES, HookContext
+from openoutcry.matcher.marks import Marks, follow_marks
 from openoutcry.matcher.off_book import show_takeover, trade_off_book
 from openoutcry.matcher.reducing import cut_traded, enter_reducing
 from openoutcry.wire.errors import MatcherError
@@ -183,6 +184,8 @@ class Hooks:
     rules_at: int = 0
     """Where in the region the rules are that change while an instrument trades
     (``wire/rule_changes.py``); 0: none ever does."""
+    marks: Marks | None = None
+    """Where in the region the marks of contracts are (``marks.py``); None: nowhere."""
     leaves_notes: bool = False
     """``after`` leaves a word in the ``seq`` of some events, which are numbered only then: a note
     for those who report the event.  It is in no record and no hash, and follows from the region and
@@ -222,6 +225,12 @@ class Hooks:
         else:
             words += [0, 0]
         words.append(region.ctypes.data + self.rules_at if self.rules_at else 0)
+        marks = self.marks
+        if marks is None:
+            words += [0] * 7
+        else:
+            words += [region.ctypes.data + marks.first_at, marks.step_bytes, marks.count]
+            words += [marks.instrument_at, marks.mark_at, marks.index_at, marks.marks_at]
         if self.shares is None:
             words.append(0)
         else:
@@ -252,6 +261,8 @@ def process_hooked(
     changes, called = block.changes, block.called
     if changes != 0 and block.changes_seen == NEVER_SEEN:
         follow_holds(block, orders, out, NEVER_SEEN)
+        if block.marks != 0:
+            follow_marks(block, orders, out, False)
     for index in range(1, min(FAR, count)):
         prefetch_limits(arena, region, ahead, OrderRecord(orders + index * RECORD_BYTES))
     worst = arena.worst_events
@@ -294,14 +305,18 @@ def process_hooked(
                 continue
         if before != 0 and error_code == 0 and refused == 0:
             refused = call_before(before, region, order)
-        if refused > APPLIED and refused & REASON_MASK == 0:
+        if refused >= APPLIED and refused & REASON_MASK == 0:
             if refused == REDUCES:
                 if changes != 0 and load_i64(changes) != block.changes_seen:
                     follow_holds(block, order, at, 0)
                 written += enter_reducing(block, order, at, out_capacity - written)
                 done += 1
                 continue
-            traded, refused = trade_outside(block, order, at, refused)
+            traded = 0
+            if refused != APPLIED:
+                traded, refused = trade_outside(block, order, at, refused)
+            if block.marks != 0:
+                traded += follow_marks(block, order, at + traded * RECORD_BYTES, True)
             at = EventRecord(at + traded * RECORD_BYTES)
             written += traded
         settled = 0

@@ -28,6 +28,7 @@ from openoutcry.matcher.book.levels import (
     slot_addr,
 )
 from openoutcry.matcher.book.links import leg_ended, shared_extra
+from openoutcry.matcher.book.marks import forget_trigger
 from openoutcry.matcher.book.orders import (
     close_order,
     extension_addr,
@@ -199,6 +200,7 @@ def attach_extension(
 @kernel
 def detach_extension(arena: ArenaHeader, ext: Extension) -> None:
     """Free the extension; the order, if it stays open, is a plain one."""
+    forget_trigger(arena, ext)
     slot = slot_addr(arena, ext.slot)
     gtc = layout.SLOT_GTC if ext.tif == const.GTC else 0
     word = slot.owner
@@ -260,6 +262,7 @@ def convert_to_limit(arena: ArenaHeader, ext: Extension, price: int) -> None:
     count_order(arena, instrument, before, tif, 0, -1)
     count_order(arena, instrument, order_type, tif, 0, 1)
     leave_list(arena, ext)
+    forget_trigger(arena, ext)
     ext.type = order_type
     ext.price = price
     if not needs_extension(order_type, tif) and ext.stage == 0:
@@ -273,6 +276,7 @@ def become_market(arena: ArenaHeader, ext: Extension) -> None:
     count_order(arena, instrument, ext.type, tif, 0, -1)
     count_order(arena, instrument, const.MARKET, tif, 0, 1)
     leave_list(arena, ext)
+    forget_trigger(arena, ext)
     ext.type = const.MARKET
 
 

@@ -25,6 +25,8 @@ is better on both sides: the price itself for asks, its bitwise complement for b
     group ids     4 bytes an entry   first list of each chain of (participant, side, instrument)
     sweep        16 bytes an order   the orders that a mass cancel is about, to sort them
     terms        40 bytes each       TERMS commands that wait for their NEW, the oldest first
+    new terms   128 bytes            those of the NEW at work
+    marks        32 bytes each       of each instrument, what elects stops and is not in its books
 """
 
 from typing import Any
@@ -369,7 +371,9 @@ class Extension(Layout, size_bytes=128):
     slot: int = u32("its slot")
     price: int = i64("limit; MARKET types: the book price; STOP and trailing: 0")
     reserve: int = i64("iceberg: lots open but not shown")
-    display: int = i64("iceberg: slice from the next refresh on")
+    display: int = i64(
+        "iceberg: slice from the next refresh on; INACTIVE trailing stop: its activation price"
+    )
     trigger: int = i64(
         "stops: trigger price; NO_PRICE: a trailing one that waits for its first trade"
     )
@@ -395,6 +399,7 @@ class Extension(Layout, size_bytes=128):
     act_next: int = u32("next leg of its chain")
     act_prev: int = u32("the one before")
     act: int = u8("what there is to do with its list, see links.py")
+    trigger_by: int = u8("of a stop with a trigger of its own: TriggerBy, and INACTIVE")
     participant: int = u16("of ``owner``: the participant", at=0)
 
 
@@ -463,7 +468,19 @@ class WaitingTerm(Layout, size_bytes=40):
 TERM_BYTES = WaitingTerm.size_bytes
 
 
-class NewTerms(Layout, size_bytes=64):
+class InstrumentMarks(Layout, size_bytes=32):
+    """What elects stops of an instrument and is not in its books.  Mark and index are the hooks'
+    state, which the arena follows (``matcher/marks.py``), and so in no snapshot of the matcher."""
+
+    mark: int = i64("mark price, NO_PRICE: none")
+    index: int = i64("index price, NO_PRICE: none")
+    own_triggers: int = i64("open stops that have a trigger of their own (``trigger_by``)")
+
+
+MARKS_BYTES = InstrumentMarks.size_bytes
+
+
+class NewTerms(Layout, size_bytes=128):
     """The terms of the NEW at work: each is meant only if its bit of ``new_terms`` is set."""
 
     list_id: int = i64("LIST: id of the list")
@@ -472,6 +489,9 @@ class NewTerms(Layout, size_bytes=64):
     contingency: int = i64("Contingency")
     stage: int = i64("the leg's stage, see links.py")
     peer: int = i64("extension of another leg, 0: it is the first")
+    expiry_ns: int = i64("EXPIRY: when it expires")
+    trigger_by: int = i64("TRIGGER: TriggerBy, and INACTIVE")
+    activation: int = i64("and its activation price, where it is INACTIVE")
 
 
 NEW_TERMS_BYTES = NewTerms.size_bytes
@@ -479,6 +499,9 @@ MAX_TERMS = 1024
 """Most terms that wait at a time, of all participants,"""
 MAX_OWN_TERMS = 16
 """and of one."""
+NEW_TERMS_OFFSET = MAX_TERMS * TERM_BYTES
+MARKS_OFFSET = NEW_TERMS_OFFSET + NEW_TERMS_BYTES
+"""Offsets of these tables in that of the terms."""
 
 ID_ENTRY_BYTES = 4
 ID_LINK_BYTES = 4

@@ -13,6 +13,7 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import Arena, ArenaHeader, InstrumentState, SymbolEntry
 from openoutcry.matcher.book.levels import instrument_addr, page_addr, slot_addr, touch_instrument
+from openoutcry.matcher.book.marks import marks_of
 from openoutcry.matcher.event_bound import COMMAND_EVENTS, extra_capacity
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.errors import MatcherError
@@ -183,7 +184,7 @@ def place_tables(arena: int, instruments: int, orders: int, pages: int) -> int:
     at = place(arena, layout.OWNERS_AT, at, owner_entries(orders) * 4)
     at = place(arena, layout.GROUP_IDS_AT, at, id_entries(instruments, orders) * 4)
     at = place(arena, layout.SWEEP_AT, at, orders * layout.SWEEP_BYTES)
-    terms = layout.MAX_TERMS * layout.TERM_BYTES + layout.NEW_TERMS_BYTES
+    terms = layout.MARKS_OFFSET + instruments * layout.MARKS_BYTES
     return place(arena, layout.TERMS_AT, at, terms)
 
 
@@ -257,6 +258,9 @@ def enter_instrument(arena: ArenaHeader, instrument: int, rules: InstrumentRecor
     ):
         store_i64(state + word, NO_PRICE)
     state.call_to = MAX_VALUE
+    marks = marks_of(arena, instrument)
+    marks.mark = NO_PRICE
+    marks.index = NO_PRICE
     phase = rules.initial_phase
     state.phase = phase
     state.called = (CALL_BITS >> phase) & 1

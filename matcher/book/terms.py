@@ -9,7 +9,7 @@ import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import ArenaHeader, NewTerms, WaitingTerm
 from openoutcry.matcher.book.levels import instrument_addr
 from openoutcry.matcher.events import emit_next, event_tag
-from openoutcry.wire.enums import LEGS_SHIFT, MAX_LEGS
+from openoutcry.wire.enums import HAS_ACTIVATION, LEGS_SHIFT, MAX_LEGS
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT
@@ -56,13 +56,35 @@ def refuse_list(order: OrderRecord) -> int:
     return const.ACCEPT
 
 
+@kernel
+def refuse_trigger_term(order: OrderRecord) -> int:
+    """Why the values of the term TRIGGER make no sense, or ACCEPT."""
+    source, activates = order.aux & const.BY_MASK, order.aux & HAS_ACTIVATION != 0
+    if order.aux & ~(const.BY_MASK | HAS_ACTIVATION) != 0 or order.qty_lots != 0:
+        return const.MALFORMED
+    if source > const.BY_INDEX or (source == 0 and not activates):
+        return const.MALFORMED
+    return const.ACCEPT if activates or order.price_ticks == 0 else const.MALFORMED
+
+
+@kernel
+def refuse_term(order: OrderRecord, term: int) -> int:
+    """Why the values of a term make no sense, or ACCEPT."""
+    if term == const.TERM_LIST:
+        return refuse_list(order)
+    if term == const.TERM_TRIGGER:
+        return refuse_trigger_term(order)
+    is_bare = order.price_ticks | order.qty_lots == 0
+    return const.ACCEPT if term == const.TERM_EXPIRY and is_bare else const.MALFORMED
+
+
 @kernel_outlined
 def keep_term(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """TERMS: keep the term for the NEW to come; returns why it is refused, or ACCEPT.  The same
     term of the same order replaces the one before."""
     word = order.word
     participant, term = word & 0xFFFF, (word >> const.TYPE_SHIFT) & 0xFF
-    reason = refuse_list(order) if term == const.TERM_LIST else const.MALFORMED
+    reason = refuse_term(order, term)
     if reason != const.ACCEPT:
         return reason
     count, own, to = arena.terms_count, 0, -1
@@ -139,12 +161,20 @@ def note_term(arena: ArenaHeader, row: WaitingTerm) -> None:
         new.leg = row.qty_lots
         new.contingency = row.aux & CONTINGENCY_MASK
         new.legs = row.aux >> LEGS_SHIFT
+    elif row.term == const.TERM_EXPIRY:
+        new.expiry_ns = row.aux
+    else:
+        new.trigger_by = row.aux & const.BY_MASK
+        new.activation = 0
+        if row.aux & HAS_ACTIVATION != 0:
+            new.trigger_by = row.aux & const.BY_MASK | const.INACTIVE
+            new.activation = row.price_ticks
 
 
 @kernel
 def new_terms(arena: ArenaHeader) -> NewTerms:
     """Return the terms of the NEW at work, of which ``arena.new_terms`` says which there are."""
-    return NewTerms(arena + arena.terms_at + layout.MAX_TERMS * layout.TERM_BYTES)
+    return NewTerms(arena + arena.terms_at + layout.NEW_TERMS_OFFSET)
 
 
 @kernel

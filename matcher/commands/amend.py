@@ -45,11 +45,10 @@ from openoutcry.matcher.matching.pegs import (
 )
 from openoutcry.matcher.matching.self_trade import reduce_order
 from openoutcry.matcher.matching.stops import (
-    electing_price,
+    first_trigger,
     refuse_passed,
     refuse_trigger,
     rest_stop,
-    trailing_trigger,
 )
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
@@ -292,15 +291,14 @@ def replace_stop(
     order_type, side = ext.type, ext.side
     trigger = ext.trigger
     if aux != 0 and is_trailing(order_type):
-        last = electing_price(arena, instrument)
-        trigger = trailing_trigger(order_type, side, aux, last)
+        trigger = first_trigger(arena, instrument, ext.trigger_by, order_type, side, aux)
     elif aux != 0:
         trigger = aux
     keeps_place = trigger == ext.trigger and qty <= order_leaves(arena, slot)
     if not keeps_place:
         if refuse_trigger(arena, instrument, order_type, side, trigger) != const.ACCEPT:
             return const.BOOK_FULL
-        reason = refuse_passed(arena, instrument, order_type, side, trigger)
+        reason = refuse_passed(arena, instrument, ext.trigger_by, order_type, side, trigger)
         if reason != const.ACCEPT:
             return reason
     set_mode(arena, order, slot)

@@ -11,7 +11,7 @@ from openoutcry.matcher.commands.after import after_command
 from openoutcry.matcher.commands.amend import cancel_any, reduce_any, replace_any, set_expiry
 from openoutcry.matcher.commands.legs import break_list, enter_leg, is_leg
 from openoutcry.matcher.commands.mass import advance_time, disconnect, mass_cancel
-from openoutcry.matcher.commands.new import check_new, enter_by_type
+from openoutcry.matcher.commands.new import check_new, enter_by_type, refuse_terms
 from openoutcry.matcher.commands.phases import change_phase
 from openoutcry.matcher.events import event_tag, reject
 from openoutcry.matcher.matching.lists import settle_lists
@@ -111,6 +111,8 @@ def instrument_command(arena: ArenaHeader, order: OrderRecord, instrument: int, 
         return mass_cancel(arena, order, instrument)
     if kind == const.NEW:
         reason = check_new(arena, order, instrument)
+        if reason == const.ACCEPT and arena.new_terms != 0:
+            reason = refuse_terms(arena, order, instrument)
         if reason == const.ACCEPT and is_leg(arena):
             reason = enter_leg(arena, order, instrument)
         elif reason == const.ACCEPT:

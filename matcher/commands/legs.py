@@ -69,7 +69,7 @@ from openoutcry.wire.records import NO_PRICE
 
 LEG_BITS, RESTING_LEG_BITS = type_bits(LEGS), type_bits(RESTING_LEGS)
 LEG_TIME_BITS, RESTING_TIME_BITS = type_bits(LEG_TIMES), type_bits(RESTING)
-IS_LEG = 1 << const.TERM_LIST
+IS_LEG = const.LIST_TERM
 
 
 @kernel
@@ -237,10 +237,15 @@ def enter_due(arena: ArenaHeader, instrument: int) -> None:
     has_expiry, expiry_ns, expiry_number = ext.heap != 0, ext.expiry_ns, ext.expiry_number
     legs, list_key = ext.legs, ext.list_key
     order = restate_leg(arena, ext)
+    trigger_by, activation = ext.trigger_by, ext.display
     peer = take_out(arena, instrument, ext)
     arena.new_terms = 0
+    if trigger_by != 0:
+        arena.new_terms = const.TRIGGER_TERM
+        new.trigger_by = trigger_by
+        new.activation = activation
     if peer != 0:
-        arena.new_terms = IS_LEG
+        arena.new_terms |= IS_LEG
         new.leg = leg
         new.legs = legs
         new.contingency = contingency

@@ -36,10 +36,12 @@ from openoutcry.matcher.book.instrument_rules import (
     is_trailing,
     is_within,
     refuse_new,
+    refuse_price,
     slices_of,
 )
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.book.links import link_leg
+from openoutcry.matcher.book.marks import give_trigger, marks_of
 from openoutcry.matcher.book.orders import extension_of
 from openoutcry.matcher.book.terms import new_terms
 from openoutcry.matcher.events import command_number, emit_next, event_tag
@@ -54,11 +56,12 @@ from openoutcry.matcher.matching.pegs import (
 )
 from openoutcry.matcher.matching.stops import (
     displayed_price,
-    electing_price,
+    first_trigger,
+    followed_price,
+    is_activated,
     refuse_passed,
     refuse_trigger,
     rest_stop,
-    trailing_trigger,
 )
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
@@ -87,6 +90,30 @@ def check_new(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     is_open = 1 if find_id(arena, instrument, order.order_id) != 0 else 0
     price, qty = order.price_ticks, order.qty_lots
     return refuse_new(arena, instrument, order.word, price, qty, order.aux, is_open)
+
+
+@kernel_outlined
+def refuse_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
+    """Why a valid NEW does not go with its terms EXPIRY and TRIGGER, or ACCEPT."""
+    new, order_type = new_terms(arena), order_type_of(order)
+    if arena.new_terms & const.EXPIRY_TERM != 0:
+        if order_tif(order) != const.GTC:
+            return const.MALFORMED
+        if new.expiry_ns < arena.now_ns:
+            return const.EXPIRED
+    if arena.new_terms & const.TRIGGER_TERM == 0:
+        return const.ACCEPT
+    trails = is_trailing(order_type)
+    activates = new.trigger_by & const.INACTIVE != 0
+    if not is_stop(order_type) or (activates and not trails):
+        return const.MALFORMED
+    if activates and refuse_price(arena, instrument, new.activation) != const.ACCEPT:
+        return const.BAD_AUX
+    marks, source = marks_of(arena, instrument), new.trigger_by & const.BY_MASK
+    if source == const.BY_MARK and marks.mark == NO_PRICE:
+        return const.BAD_AUX
+    is_unknown = source == const.BY_INDEX and marks.index == NO_PRICE
+    return const.BAD_AUX if is_unknown else const.ACCEPT
 
 
 @kernel_outlined
@@ -189,7 +216,9 @@ def open_new(
     """A slot for the new order as an order of ``order_type`` at ``price``, counted, its extension
     filled in; in no level yet.  ``number``: of its ACCEPTED event."""
     word = order.word
-    tif = order_tif(order)
+    tif, expiry_ns = order_tif(order), order.aux
+    if arena.new_terms & const.EXPIRY_TERM != 0:
+        tif, expiry_ns = const.GTD, new_terms(arena).expiry_ns
     owner = word & 0xFFFF
     if order_type == const.POST_ONLY:
         owner |= layout.SLOT_POST_ONLY
@@ -198,7 +227,7 @@ def open_new(
     slot = open_any(arena, instrument, side, order_id, order_type, tif, owner)
     count_order(arena, instrument, order_type, tif, slices, 1)
     ext = extension_of(arena, slot)
-    if arena.new_terms != 0:
+    if arena.new_terms & const.LIST_TERM != 0:
         if ext == 0:
             ext = attach_extension(arena, slot, instrument, side, order_type, tif, owner)
         note_link(arena, ext)
@@ -209,12 +238,15 @@ def open_new(
     ext.arrival = number
     ext.mode = (word >> const.MODE_SHIFT) & 0xF
     if tif == const.GTD:
-        expire_at(arena, extension_index(arena, ext), aux, number)
+        expire_at(arena, extension_index(arena, ext), expiry_ns, number)
     if order_type == const.ICEBERG:
         ext.display = aux
         ext.slices = slices
     elif is_stop(order_type) or is_peg(order_type):
         ext.aux = aux
+        if arena.new_terms & const.TRIGGER_TERM != 0:
+            new = new_terms(arena)
+            give_trigger(arena, ext, new.trigger_by, new.activation)
     return slot
 
 
@@ -307,15 +339,23 @@ def enter_call(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
 def enter_stop(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """Rests in the trigger book, in every phase that accepts it."""
     order_type, side = order_type_of(order), order_side(order)
-    trigger = order.aux
+    trigger, by = order.aux, 0
+    if arena.new_terms & const.TRIGGER_TERM != 0:
+        new = new_terms(arena)
+        by = new.trigger_by
+        if by & const.INACTIVE != 0:
+            at = followed_price(arena, instrument, by, order_type, side)
+            if is_activated(side, new.activation, at):
+                by = by & const.BY_MASK
+                new.trigger_by = by
+                new.activation = 0
     if is_trailing(order_type):
-        last = electing_price(arena, instrument)
-        trigger = trailing_trigger(order_type, side, trigger, last)
+        trigger = first_trigger(arena, instrument, by, order_type, side, trigger)
     reason = refuse_one_more(arena, order, instrument, order_type)
     if reason == const.ACCEPT:
         reason = refuse_trigger(arena, instrument, order_type, side, trigger)
     if reason == const.ACCEPT:
-        reason = refuse_passed(arena, instrument, order_type, side, trigger)
+        reason = refuse_passed(arena, instrument, by, order_type, side, trigger)
     if reason != const.ACCEPT:
         return reason
     price = order.price_ticks if has_price(order_type) else 0

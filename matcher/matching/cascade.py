@@ -26,6 +26,7 @@ from openoutcry.matcher.book.instrument_rules import (
     rule_addr,
 )
 from openoutcry.matcher.book.levels import book_addr, instrument_addr, key_flip, slot_addr
+from openoutcry.matcher.book.marks import marks_of
 from openoutcry.matcher.book.orders import extension_of, order_tag, plain_price
 from openoutcry.matcher.events import emit_next
 from openoutcry.matcher.matching.allocation import rest_after_arrival
@@ -39,6 +40,7 @@ from openoutcry.matcher.matching.stops import (
     electing_price,
     election_marks,
     move_triggers,
+    widest_marks,
 )
 from openoutcry.matcher.matching.take import (
     ALL_BOOKS,
@@ -76,8 +78,9 @@ def cascade(arena: ArenaHeader, instrument: int) -> None:
                 return
         last = electing_price(arena, instrument)
         moved = last != state.cascaded_last
-        if state.stop_count != 0 and (moved or by_quote != 0):
-            if moved and state.trailing_count != 0:
+        own = state.stop_count != 0 and marks_of(arena, instrument).own_triggers != 0
+        if state.stop_count != 0 and (moved or by_quote != 0 or own):
+            if (moved or own) and state.trailing_count != 0:
                 move_triggers(arena, instrument)
             slot = elected_now(arena, instrument)
             if slot != 0:
@@ -119,14 +122,17 @@ def no_stop_elected(arena: ArenaHeader, instrument: int, state: InstrumentState)
     last = electing_price(arena, instrument)
     moved = last != state.cascaded_last
     options = rule_addr(arena, instrument).options
-    if options & QUOTES_ELECT == 0 and not moved:
+    own = marks_of(arena, instrument).own_triggers != 0
+    if options & QUOTES_ELECT == 0 and not moved and not own:
         return True
-    if last == NO_PRICE or (moved and state.trailing_count != 0):
+    if last == NO_PRICE or ((moved or own) and state.trailing_count != 0):
         return False
     rise, fall = election_marks(arena, instrument)
     if options & const.STOPS_BY_QUOTE != 0:
         # Take-profits have the other mark: the farther one finds all that may be elected.
         rise, fall = max(rise, fall), fall if fall != NO_PRICE else rise
+    if own:
+        rise, fall = widest_marks(arena, instrument, rise, fall)
     if fall == NO_PRICE:
         fall = MAX_VALUE
     triggers = instrument << 4 | layout.TRIGGERS

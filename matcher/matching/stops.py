@@ -25,6 +25,7 @@ from openoutcry.matcher.book.instrument_rules import (
 )
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
 from openoutcry.matcher.book.links import leg_elected
+from openoutcry.matcher.book.marks import activate, marks_of
 from openoutcry.matcher.book.orders import extension_of, order_leaves, order_tag
 from openoutcry.matcher.events import emit_next
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -87,40 +88,47 @@ def refuse_trigger(
 
 @kernel_outlined
 def is_passed(
-    arena: ArenaHeader, instrument: int, order_type: int, side: int, trigger: int
+    arena: ArenaHeader, instrument: int, by: int, order_type: int, side: int, trigger: int
 ) -> bool:
     """Return whether a stop with this trigger would be elected at once; never before continuous
     trading."""
     if trigger == NO_PRICE or instrument_addr(arena, instrument).phase != const.CONTINUOUS:
         return False
     rise, fall = election_marks(arena, instrument)
-    mark = mark_of(arena, instrument, order_type, side, rise, fall)
+    mark = mark_of(arena, instrument, by, order_type, side, rise, fall, NO_PRICE)
     return is_reached(trigger_book(instrument, order_type, side), trigger, mark)
 
 
 @kernel
 def refuse_passed(
-    arena: ArenaHeader, instrument: int, order_type: int, side: int, trigger: int
+    arena: ArenaHeader, instrument: int, by: int, order_type: int, side: int, trigger: int
 ) -> int:
     """Return the Reason to reject a stop whose trigger is passed, where the instrument refuses
     such, or ACCEPT."""
     if rule_addr(arena, instrument).options & const.PASSED_STOPS_REFUSED == 0:
         return const.ACCEPT
-    passed = is_passed(arena, instrument, order_type, side, trigger)
+    passed = is_passed(arena, instrument, by, order_type, side, trigger)
     return const.TRIGGER_ALREADY_PASSED if passed else const.ACCEPT
 
 
 @kernel_outlined
 def move_triggers(arena: ArenaHeader, instrument: int) -> None:
-    """Move the trailing stops' triggers by the last price, in order of arrival."""
+    """Move the trailing stops' triggers by the last price, or the price that each follows, in order
+    of arrival."""
     last = electing_price(arena, instrument)
     begin_list(arena, instrument, layout.TRAILING_LIST)
     ext = next_in_list(arena)
     while ext != 0:
         side = ext.side
         aux = ext.aux
-        wanted = trailing_trigger(ext.type, side, aux, last)
-        if must_move(ext.trigger, wanted, side, max(1, aux >> 32)):
+        at = last
+        if ext.trigger_by != 0:
+            at = followed_price(arena, instrument, ext.trigger_by, ext.type, side)
+            if ext.trigger_by & const.INACTIVE != 0 and is_activated(side, ext.display, at):
+                activate(arena, ext)
+        wanted = trailing_trigger(ext.type, side, aux, at)
+        is_still = at == NO_PRICE or ext.trigger_by & const.INACTIVE != 0
+        if not is_still and must_move(ext.trigger, wanted, side, max(1, aux >> 32)):
             move_trigger(arena, instrument, ext, wanted)
         ext = next_in_list(arena)
 
@@ -157,12 +165,15 @@ def move_trigger(arena: ArenaHeader, instrument: int, ext: Extension, trigger: i
 
 
 @kernel_outlined
-def next_elected(arena: ArenaHeader, instrument: int, rise: int, fall: int) -> int:
+def next_elected(
+    arena: ArenaHeader, instrument: int, rise: int, fall: int, auction_price: int
+) -> int:
     """Slot of the stop that is elected next, or 0, by the marks of :func:`election_marks`.  If both
-    books have one, the older."""
+    books have one, the older.  In an uncrossing all marks are the ``auction_price`` (else
+    NO_PRICE): it will be the last, and elects no stop by another price."""
     book = instrument << 4 | layout.TRIGGERS
-    above = first_elected(arena, book | 1, rise, fall)
-    below = first_elected(arena, book, rise, fall)
+    above = first_elected(arena, book | 1, rise, fall, auction_price)
+    below = first_elected(arena, book, rise, fall, auction_price)
     if above == 0 or below == 0:
         return above | below
     first, second = extension_of(arena, above).arrival, extension_of(arena, below).arrival
@@ -173,19 +184,25 @@ def next_elected(arena: ArenaHeader, instrument: int, rise: int, fall: int) -> i
 
 
 @kernel_outlined
-def first_elected(arena: ArenaHeader, book: int, rise: int, fall: int) -> int:
+def first_elected(arena: ArenaHeader, book: int, rise: int, fall: int, auction_price: int) -> int:
     """The first order of a book of triggers that the marks elect, or 0.
 
     Stops and take-profits in it have the same mark, except by quote: then the walk passes over the
-    take-profits whose triggers are inside the spread."""
+    take-profits whose triggers are inside the spread.  Those with triggers of their own it passes
+    over as far as any of their prices reaches."""
     instrument = book >> 4
+    high, low = rise, fall
+    if marks_of(arena, instrument).own_triggers != 0 and auction_price == NO_PRICE:
+        high, low = widest_marks(arena, instrument, rise, fall)
     slot = first_order(arena, book)
     while slot != 0:
         ext = extension_of(arena, slot)
+        by, kind, side = ext.trigger_by, ext.type, ext.side
         trigger = ext.trigger
-        if is_reached(book, trigger, mark_of(arena, instrument, ext.type, ext.side, rise, fall)):
+        mark = mark_of(arena, instrument, by, kind, side, rise, fall, auction_price)
+        if is_reached(book, trigger, mark):
             return slot
-        if not (is_reached(book, trigger, rise) or is_reached(book, trigger, fall)):
+        if not (is_reached(book, trigger, high) or is_reached(book, trigger, low)):
             return 0
         slot = next_order(arena, slot)
     return 0
@@ -201,10 +218,22 @@ def is_reached(book: int, trigger: int, mark: int) -> bool:
 
 @kernel
 def mark_of(
-    arena: ArenaHeader, instrument: int, order_type: int, side: int, rise: int, fall: int
+    arena: ArenaHeader,
+    instrument: int,
+    by: int,
+    order_type: int,
+    side: int,
+    rise: int,
+    fall: int,
+    auction_price: int,
 ) -> int:
     """Return which of the marks of :func:`election_marks` elects a stop.  By quote it is the best
-    opposite price, of a take-profit as of a stop: the price at which it could trade."""
+    opposite price, of a take-profit as of a stop: the price at which it could trade.  A stop with a
+    trigger of its own has its own price."""
+    if by & const.BY_MASK != 0:
+        if auction_price != NO_PRICE:
+            return auction_price if by & const.BY_MASK == const.BY_LAST else NO_PRICE
+        return followed_price(arena, instrument, by, order_type, side)
     by_side = rule_addr(arena, instrument).options & const.STOPS_BY_QUOTE != 0
     rises = (side == const.BUY) != (takes_profit(order_type) and not by_side)
     return rise if rises else fall
@@ -214,7 +243,81 @@ def mark_of(
 def elected_now(arena: ArenaHeader, instrument: int) -> int:
     """Slot of the stop that the last trade (or the quote: options) elects next, or 0."""
     rise, fall = election_marks(arena, instrument)
-    return next_elected(arena, instrument, rise, fall)
+    return next_elected(arena, instrument, rise, fall, NO_PRICE)
+
+
+# Triggers of their own
+
+
+@kernel_outlined
+def followed_price(arena: ArenaHeader, instrument: int, by: int, order_type: int, side: int) -> int:
+    """Return the price that a trailing stop follows, and that elects a stop with a trigger of its
+    own; NO_PRICE: there is none now.  There are quotes in continuous trading only."""
+    source = by & const.BY_MASK
+    if source == 0 or source == const.BY_LAST:
+        return electing_price(arena, instrument)
+    if source == const.BY_MARK:
+        return marks_of(arena, instrument).mark
+    if source == const.BY_INDEX:
+        return marks_of(arena, instrument).index
+    if instrument_addr(arena, instrument).phase != const.CONTINUOUS:
+        return NO_PRICE
+    if source == const.BY_OWN_QUOTE:
+        return displayed_price(arena, instrument, side, NO_PRICE)
+    if source == const.BY_OPPOSITE_QUOTE:
+        return displayed_price(arena, instrument, const.BUY + const.SELL - side, NO_PRICE)
+    bid = displayed_price(arena, instrument, const.BUY, NO_PRICE)
+    ask = displayed_price(arena, instrument, const.SELL, NO_PRICE)
+    if bid == NO_PRICE or ask == NO_PRICE:
+        return NO_PRICE
+    # Away from the trigger, in parts, so that nothing overflows.
+    half = (bid >> 1) + (ask >> 1)
+    if (side == const.BUY) != takes_profit(order_type):
+        return half + (bid & ask & 1)
+    return half + ((bid | ask) & 1)
+
+
+@kernel
+def is_activated(side: int, activation: int, price: int) -> bool:
+    """Return whether a price has reached the activation price of a trailing stop."""
+    if price == NO_PRICE:
+        return False
+    return price <= activation if side == const.BUY else price >= activation
+
+
+@kernel
+def first_trigger(
+    arena: ArenaHeader, instrument: int, by: int, order_type: int, side: int, aux: int
+) -> int:
+    """Return the trigger of a trailing stop that comes, or has another distance from now on;
+    NO_PRICE: it has none yet."""
+    if by & const.INACTIVE != 0:
+        return NO_PRICE
+    at = followed_price(arena, instrument, by, order_type, side)
+    return trailing_trigger(order_type, side, aux, at)
+
+
+@kernel_outlined
+def widest_marks(arena: ArenaHeader, instrument: int, rise: int, fall: int) -> tuple[int, int]:
+    """Return the highest and the lowest price that may elect a stop, those of its own among
+    them."""
+    marks = marks_of(arena, instrument)
+    bid = displayed_price(arena, instrument, const.BUY, NO_PRICE)
+    ask = displayed_price(arena, instrument, const.SELL, NO_PRICE)
+    last = electing_price(arena, instrument)
+    # NO_PRICE is less than any price.
+    high = max(max(rise, fall, last), max(bid, ask), max(marks.mark, marks.index))
+    low = lower_mark(lower_mark(rise, fall), last)
+    low = lower_mark(lower_mark(low, bid), ask)
+    return high, lower_mark(lower_mark(low, marks.mark), marks.index)
+
+
+@kernel
+def lower_mark(one: int, other: int) -> int:
+    """Return the lower of two prices, of which NO_PRICE is none."""
+    if one == NO_PRICE or other == NO_PRICE:
+        return max(one, other)
+    return min(one, other)
 
 
 @kernel_outlined

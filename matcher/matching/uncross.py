@@ -69,11 +69,11 @@ def uncross(arena: ArenaHeader, instrument: int) -> None:
 def elect_stops(arena: ArenaHeader, instrument: int, price: int) -> int:
     """Elect every stop that ``price`` triggers into the auction; returns how many."""
     count = 0
-    slot = next_elected(arena, instrument, price, price)
+    slot = next_elected(arena, instrument, price, price, price)
     while slot != 0:
         join_auction(arena, instrument, slot)
         count += 1
-        slot = next_elected(arena, instrument, price, price)
+        slot = next_elected(arena, instrument, price, price, price)
     return count
 
 

@@ -9,6 +9,7 @@ from openoutcry.matcher.book import arena as layout
 from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import id_home
 from openoutcry.matcher.book.links import DUE, HELD, PENDING
+from openoutcry.matcher.constants import BY_MASK
 from openoutcry.matcher.event_bound import (
     LEG_EXTRA,
     extra_capacity,
@@ -24,6 +25,7 @@ from openoutcry.wire.enums import (
     Phase,
     Side,
     TimeInForce,
+    TriggerBy,
 )
 from openoutcry.wire.order_types import (
     FOR_AUCTIONS,
@@ -97,6 +99,9 @@ class Tables:
         self.branches = table(layout.BRANCHES_AT, BRANCH_DTYPE, branches)
         terms = self.word(layout.TERMS_COUNT)
         self.terms = table(layout.TERMS_AT, layout.WaitingTerm.dtype(), terms)
+        marks = self.word(layout.TERMS_AT) + layout.MARKS_OFFSET
+        dtype = layout.InstrumentMarks.dtype()
+        self.marks = Table(arena, marks, dtype, self.instrument_count)
         start = self.word(layout.RULES_AT)
         self.rules = arena[start : start + self.instrument_count * INSTRUMENT_DTYPE.itemsize].view(
             INSTRUMENT_DTYPE
@@ -324,8 +329,36 @@ def _check_fixed_point(
         rises = (side == Side.BUY) != takes_profit
         by_side = bool(options & InstrumentOption.STOPS_BY_QUOTE)
         price = buy_price if (side == Side.BUY if by_side else rises) else sell_price
+        if by := tables.extensions["trigger_by"][extension] & BY_MASK:
+            marks = {name: tables.marks[name][instrument] for name in ("mark", "index")}
+            price = _own_price(TriggerBy(by), side, rises, last, bid, ask, marks)
         waits = price is None or (price < trigger if rises else price > trigger)
         assert waits, f"order slot {slot}: waits though its trigger {trigger} is reached"
+
+
+def _own_price(
+    by: TriggerBy,
+    side: int,
+    rises: bool,
+    last: int | None,
+    bid: int | None,
+    ask: int | None,
+    marks: dict[str, int],
+) -> int | None:
+    """The price that elects a stop with a trigger of its own."""
+    own, opposite = (bid, ask) if side == Side.BUY else (ask, bid)
+    if by == TriggerBy.MID:
+        if bid is None or ask is None:
+            return None
+        return (bid + ask + (not rises)) // 2
+    price = {
+        TriggerBy.LAST: last,
+        TriggerBy.OWN_QUOTE: own,
+        TriggerBy.OPPOSITE_QUOTE: opposite,
+        TriggerBy.MARK: marks["mark"],
+        TriggerBy.INDEX: marks["index"],
+    }[by]
+    return None if price == NO_PRICE else price
 
 
 # The lists of owners.py
@@ -450,6 +483,9 @@ def _check_counts(tables: Tables, instrument_of: dict[int, int]) -> None:
         in_list = trailing - sum(of_ext["type"][ext] in TRAILING for ext in dormant)
         all_or_none = types.count(OrderType.ALL_OR_NONE)
         is_pro_rata = int(tables.rules["allocation"][instrument]) != Allocation.PRICE_TIME
+        own = sum(of_ext["trigger_by"][ext] != 0 for ext in extensions)
+        counted = tables.marks["own_triggers"][instrument]
+        assert counted == own, f"instrument {instrument}: {own} own triggers, counted {counted}"
         for name, offset, count in (
             ("waiting stops", layout.STOP_COUNT, stops),
             ("all-or-none orders", layout.ALL_OR_NONE_COUNT, all_or_none),

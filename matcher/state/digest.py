@@ -24,6 +24,7 @@ from openoutcry.matcher.state.snapshot import (
     NO_PLACE,
     ROW_EXTENDED,
     ROW_LINKED,
+    ROW_OWN_TRIGGER,
     TRIGGER_PLACE,
     State,
 )
@@ -40,7 +41,7 @@ MASK = 2**64 - 1
 PLAIN_WORDS = 4
 """Words of a row that are folded if it is not extended: the others are 0."""
 EXTENDED_WORDS = 13
-"""Likewise, if it is no leg of a list."""
+"""Likewise, if it is no leg of a list and has no trigger of its own."""
 
 
 def book_hash(state: State) -> str:
@@ -100,11 +101,11 @@ def _fold_lane(state: State, lane: int) -> int:
     rows = _words(state.rows)
     shares = np.full(len(rows), seed)
     is_extended = (state.rows["flags"] & ROW_EXTENDED) != 0
-    is_linked = (state.rows["flags"] & ROW_LINKED) != 0
+    is_whole = (state.rows["flags"] & (ROW_LINKED | ROW_OWN_TRIGGER)) != 0
     for word in range(rows.shape[1]):
         mixed = _mix(shares, rows[:, word], lane)
         if word >= PLAIN_WORDS:
-            mixed = np.where(is_extended if word < EXTENDED_WORDS else is_linked, mixed, shares)
+            mixed = np.where(is_extended if word < EXTENDED_WORDS else is_whole, mixed, shares)
         shares = mixed
     total = 0
     for _, page in groupby(zip(_pages(state.rows), shares.tolist(), strict=True), itemgetter(0)):

@@ -30,6 +30,7 @@ from openoutcry.matcher.book.levels import (
     slot_addr,
 )
 from openoutcry.matcher.book.links import DUE, ENTER, is_dormant, note_act
+from openoutcry.matcher.book.marks import give_trigger
 from openoutcry.matcher.book.orders import extension_addr, open_order
 from openoutcry.matcher.book.terms import copy_term, mark_terms, term_addr
 from openoutcry.matcher.event_bound import LEG_EXTRA, instrument_extra, order_extra
@@ -193,6 +194,8 @@ def load_extension(arena: ArenaHeader, slot: int, row: SavedOrder) -> None:
     ext.expiry_number = row.expiry_number
     ext.arrival = row.arrival
     ext.slices = slices
+    if row.trigger_by != 0:
+        give_trigger(arena, ext, row.trigger_by, row.display_lots)
     state = instrument_addr(arena, instrument)
     ext.stage = row.stage
     if row.stage != 0:

@@ -27,6 +27,7 @@ from openoutcry.matcher.state.save import (
 from openoutcry.matcher.state.snapshot import (
     ROW_BYTES,
     ROW_LINKED,
+    ROW_OWN_TRIGGER,
     STATE_BYTES,
     SavedOrder,
     SavedState,
@@ -118,7 +119,8 @@ def enter(arena: ArenaHeader, entry: int, low: int, high: int) -> None:
 @kernel
 def folded_words(row: SavedOrder) -> int:
     """Return how many words of an extended order's row count."""
-    return ROW_BYTES // 8 if row.flags & ROW_LINKED != 0 else EXTENDED_WORDS
+    is_whole = row.flags & (ROW_LINKED | ROW_OWN_TRIGGER) != 0
+    return ROW_BYTES // 8 if is_whole else EXTENDED_WORDS
 
 
 @kernel

@@ -31,6 +31,7 @@ from openoutcry.matcher.state.snapshot import (
     ROW_EXTENDED,
     ROW_HAS_EXPIRY,
     ROW_LINKED,
+    ROW_OWN_TRIGGER,
     ROW_TOP,
     STATE_BYTES,
     SavedOrder,
@@ -251,6 +252,11 @@ def save_extended(arena: int, ext: Extension, book: int, row: SavedOrder) -> boo
         row.slices = ext.slices
     if is_stop:
         row.trigger_ticks = ext.trigger
+    if ext.trigger_by != 0:
+        flags |= ROW_OWN_TRIGGER
+        row.trigger_by = ext.trigger_by
+        if ext.trigger_by & const.INACTIVE != 0:
+            row.display_lots = ext.display
     if dormant or (PEG_BITS | TRAILING_BITS) >> order_type & 1:
         row.aux = ext.aux
     if may_take | waits | may_wait:

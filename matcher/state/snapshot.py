@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher.book.arena import MAX_TERMS, WaitingTerm
+from openoutcry.matcher.constants import BY_MASK, INACTIVE
 from openoutcry.wire.enums import (
     MAX_LEGS,
     Contingency,
@@ -31,6 +32,7 @@ from openoutcry.wire.enums import (
     Side,
     Term,
     TimeInForce,
+    TriggerBy,
 )
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.layout import Layout, i64, u8, u16, u32
@@ -88,14 +90,16 @@ class SavedOrder(Layout):
     time_in_force: int = u8("from bit 4 SelfTrade, of what may become a taker; ROW_TOP")
     limit_ticks: int = i64("limit of an order that is at another price, and of pegs")
     reserve_lots: int = i64("iceberg: open but not shown")
-    display_lots: int = i64("iceberg: slice from the next refresh on")
+    display_lots: int = i64(
+        "iceberg: slice from the next refresh on; INACTIVE trailing stop: its activation price"
+    )
     trigger_ticks: int = i64("stops; NO_PRICE: a trailing one before the first trade")
     aux: int = i64("trailing stops and pegs: as sent")
     expiry_ns: int = i64("when it expires")
     expiry_number: int = i64("number of the command that gave it its expiry")
     arrival: int = i64("number of the command that gave it its place in a list")
     slices: int = u32("iceberg: slices when it came or was last replaced")
-    flags: int = u32("ROW_EXTENDED, ROW_HAS_EXPIRY, ROW_LINKED")
+    flags: int = u32("ROW_EXTENDED, ROW_HAS_EXPIRY, ROW_LINKED, ROW_OWN_TRIGGER")
     list_key: int = i64(
         "leg of a list: the list's id; once it is whole, number of the command that made it so"
     )
@@ -103,8 +107,10 @@ class SavedOrder(Layout):
     contingency: int = u8("Contingency")
     leg: int = u8("its place in the list")
     legs: int = u8("how many legs there were; 0: it is alone")
-    reserved: int = u32("0")
-    link: int = i64("``stage`` to ``reserved`` as one", at=112)
+    trigger_by: int = u8("of a stop with a trigger of its own: TriggerBy, and INACTIVE")
+    reserved_1: int = u8("0")
+    reserved_2: int = u16("0")
+    link: int = i64("``stage`` to ``reserved_2`` as one", at=112)
     word: int = i64("``instrument`` to ``time_in_force`` as one", at=24)
 
 
@@ -123,6 +129,8 @@ DISPLAYED_PLACE, HIDDEN_PLACE, ALL_OR_NONE_PLACE, TRIGGER_PLACE, NO_PLACE = rang
 ROW_EXTENDED = 1
 ROW_HAS_EXPIRY = 2
 ROW_LINKED = 4
+ROW_OWN_TRIGGER = 8
+ROW_FLAGS = ROW_EXTENDED | ROW_HAS_EXPIRY | ROW_LINKED | ROW_OWN_TRIGGER
 ROW_TOP = 0x80
 """Bit of ``time_in_force``: the order has bettered the market (Allocation.STEPS)."""
 
@@ -185,6 +193,8 @@ def order_row(
     is_top: bool = False,
     list_key: int = 0,
     link: tuple[int, int, int, int] = (0, 0, 0, 0),
+    trigger_by: int = 0,
+    activation: int = 0,
 ) -> Row:
     """One open order as a row of ROW_DTYPE: whatever has no effect any more becomes 0.
 
@@ -216,7 +226,7 @@ def order_row(
         time_in_force | (self_trade << 4 if has_mode else 0) | ROW_TOP * is_top,
         limit if has_limit else 0,
         reserve if is_iceberg else 0,
-        display if is_iceberg else 0,
+        display if is_iceberg else activation if trigger_by & INACTIVE else 0,
         trigger if is_stop else 0,
         aux if is_peg or order_type in TRAILING or is_dormant else 0,
         expiry_ns or 0,
@@ -225,9 +235,12 @@ def order_row(
         slices if is_iceberg else 0,
         ROW_EXTENDED * is_extended
         | ROW_HAS_EXPIRY * (expiry_ns is not None)
-        | ROW_LINKED * is_linked,
+        | ROW_LINKED * is_linked
+        | ROW_OWN_TRIGGER * (trigger_by != 0),
         list_key,
         *link,
+        trigger_by,
+        0,
         0,
     )
 
@@ -370,7 +383,12 @@ def _check_rows(rows: Table, instrument_count: int) -> None:
         "display_lots",
         (kind == OrderType.ICEBERG) & (rows["display_lots"] <= 0),
     )
-    _refuse(rows, "order", "flags", rows["flags"] > (ROW_EXTENDED | ROW_HAS_EXPIRY | ROW_LINKED))
+    _refuse(rows, "order", "flags", rows["flags"] > ROW_FLAGS)
+    by, owns = rows["trigger_by"], (rows["flags"] & ROW_OWN_TRIGGER) != 0
+    inactive = (by & INACTIVE) != 0
+    _refuse(rows, "order", "trigger_by", owns != (by != 0))
+    _refuse(rows, "order", "trigger_by", (owns & ~stop) | ((by & BY_MASK) > max(TriggerBy)))
+    _refuse(rows, "order", "trigger_by", inactive & ~(trailing & waits))
 
 
 def _refuse(table: Table, what: str, field: str, bad: npt.NDArray[np.bool_]) -> None:

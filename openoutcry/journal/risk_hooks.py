@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher.hooks import Holds, Hooks, Sweeps
+from openoutcry.matcher.marks import Marks
+from openoutcry.risk import contract_layout, open_orders, partitioned, partitions, requests
 from openoutcry.risk import layout as lay
-from openoutcry.risk import open_orders, partitioned, partitions, requests
 from openoutcry.risk.after import after
 from openoutcry.risk.before import APPLIED, ahead, before
 from openoutcry.risk.bits import Setting
@@ -118,6 +119,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         holds=holds_of(region),
         legs_at=legs_of(region),
         rules_at=int(region.view(np.int64)[lay.RULES_AT // 8]),
+        marks=marks_of(region),
         sweeps=sweeps_of(region),
         excess=excess,
         cut=cut,
@@ -174,6 +176,19 @@ def sweeps_of(region: npt.NDArray[np.uint8]) -> Sweeps:
     first = int(words[lay.PARTICIPANT_AT // 8]) + lay.FLAGS
     mask = lay.KILLED_BY_MARGIN | lay.CANCEL_WANTED
     return Sweeps(lay.CALLED, first, lay.PARTICIPANT_BYTES, int(words[lay.PARTICIPANTS // 8]), mask)
+
+
+def marks_of(region: npt.NDArray[np.uint8]) -> Marks | None:
+    """Return where the marks of contracts are, which elect stops; None without contracts."""
+    words = region.view(np.int64)
+    block = int(words[lay.CONTRACTS_AT // 8])
+    if block == 0:
+        return None
+    of_block = contract_layout.ContractBlock.offset
+    count, rows_at = (int(words[(block + of_block(n)) // 8]) for n in ("contracts", "rows_at"))
+    offset = contract_layout.ContractRow.offset
+    places = map(offset, ("instrument", "mark", "index", "marks"))
+    return Marks(rows_at, contract_layout.ROW_BYTES, count, *places)
 
 
 def legs_of(region: npt.NDArray[np.uint8]) -> tuple[int, int]:

@@ -50,6 +50,29 @@ class Term(IntEnum):
     """The order is a leg of a list: ``price_ticks`` is the order id of its first leg, which comes
     first, and ``qty_lots`` the leg's place, from 1.  ``aux`` has the Contingency in its low eight
     bits, and above them how many legs the list has."""
+    EXPIRY = 2
+    """The order, a GTC one of any type, is good till date: until ``aux``, ns since the epoch."""
+    TRIGGER = 3
+    """Of a stop: which price elects it, the TriggerBy in the low eight bits of ``aux`` (0: as the
+    instrument's options say).  A trailing stop with HAS_ACTIVATION in ``aux`` begins to trail when
+    that price reaches ``price_ticks``: from below if it sells, from above if it buys."""
+
+
+class TriggerBy(IntEnum):
+    """Which price elects a stop, and is followed by a trailing one."""
+
+    LAST = 1
+    """The last trade, as without an option of the instrument."""
+    OWN_QUOTE = 2
+    """The best displayed price of its own side: a buy the bid."""
+    OPPOSITE_QUOTE = 3
+    """The best displayed price of the other side: a buy the offer."""
+    MID = 4
+    """The middle between bid and offer; half a tick does not reach a trigger."""
+    MARK = 5
+    """The contract's mark (CONTRACT_MARK of ``risk/bits.py``)."""
+    INDEX = 6
+    """The index price that came with that mark."""
 
 
 class Contingency(IntEnum):
@@ -163,6 +186,8 @@ MAX_LEGS = 8
 """Most legs of a list."""
 LEGS_SHIFT = 8
 """Of ``aux`` of the term LIST: where the number of legs begins."""
+HAS_ACTIVATION = 1 << 8
+"""Of ``aux`` of the term TRIGGER: ``price_ticks`` is an activation price."""
 NEW_DAY = 2
 """``aux`` of a MASS_CANCEL by which an instrument's trading day begins."""
 TIF_MASK = 15
@@ -493,6 +518,7 @@ class ClockFlag(IntFlag):
 ENUMS: tuple[type[IntEnum] | type[IntFlag], ...] = (
     CommandKind,
     Term,
+    TriggerBy,
     Contingency,
     Side,
     OrderType,

@@ -43,6 +43,7 @@ from tests.oracles.matcher_judge_book import (
     is_used_up,
     limit_of,
     lots_at,
+    may_trail,
     meets_own,
     no_worse,
     order_of,
@@ -92,6 +93,16 @@ class Judge:
         surplus = next(rest, None)
         if surplus is not None:
             raise Violation(f"an event that no command caused: {surplus}")
+
+    def mark(
+        self, instrument: int, mark: int | None, index: int | None, seq: int, events: Array
+    ) -> None:
+        """Another mark and index of an instrument, and all events that they caused."""
+        market = self.markets[instrument]
+        market.mark, market.index = mark, index
+        symbol = bytes(market.row["symbol"])
+        command = Command(0, 0, symbol, 0, 0, 0, 0, 0, CommandKind.RISK, 0, 0, 0, seq)
+        _Answer(self, command, [Event(*e) for e in events.tolist()]).check_set_off(instrument)
 
 
 class _Answer:
@@ -148,18 +159,30 @@ class _Answer:
         self._check_right(c)
         if c.kind == CommandKind.TIME:
             self.judge.now = c.aux
+        self._check_events(touched)
+        if fault := sweep_fault(self.judge.markets, self.judge.index, c, self.judge.now):
+            self.require(False, fault)
+
+    def check_set_off(self, instrument: int) -> None:
+        """The events of what no command of the matcher set off."""
+        self.judge.lists.begin(self.command, instrument, self.events)
+        for event in self.events:
+            self.judge.number += 1
+            self.require(event.seq == self.judge.number, "events are numbered through")
+            self.require(event.instrument == instrument, "a mark is of one instrument")
+        self._check_events({instrument})
+
+    def _check_events(self, touched: set[int]) -> None:
         position = 0
         while position < len(self.events):
             position += self._apply(position)
-        self._told(lists.end())
+        self._told(self.judge.lists.end())
         self.require(not self.shares, "pro rata: everybody at the level gets his share")
         self._settle_top()
         if self.auction_lots is not None:
             self.require(self.auction_lots == 0, "an auction trades the volume it tells")
         for index in touched:
             self._check_end(self.judge.markets[index])
-        if fault := sweep_fault(self.judge.markets, self.judge.index, c, self.judge.now):
-            self.require(False, fault)
 
     def _told(self, fault: str) -> None:
         self.require(not fault, fault)
@@ -437,6 +460,7 @@ class _Answer:
         order.place = e.seq
         if e.kind == EventKind.TRIGGER_MOVED and order.dormant:
             self._told(self.judge.lists.entered(order))
+            self.require(may_trail(market, order), "it has no trigger before its activation")
             order.trigger, order.came = e.price, e.seq
         elif e.kind == EventKind.TRIGGER_MOVED:
             fault = trigger_fault(market, order, e.price)
@@ -620,6 +644,8 @@ class _Answer:
             self.require(not enough, "all-or-none takes as soon as there is enough for it")
         elif order.order_type in STOPS:
             self.require(not is_electable(market, order), "a stop whose trigger is reached goes")
+            trails = order.activation is None or not may_trail(market, order)
+            self.require(trails, "a trailing stop trails from its activation on")
         elif order.order_type in PEGS:
             fault = peg_fault(market, order)
             self.require(not fault, fault)

@@ -27,6 +27,7 @@ from openoutcry.wire.enums import (
     OPEN_KNOWN,
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
+    TriggerBy,
 )
 from openoutcry.wire.order_types import FOR_AUCTIONS
 from openoutcry.wire.records import NO_PRICE, TICK_BANDS
@@ -151,6 +152,10 @@ class Order:
     leg: int = 0
     dormant: bool = False
     """A leg that has not entered."""
+    by: int = 0
+    """A stop's own TriggerBy, or 0."""
+    activation: int | None = None
+    """The price at which a trailing stop begins to trail, until then."""
 
     def pay(self, lots: int, price: int, stands: bool = True) -> None:
         if self.budget is not None:
@@ -216,6 +221,8 @@ class Market:
         self.orders: dict[int, Order] = {}
         self.phase = int(row["initial_phase"])
         self.last: int | None = None
+        self.mark: int | None = None
+        self.index: int | None = None
         self.reference = price_or_none(int(row["reference_price_ticks"]))
         self.pro_rata = int(row["allocation"]) != Allocation.PRICE_TIME
         self.in_steps = int(row["allocation"]) == Allocation.STEPS
@@ -303,12 +310,47 @@ def limit_of(market: Market, order: Order, reach: int | None) -> int | None:
     return reach if order.order_type == OrderType.MARKET_TO_LIMIT else order.price
 
 
+def own_price(market: Market, order: Order) -> int | None:
+    """The price that a stop with a trigger of its own waits for, which a trailing stop follows."""
+    own, opposite = market.best(order.side), market.best(other_side(order.side))
+    if market.phase != Phase.CONTINUOUS:
+        own = opposite = None
+    if order.by == TriggerBy.MARK:
+        return market.mark
+    if order.by == TriggerBy.INDEX:
+        return market.index
+    if order.by == TriggerBy.OWN_QUOTE:
+        return own
+    if order.by == TriggerBy.OPPOSITE_QUOTE:
+        return opposite
+    if order.by == TriggerBy.MID:
+        if own is None or opposite is None:
+            return None
+        twice = own + opposite
+        return twice // 2 if order.is_above else (twice + 1) // 2
+    return market.reference if market.last is None and market.by_reference else market.last
+
+
+def may_trail(market: Market, order: Order) -> bool:
+    """Whether the activation price of a trailing stop is reached now, or was; if now, it trails
+    from here on."""
+    price = own_price(market, order)
+    if order.activation is None:
+        return True
+    if price is None or not no_worse(order.side, price, order.activation):
+        return False
+    order.activation = None
+    return True
+
+
 def is_electable(market: Market, order: Order) -> bool:
     """Whether the stop's trigger is reached by the last trade (before the first: by the reference
     price, if the instrument says so), by the opposite quote, or by the last trade or the quote that
     comes to it: bids from below, offers from above."""
     prices = [market.reference if market.last is None and market.by_reference else market.last]
-    if market.by_quote:
+    if order.by:
+        prices = [own_price(market, order)]
+    elif market.by_quote:
         prices = [market.best(other_side(order.side))]
     elif market.by_either:
         prices.append(market.best(Side.BUY if order.is_above else Side.SELL))
@@ -320,8 +362,13 @@ def is_electable(market: Market, order: Order) -> bool:
 
 def trigger_fault(market: Market, order: Order, trigger: int) -> str:
     """What is wrong with a trailing trigger that moves to ``trigger``, or nothing."""
+    if not may_trail(market, order):
+        return "a trailing stop does not trail before its activation"
     last = market.reference if market.last is None else market.last
-    assert last is not None
+    if order.by:
+        last = own_price(market, order)
+    if last is None:
+        return "a trailing stop follows a price"
     distance = order.aux % 2**32
     if order.order_type in TRAILING_BPS:
         distance = max(1, abs(last) * distance // 10_000)

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from openoutcry.wire import CommandKind, EventKind, OrderType, Phase, Reason
-from openoutcry.wire.enums import LEGS_SHIFT, NEW_DAY, Contingency, Term
+from openoutcry.wire import CommandKind, EventKind, OrderType, Phase, Reason, TimeInForce
+from openoutcry.wire.enums import HAS_ACTIVATION, LEGS_SHIFT, NEW_DAY, Contingency, Term
 from openoutcry.wire.records import NO_INSTRUMENT
-from tests.oracles.matcher_judge_book import STOPS, Command, Event, Market, Order
+from tests.oracles.matcher_judge_book import STOPS, Command, Event, Market, Order, may_trail
 
 WAITS = (Contingency.OTO, Contingency.OTOCO, Contingency.OTOUO)
 UPDATES = (Contingency.OUO, Contingency.OTOUO)
@@ -37,9 +37,12 @@ class Lists:
     """The lists of a run, and the terms that wait for their NEW."""
 
     def __init__(self) -> None:
-        self.terms: dict[tuple[int, int, int], tuple[int, int, int]] = {}
+        self.terms: dict[tuple[int, int, int], dict[int, tuple[int, int, int]]] = {}
+        """By participant, instrument and order id: the terms that wait, by Term."""
+        self.new: dict[int, tuple[int, int, int]] = {}
+        """Those of the NEW at work,"""
         self.own: tuple[int, int, int] | None = None
-        """The list that the NEW at work names."""
+        """and the list that it names."""
         self.doomed: dict[Order, str] = {}
         """Orders that are gone when the command is done."""
         self.due: list[tuple[Market, Order]] = []
@@ -47,15 +50,16 @@ class Lists:
 
     def begin(self, c: Command, instrument: int, events: list[Event]) -> None:
         """Before the events of a command."""
-        self.own, self.due, self.updated = None, [], []
+        self.own, self.new, self.due, self.updated = None, {}, [], []
         key = (c.participant, instrument, c.order_id)
         refused = any(e.kind == EventKind.REJECTED for e in events)
         if c.kind == CommandKind.NEW:
-            self.own = self.terms.pop(key, None)
+            self.new = self.terms.pop(key, {})
+            self.own = self.new.get(Term.LIST)
         elif refused:
             return
-        elif c.kind == CommandKind.TERMS and c.order_type == Term.LIST:
-            self.terms[key] = (c.price, c.qty, c.aux)
+        elif c.kind == CommandKind.TERMS:
+            self.terms.setdefault(key, {})[c.order_type] = (c.price, c.qty, c.aux)
         elif c.kind == CommandKind.DISCONNECT:
             self._drop(c.participant, NO_INSTRUMENT)
         elif c.kind == CommandKind.MASS_CANCEL:
@@ -76,6 +80,18 @@ class Lists:
 
     def accepted(self, market: Market, order: Order) -> str:
         """The NEW at work was accepted; returns what is wrong."""
+        if Term.EXPIRY in self.new:
+            if order.tif != TimeInForce.GTC:
+                return "EXPIRY goes with GTC"
+            order.tif, order.expiry = TimeInForce.GTD, self.new[Term.EXPIRY][2]
+        if Term.TRIGGER in self.new:
+            activation, _, aux = self.new[Term.TRIGGER]
+            if order.order_type not in STOPS:
+                return "TRIGGER goes with a stop"
+            order.by = aux % HAS_ACTIVATION
+            order.activation = activation if aux & HAS_ACTIVATION else None
+            if order.trigger is not None and not may_trail(market, order):
+                return "a trailing stop has no trigger before its activation"
         if self.own is None:
             return ""
         list_id, leg, aux = self.own

@@ -11,6 +11,7 @@ from openoutcry.wire.enums import (
     Reason,
     Side,
     TimeInForce,
+    TriggerBy,
 )
 from openoutcry.wire.order_types import MARKETS
 from openoutcry.wire.records import MAX_VALUE
@@ -228,7 +229,11 @@ def uncross(m: Market) -> None:
 def elect_stops(m: Market, price: int) -> bool:
     """Elect every stop that ``price`` triggers into the auction; whether there were any."""
     some = False
-    while (order := next_elected(m, lambda _: price)) is not None:
+
+    def elects(stop: OpenOrder) -> int | None:
+        return price if stop.trigger_by in (0, TriggerBy.LAST) else None
+
+    while (order := next_elected(m, elects)) is not None:
         some = True
         elect(m, order)
         is_market = order.order_type == OrderType.MARKET

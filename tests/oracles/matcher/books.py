@@ -120,6 +120,10 @@ class OpenOrder:
     """Being replaced: the best displayed price of its side before."""
     link: Link | None = None
     """Its place in a list of orders."""
+    trigger_by: int = 0
+    """A stop's own TriggerBy, or 0."""
+    activation: int | None = None
+    """Trailing stop: the price at which it begins to trail, until then."""
 
     @property
     def is_iceberg(self) -> bool:
@@ -264,6 +268,8 @@ class Market:
         self.held = False
         """The hooks let nothing trade."""
         self.last: int | None = None
+        self.mark: int | None = None
+        self.index_price: int | None = None
         self.ref = price_or_none(int(row["reference_price_ticks"]))
         self.extensions = 0
         self.day = 0

@@ -10,6 +10,7 @@ from openoutcry.wire.enums import (
     Phase,
     Reason,
     Side,
+    TriggerBy,
 )
 from openoutcry.wire.order_types import ORDER_TYPES, TRAILING_BPS
 from openoutcry.wire.records import MAX_VALUE
@@ -36,11 +37,14 @@ def cascade(m: Market) -> None:
 
 
 def move_triggers(m: Market) -> None:
-    """Trailing stops follow the last trade, in the direction that is good for their owner."""
-    if m.electing_price is None:
-        return
+    """Trailing stops follow the last trade, or their own price, in the direction that is good for
+    their owner."""
     for order in m.trailing():
-        candidate = trailing_trigger(order, m.electing_price)
+        followed = followed_price(m, order)
+        activate(order, followed)
+        if followed is None or order.activation is not None:
+            continue
+        candidate = trailing_trigger(order, followed)
         if order.trigger is not None:
             gain = (
                 order.trigger - candidate if order.side == Side.BUY else candidate - order.trigger
@@ -61,6 +65,32 @@ def move_triggers(m: Market) -> None:
             flags=EventFlag.WAITING,
         )
         m.join_book(order, Place.TRIGGER)
+
+
+def followed_price(m: Market, order: OpenOrder) -> int | None:
+    """The price that a trailing stop follows, and that elects a stop with a trigger of its own."""
+    bid, ask = m.best_displayed(Side.BUY), m.best_displayed(Side.SELL)
+    if m.phase != Phase.CONTINUOUS:
+        bid = ask = None
+    own, opposite = (bid, ask) if order.side == Side.BUY else (ask, bid)
+    if order.trigger_by == TriggerBy.MID:
+        if bid is None or ask is None:
+            return None
+        return (bid + ask) // 2 if order.rises else -(-(bid + ask) // 2)
+    return {
+        TriggerBy.OWN_QUOTE: own,
+        TriggerBy.OPPOSITE_QUOTE: opposite,
+        TriggerBy.MARK: m.mark,
+        TriggerBy.INDEX: m.index_price,
+    }.get(order.trigger_by, m.electing_price)
+
+
+def activate(order: OpenOrder, price: int | None) -> None:
+    """A trailing stop whose activation price is reached trails from here on."""
+    if price is None or order.activation is None:
+        return
+    if price <= order.activation if order.side == Side.BUY else price >= order.activation:
+        order.activation = None
 
 
 def trailing_trigger(order: OpenOrder, anchor: int) -> int:
@@ -92,6 +122,8 @@ def next_elected(m: Market, price_of: Callable[[OpenOrder], int | None]) -> Open
 
 def electing_price(m: Market, order: OpenOrder) -> int | None:
     """Return the price that elects this stop now."""
+    if order.trigger_by:
+        return followed_price(m, order)
     last, bid, ask = m.electing_price, m.best_displayed(Side.BUY), m.best_displayed(Side.SELL)
     if m.rules.stops_by_quote:
         return ask if order.side == Side.BUY else bid
@@ -138,6 +170,7 @@ def elect(m: Market, order: OpenOrder) -> None:
     settle_lists(m)
     becomes = ORDER_TYPES[order.order_type].elected_as
     assert becomes is not None
+    order.trigger_by = 0
     m.change_type(order, becomes)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from openoutcry.wire.enums import (
     AUX_HALVES,
+    HAS_ACTIVATION,
     LEGS_SHIFT,
     MAX_LEGS,
     OPEN_KNOWN,
@@ -16,6 +17,7 @@ from openoutcry.wire.enums import (
     SelfTrade,
     Side,
     Term,
+    TriggerBy,
 )
 from openoutcry.wire.order_types import (
     AT_OPEN,
@@ -131,9 +133,36 @@ def check_new(m: Market, c: Command, now: int) -> None:
     require(c.tif != GTD or c.aux >= now, Reason.EXPIRED)
 
 
+def check_own_terms(
+    m: Market, c: Command, terms: dict[int, tuple[int, int, int]], now: int
+) -> None:
+    """Whether a NEW goes with its terms EXPIRY and TRIGGER."""
+    if Term.EXPIRY in terms:
+        require(c.tif == GTC, Reason.MALFORMED)
+        require(terms[Term.EXPIRY][2] >= now, Reason.EXPIRED)
+    if Term.TRIGGER in terms:
+        activation, _, aux = terms[Term.TRIGGER]
+        require(c.order_type in STOPS, Reason.MALFORMED)
+        if aux & HAS_ACTIVATION:
+            require(c.order_type in TRAILING, Reason.MALFORMED)
+            is_good = m.rules.in_limits(activation) and m.rules.steps.is_valid(activation)
+            require(is_good, Reason.BAD_AUX)
+        prices = {TriggerBy.MARK: m.mark, TriggerBy.INDEX: m.index_price}
+        require(prices.get(TriggerBy(aux % 256 or 1), 0) is not None, Reason.BAD_AUX)
+
+
 def check_term(c: Command) -> None:
     """Whether the values of a TERMS command make sense."""
     require(c.order_type in list(Term), Reason.MALFORMED)
+    if c.order_type == Term.EXPIRY:
+        require((c.price, c.qty) == (0, 0), Reason.MALFORMED)
+        return
+    if c.order_type == Term.TRIGGER:
+        source, activates = c.aux % 256, c.aux // 256
+        require(activates in (0, 1) and source in (0, *TriggerBy), Reason.MALFORMED)
+        require(source > 0 or activates == 1, Reason.MALFORMED)
+        require(c.qty == 0 and (activates == 1 or c.price == 0), Reason.MALFORMED)
+        return
     legs, contingency = c.aux >> LEGS_SHIFT, c.aux % (1 << LEGS_SHIFT)
     require(contingency in list(Contingency), Reason.MALFORMED)
     least = 3 if contingency in (Contingency.OTOCO, Contingency.OTOUO) else 2

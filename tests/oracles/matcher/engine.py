@@ -17,6 +17,7 @@ from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
 from openoutcry.wire.enums import (
+    HAS_ACTIVATION,
     LEGS_SHIFT,
     NEW_DAY,
     SELF_TRADE_MASK,
@@ -51,8 +52,10 @@ from tests.oracles.matcher.books import (
     resting_place,
 )
 from tests.oracles.matcher.cascade import (
+    activate,
     cascade,
     enter_peg,
+    followed_price,
     is_refused_stop,
     peg_price,
     trailing_trigger,
@@ -62,6 +65,7 @@ from tests.oracles.matcher.checks import (
     Rejected,
     WaitingTerm,
     check_new,
+    check_own_terms,
     check_phase,
     check_replace,
     check_term,
@@ -169,6 +173,15 @@ class ReferenceEngine:
         if market.phase == Phase.CONTINUOUS:
             self._after_command(market)
         return self.event_log.events
+
+    def mark(
+        self, symbol: bytes, mark: int | None, index: int | None, seq: int
+    ) -> list[tuple[int, ...]]:
+        """The events of another mark and index of an instrument, as those of the command ``seq``
+        that brought them."""
+        market = self.markets[self.index[symbol]]
+        market.mark, market.index_price = mark, index
+        return self.settle(symbol, seq)
 
     def cancel_whole(self, symbol: bytes, reason: Reason, seq: int) -> list[tuple[int, ...]]:
         """The events by which the command ``seq`` cancels every order of an instrument, without an
@@ -335,7 +348,10 @@ class ReferenceEngine:
 
     def _new(self, c: Command, m: Market) -> None:
         check_new(m, c, self.now)
-        order = self._make_order(c, m)
+        check_own_terms(m, c, self.own_terms, self.now)
+        order = self._make_order(c, m, self.own_terms.get(Term.TRIGGER))
+        if Term.EXPIRY in self.own_terms:
+            order.tif, order.expiry = TimeInForce.GTD, self.own_terms[Term.EXPIRY][2]
         if Term.LIST not in self.own_terms:
             self._new_order(m, order, EventKind.ACCEPTED)
         else:
@@ -389,6 +405,8 @@ class ReferenceEngine:
             order.price = ANY_PRICE[order.side]
         if order.order_type in TRAILING:
             order.trigger = None
+            if Term.TRIGGER in self.own_terms:
+                give_trigger(order, self.own_terms[Term.TRIGGER])
         require(self.capacity.open_orders < self.capacity.order_capacity, Reason.BOOK_FULL)
         require(self.capacity.has_event_capacity(m, order), Reason.BOOK_FULL)
         m.emit_open_order(EventKind.ACCEPTED, order, waits=True)
@@ -433,7 +451,9 @@ class ReferenceEngine:
             tif | leg.mode << SELF_TRADE_SHIFT,
             0,
         )
-        order = self._make_order(c, m)
+        activation = leg.activation or 0
+        flag = 0 if leg.activation is None else HAS_ACTIVATION
+        order = self._make_order(c, m, (activation, 0, leg.trigger_by | flag))
         order.tif, order.expiry, order.expiry_number = leg.tif, leg.expiry, leg.expiry_number
         if len(link.of.members) > 1:
             order.link = Link(link.of, link.leg, Stage.ENTERED, link.aux)
@@ -446,8 +466,10 @@ class ReferenceEngine:
             link.of.members[link.leg] = leg
             m.cancel_order(leg, refusal.reason)
 
-    def _make_order(self, c: Command, m: Market) -> OpenOrder:
-        """The new order with its price in this phase."""
+    def _make_order(
+        self, c: Command, m: Market, trigger: tuple[int, int, int] | None = None
+    ) -> OpenOrder:
+        """The new order with its price in this phase.  ``trigger``: values of its term TRIGGER."""
         order_type = OrderType(c.order_type)
         order = OpenOrder(
             order_id=c.order_id,
@@ -461,9 +483,12 @@ class ReferenceEngine:
             expiry=c.aux if c.tif == TimeInForce.GTD else None,
             limit=c.price,
         )
+        if trigger is not None:
+            give_trigger(order, trigger)
         if order.is_iceberg:
             set_display(order, c.aux)
         elif order_type in TRAILING:
+            activate(order, followed_price(m, order))
             set_trailing(m, order, c.aux)
         elif order.is_stop:
             order.trigger = c.aux
@@ -691,5 +716,13 @@ def set_display(order: OpenOrder, display: int) -> None:
 def set_trailing(m: Market, order: OpenOrder, aux: int) -> None:
     """A trailing stop's distance, and its trigger from the last trade if there is one."""
     order.distance, order.trail_step = unpack_trailing(aux)
-    last = m.electing_price
-    order.trigger = None if last is None else trailing_trigger(order, last)
+    followed = followed_price(m, order)
+    is_still = followed is None or order.activation is not None
+    order.trigger = None if is_still else trailing_trigger(order, followed)
+
+
+def give_trigger(order: OpenOrder, values: tuple[int, int, int]) -> None:
+    """Give an order the trigger of its own that its term says."""
+    activation, _, aux = values
+    order.trigger_by = aux % HAS_ACTIVATION
+    order.activation = activation if aux & HAS_ACTIVATION else None

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.matcher.constants import INACTIVE
 from openoutcry.matcher.state.snapshot import (
     ALL_OR_NONE_PLACE,
     DISPLAYED_PLACE,
@@ -98,4 +99,6 @@ def _row(market: Market, order: OpenOrder) -> Row:
         is_top=order.is_top,
         list_key=0 if order.link is None else order.link.of.key,
         link=(0, 0, 0, 0) if order.link is None else order.link.words,
+        trigger_by=order.trigger_by | (0 if order.activation is None else INACTIVE),
+        activation=order.activation or 0,
     )

@@ -39,6 +39,7 @@ from openoutcry.wire import (
 )
 from openoutcry.wire.enums import (
     AUX_HALVES,
+    HAS_ACTIVATION,
     LEGS_SHIFT,
     NEW_DAY,
     OPEN_KNOWN,
@@ -46,6 +47,7 @@ from openoutcry.wire.enums import (
     SELF_TRADE_SHIFT,
     Contingency,
     Term,
+    TriggerBy,
 )
 from openoutcry.wire.records import NO_INSTRUMENT, NO_PRICE
 
@@ -114,6 +116,8 @@ def parse_command(line: str, seq: int) -> np.ndarray:
             order["aux"] = Phase[word]
         elif word in Term.__members__:
             order["order_type"] = Term[word]
+        elif word in TriggerBy.__members__:
+            order["aux"] |= TriggerBy[word]
         elif word in Contingency.__members__:
             order["aux"] |= Contingency[word]
         elif word == "everybody":
@@ -145,6 +149,9 @@ def _parse_field(order: np.ndarray, name: str, value: str) -> None:
         leg, _, legs = value.partition("/")
         order["qty_lots"] = int(leg)
         order["aux"] |= int(legs) << LEGS_SHIFT
+    elif name == "activation":
+        order["aux"] |= HAS_ACTIVATION
+        order["price_ticks"] = int(value)
     elif name == "trail":
         distance, _, step = value.partition("/")
         order["aux"] = int(distance) | int(step or 0) << 32
