@@ -41,7 +41,7 @@ class HookContext(Layout):
     excess: int = i64("address of the kernel that says how many lots to cut, 0: it never does")
     cut: int = i64("address of the kernel that says how many of them an order has")
     rules: int = i64("address of the block of rules that change (``rule_changes``), 0: none does")
-    marks: int = i64("address of the first contract's row (``marks.Marks``), 0: there is none")
+    marks: int = i64("address of the first contract's row (``marks.Marks``), 0: no contracts")
     marks_step: int = i64("bytes to the next one's")
     marks_count: int = i64("how many there are")
     mark_instrument: int = i64("where in a row its instrument is,")

@@ -34,7 +34,7 @@ class Marks:
     index_at: int
     """its index price (0: none), and"""
     marks_at: int
-    """how often it was marked (0: its mark is none)."""
+    """how often it was marked (0, with a mark of 0: it has no mark yet)."""
 
 
 @kernel_outlined

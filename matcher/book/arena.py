@@ -399,7 +399,7 @@ class Extension(Layout, size_bytes=128):
     act_next: int = u32("next leg of its chain")
     act_prev: int = u32("the one before")
     act: int = u8("what there is to do with its list, see links.py")
-    trigger_by: int = u8("of a stop with a trigger of its own: TriggerBy, and INACTIVE")
+    trigger_by: int = u8("of a stop with a named price: TriggerBy, and INACTIVE")
     participant: int = u16("of ``owner``: the participant", at=0)
 
 
@@ -474,7 +474,7 @@ class InstrumentMarks(Layout, size_bytes=32):
 
     mark: int = i64("mark price, NO_PRICE: none")
     index: int = i64("index price, NO_PRICE: none")
-    own_triggers: int = i64("open stops that have a trigger of their own (``trigger_by``)")
+    own_triggers: int = i64("open stops that have a named price (``trigger_by``)")
 
 
 MARKS_BYTES = InstrumentMarks.size_bytes

@@ -1,4 +1,4 @@
-"""Stops with a trigger of their own (TriggerBy): how many there are; and the mark and the index.
+"""Stops with a named price (TriggerBy): how many there are; and the mark and the index.
 
 They wait in the same books as all stops.  As long as there is one, every command on the general
 path looks whether it is elected: its price may move without a trade.
@@ -19,7 +19,7 @@ def marks_of(arena: ArenaHeader, instrument: int) -> InstrumentMarks:
 
 @kernel
 def give_trigger(arena: ArenaHeader, ext: Extension, trigger_by: int, activation: int) -> None:
-    """Give a stop a trigger of its own; ``trigger_by`` 0: none."""
+    """Give a stop a named price; ``trigger_by`` 0: none."""
     if trigger_by != 0:
         ext.trigger_by = trigger_by
         ext.display = activation
@@ -28,7 +28,7 @@ def give_trigger(arena: ArenaHeader, ext: Extension, trigger_by: int, activation
 
 @kernel
 def forget_trigger(arena: ArenaHeader, ext: Extension) -> None:
-    """The order waits for no trigger of its own any more."""
+    """The order waits for no named price any more."""
     if ext.trigger_by != 0:
         ext.trigger_by = 0
         ext.display = 0

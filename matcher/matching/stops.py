@@ -188,7 +188,7 @@ def first_elected(arena: ArenaHeader, book: int, rise: int, fall: int, auction_p
     """The first order of a book of triggers that the marks elect, or 0.
 
     Stops and take-profits in it have the same mark, except by quote: then the walk passes over the
-    take-profits whose triggers are inside the spread.  Those with triggers of their own it passes
+    take-profits whose triggers are inside the spread.  Those with named prices it passes
     over as far as any of their prices reaches."""
     instrument = book >> 4
     high, low = rise, fall
@@ -229,7 +229,7 @@ def mark_of(
 ) -> int:
     """Return which of the marks of :func:`election_marks` elects a stop.  By quote it is the best
     opposite price, of a take-profit as of a stop: the price at which it could trade.  A stop with a
-    trigger of its own has its own price."""
+    named price has its own price."""
     if by & const.BY_MASK != 0:
         if auction_price != NO_PRICE:
             return auction_price if by & const.BY_MASK == const.BY_LAST else NO_PRICE
@@ -246,13 +246,13 @@ def elected_now(arena: ArenaHeader, instrument: int) -> int:
     return next_elected(arena, instrument, rise, fall, NO_PRICE)
 
 
-# Triggers of their own
+# Named prices
 
 
 @kernel_outlined
 def followed_price(arena: ArenaHeader, instrument: int, by: int, order_type: int, side: int) -> int:
-    """Return the price that a trailing stop follows, and that elects a stop with a trigger of its
-    own; NO_PRICE: there is none now.  There are quotes in continuous trading only."""
+    """Return the price that a trailing stop follows, and that elects a stop with a named price;
+    NO_PRICE: no price now.  There are quotes in continuous trading only."""
     source = by & const.BY_MASK
     if source == 0 or source == const.BY_LAST:
         return electing_price(arena, instrument)
@@ -299,8 +299,7 @@ def first_trigger(
 
 @kernel_outlined
 def widest_marks(arena: ArenaHeader, instrument: int, rise: int, fall: int) -> tuple[int, int]:
-    """Return the highest and the lowest price that may elect a stop, those of its own among
-    them."""
+    """Return the highest and the lowest price that may elect a stop, the named ones among them."""
     marks = marks_of(arena, instrument)
     bid = displayed_price(arena, instrument, const.BUY, NO_PRICE)
     ask = displayed_price(arena, instrument, const.SELL, NO_PRICE)
@@ -314,7 +313,7 @@ def widest_marks(arena: ArenaHeader, instrument: int, rise: int, fall: int) -> t
 
 @kernel
 def lower_mark(one: int, other: int) -> int:
-    """Return the lower of two prices, of which NO_PRICE is none."""
+    """Return the lower of two prices, or the other if one is NO_PRICE."""
     if one == NO_PRICE or other == NO_PRICE:
         return max(one, other)
     return min(one, other)

@@ -345,7 +345,7 @@ def _own_price(
     ask: int | None,
     marks: dict[str, int],
 ) -> int | None:
-    """The price that elects a stop with a trigger of its own."""
+    """The price that elects a stop with a named price."""
     own, opposite = (bid, ask) if side == Side.BUY else (ask, bid)
     if by == TriggerBy.MID:
         if bid is None or ask is None:

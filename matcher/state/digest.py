@@ -41,7 +41,7 @@ MASK = 2**64 - 1
 PLAIN_WORDS = 4
 """Words of a row that are folded if it is not extended: the others are 0."""
 EXTENDED_WORDS = 13
-"""Likewise, if it is no leg of a list and has no trigger of its own."""
+"""Likewise, if it is no leg of a list and has no named price."""
 
 
 def book_hash(state: State) -> str:

@@ -107,7 +107,7 @@ class SavedOrder(Layout):
     contingency: int = u8("Contingency")
     leg: int = u8("its place in the list")
     legs: int = u8("how many legs there were; 0: it is alone")
-    trigger_by: int = u8("of a stop with a trigger of its own: TriggerBy, and INACTIVE")
+    trigger_by: int = u8("of a stop with a named price: TriggerBy, and INACTIVE")
     reserved_1: int = u8("0")
     reserved_2: int = u16("0")
     link: int = i64("``stage`` to ``reserved_2`` as one", at=112)

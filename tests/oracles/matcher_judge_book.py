@@ -311,7 +311,7 @@ def limit_of(market: Market, order: Order, reach: int | None) -> int | None:
 
 
 def own_price(market: Market, order: Order) -> int | None:
-    """The price that a stop with a trigger of its own waits for, which a trailing stop follows."""
+    """The price that a stop with a named price waits for, which a trailing stop follows."""
     own, opposite = market.best(order.side), market.best(other_side(order.side))
     if market.phase != Phase.CONTINUOUS:
         own = opposite = None

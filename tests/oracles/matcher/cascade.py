@@ -68,7 +68,7 @@ def move_triggers(m: Market) -> None:
 
 
 def followed_price(m: Market, order: OpenOrder) -> int | None:
-    """The price that a trailing stop follows, and that elects a stop with a trigger of its own."""
+    """The price that a trailing stop follows, and that elects a stop with a named price."""
     bid, ask = m.best_displayed(Side.BUY), m.best_displayed(Side.SELL)
     if m.phase != Phase.CONTINUOUS:
         bid = ask = None

@@ -722,7 +722,7 @@ def set_trailing(m: Market, order: OpenOrder, aux: int) -> None:
 
 
 def give_trigger(order: OpenOrder, values: tuple[int, int, int]) -> None:
-    """Give an order the trigger of its own that its term says."""
+    """Give an order the named price that its term says."""
     activation, _, aux = values
     order.trigger_by = aux % HAS_ACTIVATION
     order.activation = activation if aux & HAS_ACTIVATION else None

@@ -1,4 +1,4 @@
-"""Random commands among which are stops with triggers of their own and orders that expire; and
+"""Random commands among which are stops with named prices and orders that expire; and
 marks, which come with no command of the matcher."""
 
 from dataclasses import replace
@@ -51,7 +51,7 @@ def mark(engine, symbol, mark_ticks, index_ticks, seq):  # type: ignore[no-untyp
 
 
 def mixed_triggers(seed: int, count: int = 1200, **switches: object) -> Mixed:
-    """A mixed run with lists in which many stops have a trigger of their own, and other orders
+    """A mixed run with lists in which many stops have a named price, and other orders
     expire by a term."""
     run = mixed_lists(seed, count, **switches)
     rng = np.random.default_rng([seed, 0x747267])

@@ -1,4 +1,4 @@
-"""Terms TRIGGER and EXPIRY: stops by a price of their own, activation, expiry of every type."""
+"""Terms TRIGGER and EXPIRY: stops by a price that they name, activation, expiry of every type."""
 
 import numpy as np
 import pytest
