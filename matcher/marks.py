@@ -13,7 +13,8 @@ from openoutcry.matcher.commands.general import is_foreign
 from openoutcry.matcher.hook_context import HookContext
 from openoutcry.matcher.reducing import cut_traded, set_off
 from openoutcry.wire.kernel import kernel_outlined
-from openoutcry.wire.memory import load_i64, not_inlined
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import NO_PRICE, RECORD_BYTES
 
@@ -45,9 +46,9 @@ def follow_marks(block: HookContext, order: OrderRecord, out: int, elects: bool)
     arena, written = ArenaHeader(block.arena), 0
     for number in range(block.marks_count):
         row = block.marks + number * block.marks_step
-        instrument = load_i64(row + block.mark_instrument)
-        mark, index = load_i64(row + block.mark_price), load_i64(row + block.mark_index)
-        mark = mark if mark != 0 or load_i64(row + block.mark_count) != 0 else NO_PRICE
+        instrument = Words(row + block.mark_instrument)[0]
+        mark, index = Words(row + block.mark_price)[0], Words(row + block.mark_index)[0]
+        mark = mark if mark != 0 or Words(row + block.mark_count)[0] != 0 else NO_PRICE
         index = index if index != 0 else NO_PRICE
         marks = marks_of(arena, instrument)
         if marks.mark == mark and marks.index == index:

@@ -495,10 +495,14 @@ class NewTerms(Layout, size_bytes=128):
 
 
 NEW_TERMS_BYTES = NewTerms.size_bytes
-MAX_TERMS = 1024
+MAX_TERMS = 4096
 """Most terms that wait at a time, of all participants,"""
 MAX_OWN_TERMS = 16
-"""and of one."""
+"""and of one,"""
+LEAST_OWN_TERMS = 3
+"""of which three (all that an order can have) are its own, if there is any space, and"""
+SPACE_FOR_A_TERM = 128
+"""one more for each 128 that are free: nearly 400 participants fill the table, none alone."""
 NEW_TERMS_OFFSET = MAX_TERMS * TERM_BYTES
 MARKS_OFFSET = NEW_TERMS_OFFSET + NEW_TERMS_BYTES
 """Offsets of these tables in that of the terms."""

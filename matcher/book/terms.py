@@ -78,6 +78,13 @@ def refuse_term(order: OrderRecord, term: int) -> int:
     return const.ACCEPT if term == const.TERM_EXPIRY and is_bare else const.MALFORMED
 
 
+@kernel
+def own_share(count: int) -> int:
+    """Return how many terms of one participant may wait where ``count`` of all do."""
+    more = (layout.MAX_TERMS - count) // layout.SPACE_FOR_A_TERM
+    return min(layout.MAX_OWN_TERMS, layout.LEAST_OWN_TERMS + more)
+
+
 @kernel_outlined
 def keep_term(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """TERMS: keep the term for the NEW to come; returns why it is refused, or ACCEPT.  The same
@@ -94,7 +101,7 @@ def keep_term(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
         if row.term == term and is_about(row, instrument, participant, order.order_id):
             to = index
     if to < 0:
-        if count >= layout.MAX_TERMS or own >= layout.MAX_OWN_TERMS:
+        if count >= layout.MAX_TERMS or own >= own_share(count):
             return const.BOOK_FULL
         to = count
         arena.terms_count = count + 1

@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.matcher.book.arena import MAX_OWN_TERMS, MAX_TERMS, check_instruments
+from openoutcry.matcher.book.arena import (
+    LEAST_OWN_TERMS,
+    MAX_OWN_TERMS,
+    MAX_TERMS,
+    SPACE_FOR_A_TERM,
+    check_instruments,
+)
 from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.state.digest import book_hash, state_hash
 from openoutcry.matcher.state.snapshot import State, encode
@@ -323,7 +329,9 @@ class ReferenceEngine:
                 break
         else:
             own = [term for term in self.terms if term.key[0] == c.participant]
-            has_space = len(self.terms) < MAX_TERMS and len(own) < MAX_OWN_TERMS
+            free = MAX_TERMS - len(self.terms)
+            share = min(MAX_OWN_TERMS, LEAST_OWN_TERMS + free // SPACE_FOR_A_TERM)
+            has_space = free > 0 and len(own) < share
             require(has_space, Reason.BOOK_FULL)
             self.terms.append(WaitingTerm(key, c.order_type, values))
         self.event_log.write(

@@ -55,10 +55,11 @@ NOT_TAKEN = {
         "pipeline/stages/gate.py": "detach_slow",
         "ring/policy.py": "",
         # Holds, margin calls, market protection, shares of capacity, operators' commands,
-        # liquidation, wallets, scenario margin, reduce-only orders.
+        # liquidation, wallets, scenario margin, reduce-only orders, stops by mark.
         "matcher/capacity.py": "",
         "matcher/off_book.py": "",
         "matcher/reducing.py": "",
+        "matcher/marks.py": "",
         "matcher/book/depth.py": "",
         "matcher/hooks.py": "follow_holds sweep_called enter_due tell_delay refuse settle_held"
         " cancel_whole change_by_hooks note_outside",

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from openoutcry.matcher import Engine
-from openoutcry.matcher.book.arena import MAX_OWN_TERMS, MAX_TERMS
+from openoutcry.matcher.book.arena import LEAST_OWN_TERMS, MAX_OWN_TERMS, MAX_TERMS
 from openoutcry.matcher.hooks import Hooks, verdict
 from openoutcry.wire import EventKind, Reason, make_instruments
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.record_blocks import OrderRecord
+from tests.oracles.matcher.checks import WaitingTerm
 from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_script import SYMBOLS, Script, parse_command
 
@@ -87,15 +88,30 @@ def test_terms_of_one_and_of_all_are_bounded(both):
         assert is_taken(order_id, 1)
     assert not is_taken(99, 1)
     assert is_taken(0, 1), "the same again takes no more room"
-    rest = MAX_TERMS - MAX_OWN_TERMS
-    orders = [
-        parse_command(term(n, f"p{2 + n // MAX_OWN_TERMS}"), 1000 + n)[0] for n in range(rest)
-    ]
-    for order in orders:
-        assert both.engine.process(order.reshape(1))["kind"][0] == EventKind.COMPLETED
-    assert (
-        both.engine.process(parse_command(term(0, "p999"), 9999))["reason"][0] == Reason.BOOK_FULL
-    )
+
+
+def test_it_takes_hundreds_of_participants_to_fill_the_table():
+    """Each sends until it is refused; the last still has what one order needs."""
+    instruments = make_instruments(SYMBOLS)
+    engines = Engine(instruments, 64), ReferenceEngine(instruments, 64)
+    taken: list[int] = []
+    while sum(taken) < MAX_TERMS:
+        who = len(taken) + 2
+        lines = [term(n, f"p{who}") for n in range(MAX_OWN_TERMS + 1)]
+        orders = np.concatenate([parse_command(line, 1) for line in lines])
+        kinds = engines[0].process(orders)["kind"]
+        if who in (2, 200, 300):
+            # The reference is slow: it is asked at some places only.
+            engines[1].terms = [
+                WaitingTerm((row[0], row[1], row[3]), row[2], tuple(row[4:7]))
+                for row in engines[0].state().terms.tolist()
+                if row[0] != who
+            ]
+            assert engines[1].process(orders)["kind"].tolist() == kinds.tolist()
+        taken.append(int((kinds == EventKind.COMPLETED).sum()))
+    assert taken[0] == MAX_OWN_TERMS
+    assert min(taken[:-1]) >= LEAST_OWN_TERMS
+    assert len(taken) > 380
 
 
 @pytest.mark.parametrize("engine", [Engine, ReferenceEngine])
