@@ -101,6 +101,20 @@ def _cpu_share(mode: str) -> str:
     return f'sum(rate({seconds}{{mode="{mode}"}}[60s])) / (sum(rate({seconds}[60s])) > 0)'
 
 
+def _burn(window: str) -> str:
+    """How many times faster than its objective allows a function was down over a window."""
+    seconds = "outcry_probe_seconds_total"
+    down = f'sum by (function) (increase({seconds}{{state="down"}}[{window}]))'
+    judged = f'sum by (function) (increase({seconds}{{state=~"up|down"}}[{window}]))'
+    left = "(1 - max by (function) (outcry_probe_objective))"
+    return f"{down} / ({judged} > 0) / {left}"
+
+
+def _burns(short: str, long: str, times: float) -> str:
+    """Both windows: the short one ends it soon after the outage (SRE Workbook, chapter 5)."""
+    return f"({_burn(short)} > {times}) and {_burn(long)}"
+
+
 ALARMS: tuple[Alarm, ...] = (
     Alarm(
         "MatchingSlow",
@@ -385,6 +399,24 @@ ALARMS: tuple[Alarm, ...] = (
         0,
         0,
         "surveillance has an open, unreviewed case of high severity",
+    ),
+    Alarm(
+        "BudgetBurnsFast",
+        CRITICAL,
+        _burns("5m", "1h", 14.4),
+        ">",
+        14.4,
+        0,
+        "a function's budget for 30 days would be spent within two days",
+    ),
+    Alarm(
+        "BudgetBurnsSlowly",
+        WARNING,
+        _burns("30m", "6h", 6),
+        ">",
+        6,
+        0,
+        "a function's budget for 30 days would be spent within five days",
     ),
 )
 

@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import Lock
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from openoutcry.operations.metrics import VenueMetrics
 from openoutcry.operations.native import CONTENT_TYPE, delimited
 from openoutcry.operations.web_server import host_of, served_hosts
 from openoutcry.wire.load_limits import LEAST_S, Budgets, Logins, Rate
@@ -40,8 +39,15 @@ def wants_protobuf(accept: str) -> bool:
     return bool(offers) and min(offers)[2]
 
 
+class Collector(Protocol):
+    """What has metrics: ``VenueMetrics``, and the availability ledger's counts."""
+
+    def collect(self, native_too: bool = False) -> Iterable[Any]:
+        """Return the metric families of now."""
+
+
 def make_application(
-    collector: VenueMetrics, hosts: tuple[str, ...] = ()
+    collector: Collector, hosts: tuple[str, ...] = ()
 ) -> Callable[..., Iterable[bytes]]:
     """The WSGI application of these metrics, served under the names ``hosts``; none: any."""
     from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -122,7 +128,7 @@ def server_class(host: str) -> Any:
 
 
 def make_metrics_server(
-    collector: VenueMetrics, address: tuple[str, int], names: tuple[str, ...] = ()
+    collector: Collector, address: tuple[str, int], names: tuple[str, ...] = ()
 ) -> Any:
     """A server that listens, a thread for each request; ``names``: further hosts under which it
     serves.  Raises ``OSError``."""

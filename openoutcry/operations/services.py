@@ -109,6 +109,14 @@ SERVICES = (
         default=False,
     ),
     Service(
+        "availability",
+        "venue availability watch /etc/openoutcry/availability.toml",
+        "probes that use the venue as a customer would, on another host",
+        needs=(),
+        default=False,
+        restart_s=5,
+    ),
+    Service(
         "cluster@",
         f"cluster up {CLUSTER} --node {INSTANCE} --until-killed",
         "one node of NATS, each on its own host; INSTANCE is its name or its host",

@@ -7,7 +7,7 @@ import pytest
 
 from openoutcry.operations.alarms import ALARMS, rule_file
 from tests.support.operations.alarm_looks import STEP_S, promtool, selector
-from tests.support.operations.alarms import PART_STEPS, labels_of, levels_of, series_of
+from tests.support.operations.alarms import PART_STEPS, grown, labels_of, levels_of, series_of
 from tests.support.user_commands import BLOCK, DOCS
 from tests.support.waiting import BOUND_S
 
@@ -21,6 +21,8 @@ def test_prometheus_fires_at_every_edge(tmp_path):
     assert f"{len(ALARMS)} rules found" in output
     tests = []
     for alarm in ALARMS:
+        if alarm.name.startswith("BudgetBurns"):  # its windows are hours: below
+            continue
         rows = [
             {"series": selector(name, labels), "values": " ".join(f"{v:.15g}" for v in row)}
             for (name, labels), row in series_of(alarm, levels_of(alarm)).items()
@@ -43,6 +45,47 @@ def test_prometheus_fires_at_every_edge(tmp_path):
         ]
         tests.append({"interval": f"{STEP_S}s", "input_series": rows, "alert_rule_test": looks})
     status, output = promtool(tests)
+    assert status == 0, output[-4000:]
+
+
+@needs_promtool
+@pytest.mark.parametrize(("name", "hours"), [("BudgetBurnsFast", 2), ("BudgetBurnsSlowly", 12)])
+def test_a_budget_that_burns_is_named_at_its_edge(name, hours):
+    """Down just less than the alarm's share of the time, just more, and not at all: the short
+    window ends it, while the long one is still above."""
+    (alarm,) = [one for one in ALARMS if one.name == name]
+    objective, steps = 0.999, hours * 60
+    share = alarm.threshold * (1 - objective)
+    down = grown([share * 0.99] * steps + [share * 1.01] * steps + [0.0] * steps)
+    total = grown([1.0] * len(down))
+    up = [whole - part for whole, part in zip(total, down, strict=True)]
+    labels = {"function": "matching"}
+    rows = {
+        selector("outcry_probe_objective", labels.items()): [objective] * len(down),
+        selector("outcry_probe_seconds_total", (labels | {"state": "down"}).items()): down,
+        selector("outcry_probe_seconds_total", (labels | {"state": "up"}).items()): up,
+    }
+    fires = {
+        "exp_labels": labels | {"severity": alarm.severity},
+        "exp_annotations": {
+            "summary": alarm.summary,
+            "runbook_url": f"docs/alarms.md#{name.lower()}",
+        },
+    }
+    looks = [
+        {"eval_time": f"{minute}m", "alertname": name, "exp_alerts": expected}
+        for minute, expected in [
+            (steps - 1, []),
+            (2 * steps - 1, [fires]),
+            (2 * steps + 31, []),
+        ]
+    ]
+    series = [
+        {"series": key, "values": " ".join(f"{v:.15g}" for v in row)} for key, row in rows.items()
+    ]
+    status, output = promtool(
+        [{"interval": "60s", "input_series": series, "alert_rule_test": looks}]
+    )
     assert status == 0, output[-4000:]
 
 
