@@ -327,7 +327,7 @@ class Portal:
 
         made_of = self.native_quotes, self.native.callers, self.file.name, address
         held = Positions(self.file, self._held) if self.file.risk.contracts else None
-        return QuoteDoor(*made_of, self.choices.serves, count, held)
+        return QuoteDoor(*made_of, self.choices.serves, count, held, self.margin.views)
 
     @contextlib.contextmanager
     def _held(self, participant: int) -> Iterator[tuple[View, int] | None]:

@@ -697,7 +697,11 @@ class ContractsView:
 
     def terms(self, instrument: int, listed: Contract) -> Contract:
         """The terms in force of a contract, by those at its listing, which its venue file has."""
-        return in_force(listed, *(self.of(instrument, name) for name in ADJUSTED_TERMS))
+        return in_force(listed, *self.adjusted(instrument))
+
+    def adjusted(self, instrument: int) -> list[int]:
+        """Return what :func:`in_force` takes of a contract."""
+        return [self.of(instrument, name) for name in ADJUSTED_TERMS]
 
     def value(self, instrument: int, price: int) -> int:
         """Like ``contracts.lot_value``."""

@@ -2,16 +2,16 @@
 
 Margins, equity and the answer about a hypothetical order are the core's exact numbers, by the
 parameters in force.  Greeks and liquidation prices are views: of the margin file's surfaces, at the
-core's marks and indices.  The state is read while the core writes, so each number was true at some
-time.
+core's marks and indices.  They take long, and are made of what was taken of the state, without it.
+The state is read while the core writes, so each number was true at some time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from openoutcry.derivatives.book import Book, Participant, read_book
-from openoutcry.derivatives.contracts import Contract
+from openoutcry.derivatives.book import Participant, read_book
+from openoutcry.derivatives.contracts import in_force
 from openoutcry.derivatives.explain import liquidation_price, position_greeks
 from openoutcry.derivatives.margin import Margin, Parameters, Refused, margin, worst_margin
 from openoutcry.derivatives.scenarios import in_use
@@ -37,6 +37,8 @@ class MarginView:
             raise OutcryError("the venue has no scenario margin: its file has no [margin]")
         self.spec, self.view, self.file = spec, view, spec.margin_file
         self.portfolio, self.contracts = view.portfolio, view.contracts
+        self.parameters = self.portfolio.parameters
+        """Those in force: it takes long to read them."""
         self.symbols = [symbol for symbol in symbols if symbol in spec.contracts]
         self.places = [symbols.index(symbol) for symbol in self.symbols]
         """The place of each contract's instrument."""
@@ -46,9 +48,16 @@ class MarginView:
     ) -> dict[str, Any]:
         """Ready for JSON; ``order``: a hypothetical one, symbol and lots (below 0: a sale), at a
         price in ticks or at any.  Raises :class:`OutcryError` for what does not exist."""
+        return self.taken(who, order, price)()
+
+    def taken(
+        self, who: int, order: tuple[str, int] | None = None, price: int | None = None
+    ) -> Callable[[], dict[str, Any]]:
+        """Take what a document is made of; the result makes it, and needs the state no more.
+        Raises :class:`OutcryError` as :meth:`document`."""
         if not 0 < who < len(self.view.participants):
             raise OutcryError(f"there is no participant {who}")
-        parameters, (positions, orders) = self.portfolio.parameters, self.held(who)
+        parameters, (positions, orders) = self.parameters, self.held(who)
         gains = self.portfolio.gains(who)
         held = margin(parameters, positions, gains)
         worst = worst_margin(parameters, positions, orders, gains)
@@ -65,7 +74,8 @@ class MarginView:
             "positions": self._positions(who, positions),
             "what_if": None if order is None else self.what_if(who, order, price),
         }
-        return found | self._views(who, positions)
+        views = self._views(who, positions, found["collateral"])
+        return lambda: found | views()
 
     def held(self, who: int) -> tuple[dict[int, int], list[tuple[int, int]]]:
         """Positions and open lots of each side, by the contracts' numbers in the parameters."""
@@ -100,7 +110,7 @@ class MarginView:
         if symbol not in self.symbols or not lots:
             raise OutcryError(f"{symbol}:{lots} is not lots of a contract")
         number, (positions, orders) = self.symbols.index(symbol), self.held(who)
-        place, view, parameters = self.places[number], self.view, self.portfolio.parameters
+        place, view, parameters = self.places[number], self.view, self.parameters
         gains = self.portfolio.gains(who)
         now = worst_margin(parameters, positions, orders, gains).initial
         try:
@@ -147,55 +157,56 @@ class MarginView:
     def _positions(self, who: int, positions: Mapping[int, int]) -> dict[str, dict[str, int]]:
         """Lots, mark and index; at which place of how many the participant would take positions
         over; of a perpetual the last funding."""
-        found = {}
+        found, means = {}, self.view.means_of_all() if positions else None
         for number, lots in positions.items():
             of, place = self.contracts.of, self.places[number]
             row = {"lots": lots, "mark": of(place, "mark"), "index": of(place, "index")}
-            row["takeover_place"], row["takeover_of"] = place_of(self.view, who, place)
+            row["takeover_place"], row["takeover_of"] = place_of(self.view, who, place, means)
             if of(place, "period"):
                 row |= {"funding_period": of(place, "period"), "funding_rate": of(place, "rate")}
             found[self.symbols[number]] = row
         return found
 
-    def _views(self, who: int, positions: Mapping[int, int]) -> dict[str, Any]:
-        """Greeks and liquidation prices of each underlying with a position."""
-        book = self.book()
-        mine = Participant(positions={self.symbols[n]: lots for n, lots in positions.items()})
-        cash = self.view.equity(who) - book.option_value(mine)
-        pledged = {name: line["amount"] for name, line in self.collateral(who).items()}
-        mine = replace(mine, holdings={book.asset: cash} | pledged)
-        names = {book.contracts[symbol].underlying for symbol in mine.positions}
-        limited = self.view.of(who, lay.CREDIT) != NO_LIMIT
-        ends = {
-            name: {
-                "below": liquidation_price(book, mine, name, down=True),
-                "above": liquidation_price(book, mine, name, down=False),
-            }
-            for name in sorted(names)
-            if limited
+    def _views(
+        self, who: int, positions: Mapping[int, int], collateral: Mapping[str, dict[str, int]]
+    ) -> Callable[[], dict[str, Any]]:
+        """Take what greeks and liquidation prices of each underlying with a position are made of,
+        and return what makes them."""
+        of, names = self.contracts.of, self.view.wallets.names if self.view.wallets else []
+        marks = {symbol: of(n, "mark") for symbol, n in zip(self.symbols, self.places, strict=True)}
+        index = {
+            symbol: of(n, "index") for symbol, n in zip(self.symbols, self.places, strict=True)
         }
-        greeks = {name: position_greeks(book, mine, name) for name in sorted(names)}
-        return {"greeks": greeks, "liquidation": ends}
-
-    def book(self) -> Book:
-        """The margin file's book at the core's indices and marks."""
-        book, prices, marks = read_book(self.file), dict[str, int](), {}
-        for symbol, place in zip(self.symbols, self.places, strict=True):
-            marks[symbol] = self.contracts.of(place, "mark")
-            if index := self.contracts.of(place, "index"):
-                prices[book.contracts[symbol].underlying] = index
+        held = {self.symbols[n]: lots for n, lots in positions.items()}
+        terms = {self.symbols[n]: self.contracts.adjusted(self.places[n]) for n in positions}
         # What an asset is worth to the core does not follow its underlying by itself.
-        names = self.view.wallets.names if self.view.wallets else []
-        rows = {names[one.asset]: one for one in self.portfolio.parameters.collateral}
-        worth = dict(book.prices) | {name: one.price for name, one in rows.items()}
-        haircuts = dict(book.haircuts) | {name: one.haircut for name, one in rows.items()}
-        book = replace(book, contracts=self._terms(book))
-        return replace(book.moved(prices), marks=marks, prices=worth, haircuts=haircuts)
+        rows = {names[one.asset]: one for one in self.parameters.collateral}
+        equity, limited = self.view.equity(who), self.view.of(who, lay.CREDIT) != NO_LIMIT
 
-    def _terms(self, book: Book) -> dict[str, Contract]:
-        """The terms in force of the book's contracts, in its order."""
-        places = dict(zip(self.symbols, self.places, strict=True))
-        return {
-            symbol: self.contracts.terms(places[symbol], one) if symbol in places else one
-            for symbol, one in book.contracts.items()
-        }
+        def made() -> dict[str, Any]:
+            """Of the margin file's book with the contracts of these positions: the others change
+            nothing, and each takes as long."""
+            book = read_book(self.file)
+            prices = {book.contracts[symbol].underlying: at for symbol, at in index.items() if at}
+            worth = dict(book.prices) | {name: one.price for name, one in rows.items()}
+            haircuts = dict(book.haircuts) | {name: one.haircut for name, one in rows.items()}
+            contracts = {one: in_force(book.contracts[one], *terms[one]) for one in held}
+            book = replace(book, contracts=contracts).moved(prices)
+            book = replace(book, marks=marks, prices=worth, haircuts=haircuts)
+            mine = Participant(positions=held)
+            pledged = {name: line["amount"] for name, line in collateral.items()}
+            cash = {book.asset: equity - book.option_value(mine)}
+            mine = replace(mine, holdings=cash | pledged)
+            names = sorted({contract.underlying for contract in contracts.values()})
+            ends = {
+                name: {
+                    "below": liquidation_price(book, mine, name, down=True),
+                    "above": liquidation_price(book, mine, name, down=False),
+                }
+                for name in names
+                if limited
+            }
+            greeks = {name: position_greeks(book, mine, name) for name in names}
+            return {"greeks": greeks, "liquidation": ends}
+
+        return made

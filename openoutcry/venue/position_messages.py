@@ -146,51 +146,63 @@ class Positions:
         """The messages that answer an AN of a session that may see these participants' positions.
 
         Raises :class:`KeyError` for a field that is missing."""
+        return self.taken(request, seen)()
+
+    def taken(self, request: Request, seen: Container[int]) -> Callable[[], list[bytes]]:
+        """Take what an answer is made of; the result makes it, which may take long.  Raises as
+        :meth:`answers`."""
         account, symbol = request[1], request.get(55, "")
         for tag in (710, 715, 724, 581):
             request[tag]
         who = int(account) if account.isascii() and account.isdecimal() else 0
         if str(who) != account or who not in seen:
             why = f"account {account!r} is none of this session's"
-            return [_ack(request, NOT_AUTHORISED, why)]
+            return _refused(request, NOT_AUTHORISED, why)
         if request[724] != POSITIONS or request.get(263, SNAPSHOT) != SNAPSHOT:
-            return [_ack(request, UNSUPPORTED, "724=0 and 263=0 are answered")]
+            return _refused(request, UNSUPPORTED, "724=0 and 263=0 are answered")
         if symbol and symbol not in self.file.risk.contracts:
-            return [_ack(request, INVALID, f"{symbol} is no contract")]
+            return _refused(request, INVALID, f"{symbol} is no contract")
         try:
             with self.moment(who) as moment:
                 if moment is None:
                     why = "the positions of this venue are not known here"
-                    return [_ack(request, UNSUPPORTED, why)]
+                    return _refused(request, UNSUPPORTED, why)
                 if who >= len(moment[0].participants):
-                    return [_ack(request, NOT_AUTHORISED, f"there is no participant {who}")]
+                    return _refused(request, NOT_AUTHORISED, f"there is no participant {who}")
                 return self._of_moment(request, symbol, who, moment)
         except NeverStill as error:
-            return [_ack(request, OTHER, str(error))]
+            return _refused(request, OTHER, str(error))
 
-    def _of_moment(self, request: Request, symbol: str, who: int, moment: Moment) -> list[bytes]:
-        view, totals, of_symbol = moment[0], Fields(), dict[str, Fields]()
-        funding = dict[str, str]()
-        if request.get(WITH_MARGIN) == "Y" and view.contracts is not None:
-            totals, of_symbol = self._margin(view, who, moment[1])
-            more, funding = self._funding(view, who)
+    def _of_moment(
+        self, request: Request, symbol: str, who: int, moment: Moment
+    ) -> Callable[[], list[bytes]]:
+        view, seq = moment
+        held = self._held(view, who, symbol)
+        has_margin = request.get(WITH_MARGIN) == "Y" and view.contracts is not None
+        margin = self._margin(view, who, seq) if has_margin else None
+        periods = perpetual_periods(self.file, view) if has_margin else {}
+
+        def made() -> list[bytes]:
+            totals, of_symbol = margin() if margin else (Fields(), dict[str, Fields]())
+            more, funding = self._funding(periods, who)
             totals += more
-        held = self._held(view, who, symbol, funding)
-        if not held:
-            none = f"no position in {symbol or 'a contract'}"
-            return [_ack(request, NONE, none, more=totals)]
-        reports = [
-            _report(request, number, len(held), [*fields, *of_symbol.get(name, [])])
-            for number, (name, fields) in enumerate(held.items(), 1)
-        ]
-        return [_ack(request, VALID, count=len(held), more=totals), *reports]
+            if not held:
+                none = f"no position in {symbol or 'a contract'}"
+                return [_ack(request, NONE, none, more=totals)]
+            reports = []
+            for number, (name, (fields, gain)) in enumerate(held.items(), 1):
+                paid: Fields = [(707, FUNDING), (708, funding[name])] if name in funding else []
+                amounts = [(753, 1 + bool(paid)), (707, "FMTM"), (708, gain), *paid]
+                fields = [*fields, *amounts, *of_symbol.get(name, [])]
+                reports.append(_report(request, number, len(held), fields))
+            return [_ack(request, VALID, count=len(held), more=totals), *reports]
 
-    def _held(
-        self, view: View, who: int, wanted: str, funding: Mapping[str, str]
-    ) -> dict[str, Fields]:
-        """Return of each position: symbol, mark, the last settlement price, lots, the gain since it
-        was taken, and, if it is given by symbol, what its contract was paid in ``funding``."""
-        contracts, rows = view.contracts, dict[str, Fields]()
+        return made
+
+    def _held(self, view: View, who: int, wanted: str) -> dict[str, tuple[Fields, str]]:
+        """Return of each position: symbol, mark, the last settlement price and lots; and the gain
+        since it was taken."""
+        contracts, rows = view.contracts, dict[str, tuple[Fields, str]]()
         if contracts is None:
             return rows
         for place, symbol in enumerate(self.file.symbols):
@@ -204,20 +216,18 @@ class Positions:
             prior = contracts.of(place, "settlement") if contracts.of(place, "day") else ticks
             gain = lots * contracts.value(place, ticks) - view.cell(who, place, lay.MARK)
             decimals = self.file.sessions.price_decimals[symbol]
-            paid: Fields = [(707, FUNDING), (708, funding[symbol])] if symbol in funding else []
-            rows[symbol] = [
+            fields: Fields = [
                 *((55, symbol), (15, asset)),
                 *((730, decimal_text(ticks, decimals)), (731, THEORETICAL)),
                 *((734, decimal_text(prior, decimals)), (702, 1), (703, "TQ")),
                 (704, lots) if lots > 0 else (705, -lots),
-                *((753, 1 + bool(paid)), (707, "FMTM"), (708, decimal_text(gain, money)), *paid),
             ]
+            rows[symbol] = fields, decimal_text(gain, money)
         return rows
 
-    def _funding(self, view: View, who: int) -> tuple[Fields, dict[str, str]]:
-        """The fields of an AO, and by symbol what each perpetual was paid, up to the view's
-        periods.  Of what is not known, or not yet, there is nothing."""
-        periods = perpetual_periods(self.file, view)
+    def _funding(self, periods: Mapping[str, int], who: int) -> tuple[Fields, dict[str, str]]:
+        """The fields of an AO, and by symbol what each perpetual was paid, up to these periods.  Of
+        what is not known, or not yet, there is nothing."""
         if not periods:
             return [], {}
         try:
@@ -233,29 +243,37 @@ class Positions:
             fields.append((FUNDING_SINCE, _timestamp(since_ns)))
         return fields, {symbol: decimal_text(paid, decimals) for symbol, paid in found.items()}
 
-    def _margin(self, view: View, who: int, seq: int) -> tuple[Fields, dict[str, Fields]]:
-        """The fields of an AO, and by symbol those of an AP."""
+    def _margin(
+        self, view: View, who: int, seq: int
+    ) -> Callable[[], tuple[Fields, dict[str, Fields]]]:
+        """Return what makes the fields of an AO, and by symbol those of an AP."""
         file = self.file
         asset = next(iter(file.risk.contracts.values())).contract.asset
         decimals = file.risk.money.assets[asset]
         if file.risk.margin_file is None:
-            found: dict[str, Any] = {
+            plain: dict[str, Any] = {
                 "equity": view.equity(who) + view.counted(who),
                 "maintenance": view.maintenance(who),
                 "initial": view.of(who, lay.MARGINED),
                 "reserved": view.of(who, lay.RESERVED),
                 "is_limited": view.of(who, lay.CREDIT) != NO_LIMIT,
             }
+            document = plain.copy
         else:
-            found = MarginView(file.risk, list(file.symbols), view).document(who)
-        totals: Fields = [*([(5501, seq)] if seq else []), (5502, asset)]
-        totals += _money(found, TOTALS, decimals)
-        totals.append((5508, "Y" if found["is_limited"] else "N"))
-        rows = {
-            symbol: self._of_symbol(symbol, row, found, decimals)
-            for symbol, row in found.get("positions", {}).items()
-        }
-        return totals, rows
+            document = MarginView(file.risk, list(file.symbols), view).taken(who)
+
+        def made() -> tuple[Fields, dict[str, Fields]]:
+            found = document()
+            totals: Fields = [*([(5501, seq)] if seq else []), (5502, asset)]
+            totals += _money(found, TOTALS, decimals)
+            totals.append((5508, "Y" if found["is_limited"] else "N"))
+            rows = {
+                symbol: self._of_symbol(symbol, row, found, decimals)
+                for symbol, row in found.get("positions", {}).items()
+            }
+            return totals, rows
+
+        return made
 
     def _of_symbol(
         self, symbol: str, row: dict[str, int], found: dict[str, Any], decimals: int
@@ -311,6 +329,10 @@ def _who(request: Request) -> Fields:
     account = request[1]
     parties: Fields = [(453, 1), (448, account), (447, "D"), (452, 1)]
     return [*parties, (1, account), (581, request[581])]
+
+
+def _refused(request: Request, result: str, why: str) -> Callable[[], list[bytes]]:
+    return lambda: [_ack(request, result, why)]
 
 
 def _ack(

@@ -218,14 +218,17 @@ def ranked(
     return found
 
 
-def place_of(view: View, who: int, index: int) -> tuple[int, int]:
+def place_of(
+    view: View, who: int, index: int, means: npt.NDArray[Any] | None = None
+) -> tuple[int, int]:
     """The place of a participant (1: the first) among those of its side of a contract, in the order
-    in which they take positions over; and how many those are.  Both are 0 without lots."""
+    in which they take positions over; and how many those are.  Both are 0 without lots.  ``means``:
+    of all participants, where the caller has them."""
     positions = view.cells[:, index, lay.POSITION // 8].copy()
     if positions[who] == 0:
         return 0, 0  # the state may have changed since the caller looked
     holders = np.flatnonzero(positions > 0 if positions[who] > 0 else positions < 0)
-    has = view.means_of_all()[holders]
+    has = (view.means_of_all() if means is None else means)[holders]
     is_solvent = has > 0
     mine = is_solvent[holders == who].item()
     before = 0 if mine else int(is_solvent.sum())

@@ -17,6 +17,7 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from ipaddress import ip_address
 from pathlib import Path
@@ -32,6 +33,7 @@ from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, NotF
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.native import quote_messages as said
 from openoutcry.portal.native.callers import Asking, Callers, signed_text
+from openoutcry.portal.native.margin_routes import Views
 from openoutcry.portal.native.quote_routes import (
     ChosenQuote,
     CounterOffer,
@@ -43,6 +45,7 @@ from openoutcry.portal.native.quote_routes import (
 )
 from openoutcry.portal.quotes.quotes import MOST_SHOWN
 from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.trading.reject import Reject
 from openoutcry.venue.position_messages import Positions
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.load_limits import Logins
@@ -97,12 +100,13 @@ class Line:
         renew: Callable[[], Awaitable[Asking]],
         endpoint: Endpoint,
         send: Callable[[bytes], Any],
-        positions: Positions | None = None,
+        positions: Positions | None,
+        views: Views,
     ) -> None:
         """``renew``: what the client may do now; raises :class:`AccountError` once its key has
         ended.  ``positions``: answers requests for them."""
         self.native, self.asking, self._renew = native, asking, renew
-        self.positions = positions
+        self.positions, self.views = positions, views
         self.endpoint, self._send = endpoint, send
         self.shown: dict[int, Shown] = {}
         self._numbers: dict[str, int] = {}
@@ -224,7 +228,7 @@ class Line:
         except KeyError as error:
             text = f"field {error.args[0]} is missing"
             self.endpoint.say(said.business_reject(message, MISSING_FIELD, text))
-        except AccountError as error:
+        except (AccountError, Reject) as error:
             refuse(message, str(error))
         except DatabaseError as error:
             log.error("%s", error)
@@ -282,7 +286,9 @@ class Line:
         if self.positions is None:
             raise NotFound("this venue has no contracts")
         message[60]  # required
-        for body in self.positions.answers(dict(message.fields), (self.participant,)):
+        request, own = dict(message.fields), self.participant
+        take = partial(self.positions.taken, request, (own,))
+        for body in await self.views.made(own, take):
             self.endpoint.say(body)
 
     async def _pass(self, message: FixMessage) -> None:
@@ -398,12 +404,13 @@ class QuoteDoor:
         serves: Callable[[str], bool] = lambda address: True,
         count: Callable[[str, int], None] = lambda address, weight: None,
         positions: Positions | None = None,
+        views: Views | None = None,
     ) -> None:
         """``name``: TargetCompID of the Logons; ``serves``: whether an address is served;
         ``count``: counts the weight of a Logon or of messages of an address, and raises
         :class:`ApiError` for too many."""
         self.native, self.callers, self.name = native, callers, name
-        self.positions = positions
+        self.positions, self._views = positions, views or Views()
         self.address, self._serves, self._count = address, serves, count
         self._tls: ssl.SSLContext | None = None
         self.lines: set[Line] = set()
@@ -475,7 +482,8 @@ class QuoteDoor:
             return await self.callers.of_known_key(logon.username, address)
 
         endpoint = Endpoint(self.name, logon.sender)
-        line = Line(self.native, asking, renew, endpoint, writer.write, self.positions)
+        parts = self.positions, self._views
+        line = Line(self.native, asking, renew, endpoint, writer.write, *parts)
         try:
             await self._talk(line, data, reader, writer, address)
         finally:

@@ -1,13 +1,17 @@
 """A portal's margin: the numbers of the core's view as decimal text, and refusals by name."""
 
-from contextlib import nullcontext
+import asyncio
+import threading
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 
 import pytest
 
+from openoutcry.derivatives.explain import liquidation_price
 from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
 from openoutcry.portal.native.margin_routes import NativeMargin
 from openoutcry.portal.server import Portal
+from openoutcry.venue import margin_view
 from openoutcry.venue.file import read_venue
 from openoutcry.venue.margin_view import MarginView
 from openoutcry.venue.position_messages import Positions
@@ -39,7 +43,7 @@ def test_amounts_are_those_of_the_core_as_decimal_text(floor: InlineFloor) -> No
     view = MarginView(file.risk, list(file.symbols), floor.view)
     for who in (1, 2):
         plain = view.document(who, ("GOLD", 1), 5_010)
-        shown = native.margin(who, "GOLD", 1, "50.10")
+        shown = asyncio.run(native.margin(who, "GOLD", 1, "50.10"))
         assert shown.equity == f"{plain['equity'] / 100:.2f}"
         assert shown.maintenance == f"{plain['maintenance'] / 100:.2f}"
         (part,) = shown.underlyings
@@ -63,6 +67,40 @@ def test_the_portals_fix_port_says_after_which_command_it_was_so(floor: InlineFl
     assert b"\x015501=77\x01" in ack
 
 
+def test_what_takes_long_is_made_without_the_state_and_of_the_own_contracts_alone(
+    floor: InlineFloor, monkeypatch
+) -> None:
+    """The portal's reader waits while a process holds the state, and with it everybody's orders;
+    a venue may have hundreds of contracts."""
+    native, is_held, made = native_of(floor), [], []
+
+    @contextmanager
+    def held():
+        is_held.append(True)
+        yield SimpleNamespace(view=floor.view)
+        is_held.pop()
+
+    def searched(book, *terms, **more):
+        made.append((list(book.contracts), bool(is_held), threading.current_thread().name))
+        return liquidation_price(book, *terms, **more)
+
+    native.mirror.held = held
+    monkeypatch.setattr(margin_view, "liquidation_price", searched)
+    shown = asyncio.run(native.margin(1, "", 0, ""))
+    request = {710: "all", 1: "1", 724: "0", 581: "1", 715: "20261123", 5500: "Y"}
+
+    @contextmanager
+    def moment(who):
+        with held() as state:
+            yield state.view, 1
+
+    Positions(native.mirror.file, moment).answers(request, (1,))
+    assert len(made) == 4, "below and above, by both doors"
+    assert {(tuple(names), at) for names, at, _ in made} == {(("GOLD",), False)}
+    assert all(name.startswith("margin") for *_, name in made[:2])
+    assert shown.underlyings[0].liquidated_below is not None
+
+
 @pytest.mark.parametrize(
     ("terms", "says"),
     [
@@ -75,7 +113,7 @@ def test_the_portals_fix_port_says_after_which_command_it_was_so(floor: InlineFl
 )
 def test_what_cannot_be_is_refused_by_name(floor: InlineFloor, terms, says: str) -> None:
     with pytest.raises(InvalidRequest, match=says):
-        native_of(floor).margin(1, *terms)
+        asyncio.run(native_of(floor).margin(1, *terms))
 
 
 def test_a_venue_without_scenario_margin_has_none(floor: InlineFloor, tmp_path) -> None:
@@ -84,4 +122,4 @@ def test_a_venue_without_scenario_margin_has_none(floor: InlineFloor, tmp_path) 
     native.mirror.file = read_venue(tmp_path / "venue.toml")
     assert not native.is_offered
     with pytest.raises(NotFound, match="this venue has no scenario margin"):
-        native.margin(1, "", 0, "")
+        asyncio.run(native.margin(1, "", 0, ""))
