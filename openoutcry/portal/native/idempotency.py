@@ -28,10 +28,17 @@ from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import Database
 from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.native.pages import MOST
-from openoutcry.portal.native.problems import UNKNOWN_OUTCOME, InProgress, KeyMissing, KeyReused
+from openoutcry.portal.native.problems import (
+    UNKNOWN_OUTCOME,
+    InProgress,
+    KeyMissing,
+    KeyReused,
+    of_reject,
+)
 from openoutcry.portal.spot.errors import TIMEOUT, ApiError
 from openoutcry.portal.spot.limits import Limits
 from openoutcry.portal.spot.params import CLIENT_ID
+from openoutcry.portal.trading.reject import Reject
 from openoutcry.wire.named_once import TwiceError, once
 from openoutcry.wire.text import printable
 
@@ -223,7 +230,7 @@ class Once:
             )
         try:
             response = await handler(request)
-        except (AccountError, ApiError, RequestValidationError) as error:
+        except (AccountError, ApiError, Reject, RequestValidationError) as error:
             if getattr(error, "code", None) not in (UNKNOWN_OUTCOME, TIMEOUT):
                 # Nothing was done, so the key may be used again.
                 await rows(query(FAILED), **values)
@@ -297,6 +304,12 @@ def route_class(once: Once, limits: Limits) -> Any:
             original, path = super().get_route_handler(), self.path
 
             async def handle(request: Any) -> Any:
+                try:
+                    return await handled(request)
+                except Reject as reject:  # what is released cannot be read for a moment
+                    raise of_reject(reject) from None
+
+            async def handled(request: Any) -> Any:
                 if not path.startswith("/v1/"):
                     return await original(request)
                 address = request.client.host if request.client else ""

@@ -587,7 +587,7 @@ class Session:
         except ApiError as error:
             code, is_banned = of_api_error(error)[1], error.status == BANNED
             answer = {"type": "error", "code": code, "detail": error.text}
-        except DatabaseError:
+        except (DatabaseError, NotReady):
             answer = {"type": "error", "code": "unavailable", "detail": "try again"}
         except MALFORMED:
             answer = {"type": "error", "code": "invalid_request", "detail": "see the documents"}
@@ -687,7 +687,7 @@ class Session:
                 self.connection.put(Message(error | number))
                 self.connection.queue.put_nowait(None)
                 return
-            except DatabaseError as error:
+            except (DatabaseError, NotReady) as error:
                 log.error("%s", error)
 
 
@@ -750,6 +750,8 @@ async def _serve(socket: Any, session: Session, is_packed: bool) -> None:
         session.connection.queue.put_nowait(None)
 
     tasks = [asyncio.create_task(read()), asyncio.create_task(session.watch())]
+    # Nobody would see the end of a key or session any more.
+    tasks[1].add_done_callback(lambda _: session.connection.queue.put_nowait(None))
     try:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
             while (one := await session.connection.queue.get()) is not None:

@@ -23,6 +23,7 @@ from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import ROUTES, as_json
 from openoutcry.portal.spot.signing import READ
 from openoutcry.portal.spot.user_data import KEY_LENGTH, Deliver, UserData, as_text
+from openoutcry.portal.trading.reject import Reject
 from openoutcry.wire.named_once import once
 
 SEND_S, SEND_NOW, TAKE_NOW, HEAR_NOW = (
@@ -335,7 +336,8 @@ class Requests:
             shows = wanted if type(wanted) is bool else shows
             result, headers = await self._result(str(method), given)
             answer = {"id": number, "status": 200, "result": result}
-        except ApiError as error:
+        except (ApiError, Reject) as refused:
+            error = errors.of_reject(refused)
             answer, headers = _refused(number, error), error.headers
         except AccountError as error:
             answer = _refused(number, errors.refusal(error, {}))

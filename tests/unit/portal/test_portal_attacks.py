@@ -11,6 +11,7 @@ import json
 import random
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from types import SimpleNamespace
 
@@ -34,8 +35,9 @@ from openoutcry.portal.accounts.more_routes import LARGE_BODY
 from openoutcry.portal.accounts.routes import _add_problems
 from openoutcry.portal.database import DatabaseError, migrate, start_embedded
 from openoutcry.portal.history.reader import History
+from openoutcry.portal.native import stream
 from openoutcry.portal.native.callers import Asking, Callers, Forbidden, signed_text
-from openoutcry.portal.native.idempotency import route_class
+from openoutcry.portal.native.idempotency import Once, Owner, route_class
 from openoutcry.portal.native.problems import EVERY_CODE
 from openoutcry.portal.native.stream import Session
 from openoutcry.portal.server import BODY_BYTES, Gate
@@ -56,7 +58,7 @@ from openoutcry.portal.spot.user_data import ListenKeys
 from openoutcry.portal.trading.broker import NewOrder, Refusal
 from openoutcry.portal.trading.orders import Order
 from openoutcry.portal.trading.public import INTERVALS
-from openoutcry.portal.trading.reject import Code, Reject
+from openoutcry.portal.trading.reject import Code, NotReady, Reject
 from openoutcry.portal.trading.service import OrderService
 from openoutcry.wire.enums import OrderType, Side, TimeInForce
 
@@ -329,6 +331,100 @@ def test_a_login_that_is_refused_keeps_no_stream_open():
         ended.add("anna")
         with pytest.raises(ApiError):
             await session._still()
+
+    asyncio.run(run())
+
+
+@pytest.mark.promise(
+    "A stream ends with the key or session that opened it, also one that was revoked while the "
+    "portal's reader began again",
+    group="portal",
+)
+def test_a_stream_is_watched_on_after_the_reader_was_away(monkeypatch):
+    monkeypatch.setattr(stream, "CHECK_S", 0.0)
+    session, outcomes = session_of(Limits()), [NotReady(), None, NotReady(), ApiError(-2015, "x")]
+
+    async def still():
+        if (outcome := outcomes.pop(0)) is not None:
+            raise outcome
+
+    session._still = still
+
+    async def run():
+        await session.watch()
+        assert not outcomes
+        assert session.connection.queue.qsize() == 2, "why, and the end"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_stream_that_is_not_watched_ends(monkeypatch, fails):
+    session, sent = session_of(Limits()), []
+
+    async def watch():
+        if fails:
+            raise ValueError("a fault")
+
+    session.watch = watch
+    socket = SimpleNamespace(receive=asyncio.Event().wait, send_text=None, close=None)
+
+    async def close(code):
+        sent.append(code)
+
+    socket.close = close
+
+    async def run():
+        async with asyncio.timeout(60):
+            await stream._serve(socket, session, False)
+        assert sent == [1000]
+
+    asyncio.run(run())
+
+
+def test_what_cannot_be_read_for_a_moment_is_said_so_at_every_door():
+    """The portal's reader has died, and the portal does not know yet."""
+
+    def gone(*_, **more):
+        raise NotReady
+
+    session = session_of(Limits())
+    session.callers = SimpleNamespace(of_token=gone)
+    spot = SimpleNamespace(limits=Limits(), markets=None, signing=SimpleNamespace(key=gone))
+    requests = Requests(spot, None, "192.0.2.1")
+    requests._result = gone
+    made, claims = FastAPI(), []
+    once = Once(
+        None, None, SimpleNamespace(accounts=SimpleNamespace(now=lambda: datetime.now(UTC))), None
+    )
+    once._owner_of = lambda request: asyncio.sleep(0, Owner("answers", "user_id", 1, "x"))
+
+    async def rows(query, **values):
+        claims.append(query.split()[0])
+        return [1]
+
+    once.database, once.secret = SimpleNamespace(rows=rows), None
+    made.router.route_class = route_class(once, Limits())
+    _add_problems(made)
+
+    @made.get("/v1/balances")
+    @made.post("/v1/alerts")
+    async def answered():
+        raise NotReady
+
+    async def run():
+        await session.asked('{"op": "auth", "token": "t", "id": 7}')
+        said = json.loads((await session.connection.queue.get()).text())
+        assert (said["code"], said["id"]) == ("unavailable", 7)
+        await requests._ask('{"id": 1, "method": "time"}')
+        (answer,) = answers_of(requests)
+        assert answer["status"] == 503
+        transport = httpx.ASGITransport(made)
+        async with httpx.AsyncClient(transport=transport, base_url="http://portal") as client:
+            assert (await client.get("/v1/balances")).status_code == 503
+            named = {"idempotency-key": "k"}
+            assert (await client.post("/v1/alerts", headers=named)).status_code == 503
+        assert claims == ["insert", "delete"], "nothing was done: the name may be used again"
 
     asyncio.run(run())
 
