@@ -12,13 +12,20 @@ own, so that a portal which died asks for the same again.
 
 import asyncio
 import logging
+import math
 import secrets
 from collections.abc import Callable
 from typing import Any
 
 from openoutcry.portal.accounts.accounts import CODE_LASTS, Accounts, Caller, audit
 from openoutcry.portal.accounts.changes import shown_time
-from openoutcry.portal.accounts.errors import Declined, InvalidRequest, NotFound, Unavailable
+from openoutcry.portal.accounts.errors import (
+    Declined,
+    InvalidRequest,
+    NotFound,
+    TooMany,
+    Unavailable,
+)
 from openoutcry.portal.accounts.states import Action
 from openoutcry.portal.database import DatabaseError, Row, rows_of
 from openoutcry.portal.trading.instruments import Market, Markets, text_of
@@ -26,6 +33,7 @@ from openoutcry.risk.bits import LARGEST
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.decimals import AmountError, units_of
+from openoutcry.wire.load_limits import Turns, TurnsError
 
 KILLED, BLOCKED = "killed", "blocked"
 OF_MARKETS = {
@@ -47,9 +55,10 @@ SWITCHES = (KILLED, BLOCKED)
 NONE = "none"
 UNCONFIRMED, WAITING, REFUSED = "unconfirmed", "waiting", "refused"
 PURPOSE = "own limit "
-MOST, LOOK_S = 64, 2.0
-"""Limits of one account, and seconds between two looks for what is due."""
-MAX_RATE = 1_000_000_000
+MOST, LOOK_S, WAITING_AT_ONCE = 64, 2.0, 8
+"""Limits of one account, seconds between two looks for what is due, and changes of one owner that
+wait for those before."""
+MAX_RATE, MOST_A_DAY = 1_000_000_000, 200
 log = logging.getLogger("outcry.portal")
 
 
@@ -73,7 +82,9 @@ class OwnLimits:
         self.markets = {market.symbol: market for market in markets.every}
         self.assets = markets.assets
         self.ask_desk = ask_desk or (lambda request: ask(file.journal, request))
-        self._turn = asyncio.Lock()
+        self._turns = Turns(1, 1, WAITING_AT_ONCE)
+        """One request is at the venue's desk: one that is slow keeps one connection of the
+        database."""
 
     # Values
 
@@ -154,22 +165,34 @@ class OwnLimits:
         return await self.database.rows(query, user=user_id)
 
     async def put(
-        self, user_id: int, wanted: tuple[str, str, str], caller: Caller, raiser_id: int = 0
+        self,
+        user_id: int,
+        wanted: tuple[str, str, str],
+        caller: Caller,
+        raiser_id: int = 0,
+        owner_id: int = 0,
     ) -> Row:
         """Set a limit: a stricter one is in force when this returns, a wider one waits for its
         confirmation.  ``wanted``: limit, symbol, value; ``raiser_id``: the user whose factors
-        confirm a wider one, 0: whoever asks may not raise.
+        confirm a wider one, 0: whoever asks may not raise; ``owner_id``: of the main account.
 
-        Raises :class:`InvalidRequest`, :class:`Declined`, :class:`Unavailable`: the limit is
-        written down, and set as soon as the venue answers."""
+        Raises :class:`InvalidRequest`, :class:`Declined`, :class:`TooMany` and
+        :class:`Unavailable`: the limit is written down, and set as soon as the venue answers."""
         name, symbol, text = wanted
         value = self.read(name, symbol, text)
-        row, code = await self._written(user_id, name, symbol, value, caller, raiser_id)
+        # An owner's limits keep neither another owner nor the owner's own kill switch waiting.
+        turn = f"kill {owner_id or user_id}" if name == KILLED else f"user {owner_id or user_id}"
+        try:
+            async with self._turns.turn(turn):
+                row, code = await self._written(user_id, name, symbol, value, caller, raiser_id)
+                if not code and not row["is_set"]:
+                    row = await self._sent(row["id"])
+        except TurnsError as error:
+            raise TooMany(str(error), retry_after_s=math.ceil(error.wait_s)) from None
         if code:
             user, shown = await self._reader(raiser_id), self._shown(row)
             self.accounts.mail(user, "limit", limit=shown, code=code)
-            return row
-        return await self._send(row["id"]) if not row["is_set"] else row
+        return row
 
     async def _written(
         self,
@@ -186,13 +209,14 @@ class OwnLimits:
         for _ in range(3):
             known = await self._find(terms)
             if known is not None and not known["is_set"]:
-                await self._send(known["id"])  # what the core has must be known
+                await self._sent(known["id"])  # what the core has must be known
             async with self.database.transaction() as connection:
                 await self.accounts.require(connection, Action.REVOKE, user_id)
                 row = await self._row(connection, terms)
                 if not row["is_set"]:
                     continue
                 if is_stricter(value, row["value"]):
+                    await self._require_few(connection, terms)
                     query = """
                         update own_limits set value = %(value)s, is_set = false, hold = %(hold)s,
                             state = '', wanted = null, usable_at = null, detail = '',
@@ -221,6 +245,20 @@ class OwnLimits:
                 await audit(connection, user_id, "wider own limit asked for", caller, said)
                 return row, code
         raise Unavailable("this limit is being changed by another request: try again")
+
+    async def _require_few(self, connection: Any, terms: dict[str, Any]) -> None:
+        """Raise :class:`TooMany` for an account that has lowered limits again and again: each time
+        is a request at the venue's desk, of which the core remembers the newest alone.  A kill
+        switch is not counted."""
+        query = """
+            select count(*) from audit where user_id = %(user)s and action = 'own limit lowered'
+                and at > now() - interval '24 hours'
+        """
+        if terms["name"] == KILLED:
+            return
+        if (await rows_of(connection, query, terms))[0]["count"] >= MOST_A_DAY:
+            text = f"{MOST_A_DAY} lower limits of an account in 24 hours are all"
+            raise TooMany(text, retry_after_s=3_600)
 
     async def _find(self, terms: dict[str, Any]) -> Row | None:
         query = """
@@ -318,13 +356,9 @@ class OwnLimits:
 
     # The venue
 
-    async def _send(self, number: int) -> Row:
+    async def _sent(self, number: int) -> Row:
         """Have the core what is written here.  One at a time sends a limit, and always its newest
         value.  Raises :class:`Unavailable` or :class:`Declined`."""
-        async with self._turn:  # a desk that is slow keeps one connection of the database
-            return await self._sent(number)
-
-    async def _sent(self, number: int) -> Row:
         query = """
             select own_limits.*, users.participant, users.is_open
             from own_limits join users on users.id = user_id where own_limits.id = %(id)s
@@ -389,7 +423,8 @@ class OwnLimits:
         await self.database.rows(query, since=now - CODE_LASTS)
         for row in await self.database.rows("select id from own_limits where not is_set"):
             try:
-                await self._send(row["id"])
+                async with self._turns.turn(""):
+                    await self._sent(row["id"])
             except (Unavailable, Declined) as error:
                 log.warning("own limit %d: %s", row["id"], error)
 

@@ -34,6 +34,9 @@ one."""
 AT_ONCE, WAITING = 2, 16
 """Transfers that are taken on at once, one of each user, and those of a user that wait: the venue's
 desk does one request after the other, and operators ask there, too."""
+MOST_A_DAY, AGAIN_S = 1_000, 3_600
+"""Transfers of an owner: each has six requests at the venue's desk, of which the core remembers the
+newest alone.  One that an operator repeats must not be forgotten for what a user asks."""
 BEGUN, RESERVED, EXPECTED, APPROVED, SENT, TAKEN, DONE, REFUSED = (
     "begun",
     "reserved",
@@ -143,6 +146,13 @@ class Transfers:
             known = await rows_of(connection, query, values)
             if known:
                 return _same(known[0], wanted)
+            query = """
+                select count(*) from transfers
+                where user_id = %(user)s and created_at > %(now)s::timestamptz - interval '24 hours'
+            """
+            if (await rows_of(connection, query, values))[0]["count"] >= MOST_A_DAY:
+                text = f"{MOST_A_DAY} transfers of an account in 24 hours are all"
+                raise TooMany(text, retry_after_s=AGAIN_S)
             available, _ = self.mirror.balances(wanted.source.participant)[wanted.asset]
             if wanted.amount > available:
                 raise TransferError("insufficient_balance", "the balance is too small")

@@ -65,7 +65,8 @@ class NativeLimits:
         asking.require_settings(Action.REVOKE)
         user_id = await self.account(asking, account)
         raiser = asking.user_id if asking.is_person else 0
-        return self.row(await self.limits.put(user_id, wanted, asking.caller(request), raiser))
+        caller, owner = asking.caller(request), asking.owner
+        return self.row(await self.limits.put(user_id, wanted, caller, raiser, owner))
 
 
 def add_limits(app: Any, native: NativeLimits) -> None:

@@ -11,6 +11,7 @@ from openoutcry.custody.errors import CustodyError
 from openoutcry.portal.accounts.accounts import MAILERS, MAILS_WAITING, Accounts
 from openoutcry.portal.accounts.errors import TooMany, Unavailable
 from openoutcry.portal.accounts.more_routes import UPLOADS_EACH
+from openoutcry.portal.accounts.own_limits import KILLED, WAITING_AT_ONCE, OwnLimits
 from openoutcry.portal.accounts.sub_accounts import Account
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.money import custody as custodys
@@ -80,6 +81,39 @@ def test_a_mail_of_another_user_does_not_wait_for_many_of_one():
         assert "anna@example.com" in order[: MAILERS + 1]
         assert len(order) == 1 + MAILS_WAITING + 2, "few wait, and the link is among them"
         assert any("/undo/" in text for _, _, text in gate.seen)
+
+    asyncio.run(run())
+
+
+def test_lower_limits_of_one_owner_keep_no_other_owners_kill_switch_waiting():
+    gate = Gate()
+
+    class Held(OwnLimits):
+        async def _written(self, user_id, name, *rest):
+            return {"id": f"{user_id} {name}", "is_set": False}, ""
+
+        async def _sent(self, number):
+            await asyncio.to_thread(gate, number)
+            return {"id": number}
+
+    markets = SimpleNamespace(every=[], assets={})
+    limits = Held(SimpleNamespace(), SimpleNamespace(database=None), markets, gate)
+
+    async def run():
+        eves = [
+            asyncio.create_task(limits.put(1 + n % 2, ("open_orders", "", "5"), None, 0, 1))
+            for n in range(100)
+        ]
+        await until(lambda: gate.seen)
+        kill = KILLED, "", "true"
+        kills = [asyncio.create_task(limits.put(n, kill, None, 0, n)) for n in (3, 1)]
+        await asyncio.sleep(0)
+        gate.open.set()
+        said = await asyncio.gather(*kills, *eves, return_exceptions=True)
+        order = [number for (number,) in gate.seen]
+        assert set(order[1:3]) == {"3 killed", "1 killed"}, "also the owner's own"
+        assert len(order) == 2 + 1 + WAITING_AT_ONCE, "of the owner's accounts together"
+        assert sum(isinstance(one, TooMany) for one in said) == 100 - 1 - WAITING_AT_ONCE
 
     asyncio.run(run())
 

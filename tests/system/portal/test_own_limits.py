@@ -13,8 +13,11 @@ import pytest
 from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.portal.accounts import own_limits
 from openoutcry.portal.accounts.accounts import Caller
-from openoutcry.portal.accounts.errors import AccountError
-from openoutcry.portal.accounts.own_limits import OwnLimits
+from openoutcry.portal.accounts.errors import AccountError, TooMany
+from openoutcry.portal.accounts.own_limits import KILLED, OwnLimits
+from openoutcry.portal.accounts.sub_accounts import Account
+from openoutcry.portal.money import transfers
+from openoutcry.portal.money.transfers import Transfers, Wanted
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, ask
 from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import CHOICES, GENEROUS, PortalVenue
@@ -365,5 +368,46 @@ def test_requests_at_once_leave_the_same_here_and_in_the_core(people):
         await both[0].go_on()
         found = await stored(people, row["id"], "open_orders")
         assert found["value"] == core.has["open_orders"] == 9
+
+    people(test)
+
+
+@pytest.mark.promise(
+    "What a user asks for again and again (transfers, lower limits) is bounded a day, so the core "
+    "forgets no reference of an operator's request for it",
+    group="portal",
+)
+def test_no_user_makes_the_core_forget_what_operators_have_asked(people, monkeypatch):
+    monkeypatch.setattr(own_limits, "MOST_A_DAY", 5)
+    monkeypatch.setattr(transfers, "MOST_A_DAY", 3)
+    asked = []
+
+    async def test(people):
+        for name in ("anna", "bert"):
+            client = await people.person(f"{name}@example.com")
+            await client.aclose()
+        query = "update users set participant = 6 + id, is_open = true returning id"
+        user, other = sorted(row["id"] for row in await people.database.rows(query))
+        caller = Caller("192.0.2.7")
+        markets = SimpleNamespace(every=[], assets={"USD": 2})
+        journal = SimpleNamespace(journal=None)
+        limits = OwnLimits(journal, people.accounts, markets, lambda request: asked.append(1) or {})
+        for value in range(5):
+            await limits.put(user, ("open_orders", "", str(99 - value)), caller)
+        for value in ("94", "93"):
+            with pytest.raises(TooMany):
+                await limits.put(user, ("open_orders", "", value), caller)
+        assert (await limits.put(user, (KILLED, "", "true"), caller))["is_set"]
+        assert len(asked) == 6
+        mirror = SimpleNamespace(markets=markets, balances=lambda who: {"USD": (100, 0)})
+        moves = Transfers(people.accounts, mirror, lambda request: asked.append(1) or {})
+        ends = Account(user, 7, "", ""), Account(other, 8, "", "")
+        for number in range(3):
+            wanted = Wanted(f"{number}", *ends, "USD", 1)
+            assert (await moves._recorded(user, wanted, caller))["state"] == "begun"
+        with pytest.raises(TooMany):
+            await moves._recorded(user, Wanted("4", *ends, "USD", 1), caller)
+        again = await moves._recorded(user, Wanted("1", *ends, "USD", 1), caller)
+        assert again["client_id"] == "1", "one that is known is no new one"
 
     people(test)
