@@ -11,6 +11,7 @@
 `define OUTCRY_CLOCK_MAGIC 64'h4b4359524354554f
 `define OUTCRY_VENUE_ORDER_IDS 64'h2000000000000000
 `define OUTCRY_SESSION_ORDER_IDS 64'h4000000000000000
+`define OUTCRY_LEG_ORDER_IDS 64'h6000000000000000
 
 // A command to the matcher, from the network card to the disk. Byte 0 is tdata[7:0].
 `define OUTCRY_ORDER_PRICE_TICKS 63:0 // limit price

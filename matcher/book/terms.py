@@ -158,6 +158,14 @@ def take_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> None:
     mark_terms(arena, layout.MODE_TERMS)
 
 
+@kernel_outlined
+def begin_refused_term(arena: ArenaHeader, order: OrderRecord) -> None:
+    """A TERMS command is refused: the list that its NEW was to continue will not be whole."""
+    if (order.word >> const.TYPE_SHIFT) & 0xFF == const.TERM_LIST and order.qty_lots > 1:
+        arena.new_terms = 1 << const.TERM_LIST
+        new_terms(arena).list_id = order.price_ticks
+
+
 @kernel
 def note_term(arena: ArenaHeader, row: WaitingTerm) -> None:
     """Make a term one of the command at work."""

@@ -6,7 +6,7 @@ from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.book.ids import find_id
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.book.orders import order_owner
-from openoutcry.matcher.book.terms import keep_term, take_terms
+from openoutcry.matcher.book.terms import begin_refused_term, keep_term, take_terms
 from openoutcry.matcher.commands.after import after_command
 from openoutcry.matcher.commands.amend import cancel_any, reduce_any, replace_any, set_expiry
 from openoutcry.matcher.commands.legs import break_list, enter_leg, is_leg
@@ -16,6 +16,7 @@ from openoutcry.matcher.commands.phases import change_phase
 from openoutcry.matcher.events import event_tag, reject
 from openoutcry.matcher.matching.lists import settle_lists
 from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT
 
@@ -60,9 +61,11 @@ def process_general(
 def reject_and_break(
     arena: ArenaHeader, order: OrderRecord, out: int, instrument: int, reason: int, contra_id: int
 ) -> EventRecord:
-    """Reject the command.  If it is a leg of a list, the legs that wait for it are cancelled, too.
-    Returns where the next event goes."""
+    """Reject the command.  If it is a leg of a list, or says that the NEW to come is one, the legs
+    that wait for it are cancelled, too.  Returns where the next event goes."""
     word = order.word
+    if (word >> const.KIND_SHIFT) & 0xFF == const.TERMS and instrument != NO_INSTRUMENT:
+        begin_refused_term(arena, order)
     address = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
     end = reject(order, EventRecord(out), address, reason, contra_id)
     if is_leg(arena):
@@ -115,6 +118,8 @@ def instrument_command(arena: ArenaHeader, order: OrderRecord, instrument: int, 
             reason = refuse_terms(arena, order, instrument)
         if reason == const.ACCEPT and is_leg(arena):
             reason = enter_leg(arena, order, instrument)
+        elif reason == const.ACCEPT and order.order_id >= LEG_ORDER_IDS:
+            reason = const.LIST
         elif reason == const.ACCEPT:
             reason = enter_by_type(arena, order, instrument)
         arena.new_terms = arena.new_terms if reason != const.ACCEPT else 0

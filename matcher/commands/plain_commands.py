@@ -66,6 +66,7 @@ from openoutcry.matcher.matching.take import (
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Words
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import MAX_VALUE
 
@@ -186,7 +187,7 @@ def enter_plain(
         return 0
     price, qty = order.price_ticks, order.qty_lots
     order_id = order.order_id
-    if (
+    if order_id >= LEG_ORDER_IDS or (
         special
         and state.mode & layout.MODE_TERMS != 0
         and has_terms(arena, instrument, word & 0xFFFF, order_id)

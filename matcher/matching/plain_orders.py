@@ -19,6 +19,7 @@ from openoutcry.wire.memory import (
     count_trailing_zeros,
     prefetch,
 )
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import MAX_VALUE
 
@@ -73,6 +74,7 @@ def plain_new(
         | (qty > MAX_VALUE - total)
         | (not is_next_noted(arena))
         | (arena.open_orders >= arena.fixed_order_capacity)
+        | (order_id >= LEG_ORDER_IDS)
     ):
         return EventRecord(0)
     if find_in_chain(arena, entry, order_id) != 0:

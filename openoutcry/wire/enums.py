@@ -182,7 +182,7 @@ class SelfTrade(IntEnum):
     """Both lose the smaller of the two quantities without a trade."""
 
 
-MAX_LEGS = 8
+MIN_LEGS, MAX_LEGS = 2, 8
 """Most legs of a list."""
 LEGS_SHIFT = 8
 """Of ``aux`` of the term LIST: where the number of legs begins."""

@@ -16,7 +16,12 @@ from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN, OrderType
 from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.layout_hash import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.message import Field, Message, Option, Protocol
-from openoutcry.wire.order_ids import ORDER_ID_RANGES, SESSION_ORDER_IDS, VENUE_ORDER_IDS
+from openoutcry.wire.order_ids import (
+    LEG_ORDER_IDS,
+    ORDER_ID_RANGES,
+    SESSION_ORDER_IDS,
+    VENUE_ORDER_IDS,
+)
 from openoutcry.wire.records import CTYPES, MAGICS, MAX_PACKET_RECORDS, RECORDS
 from openoutcry.wire.registers import LICENCE, WRITERS
 
@@ -78,6 +83,7 @@ def generate() -> dict[str, str]:
 ORDER_ID_STARTS = {
     "VENUE_ORDER_IDS": VENUE_ORDER_IDS,
     "SESSION_ORDER_IDS": SESSION_ORDER_IDS,
+    "LEG_ORDER_IDS": LEG_ORDER_IDS,
 }
 
 

@@ -399,7 +399,8 @@ NAME                | 99      | 99      | The order has no name
 NO_QUANTITY         | 13      | 99      | OrderQty (38) must be above 0
 MASS_STATUS_SCOPE   | 99      | 99      | MassStatusReqType (585) other than 7 is not offered here
 MASS_CANCEL_SCOPE   | 99      | 99      | MassCancelRequestType (530) other than 1 and 7 is not offered here
-UNUSED_FIELD        | 99      | 99      | The request sets a field that its kind does not have, or a reserved one"""
+UNUSED_FIELD        | 99      | 99      | The request sets a field that its kind does not have, or a reserved one
+LIST                | 99      | 99      | The orders make no list, or have not all one Symbol (55)"""
 """Refusals of FIX and of sessions over shared memory (``order_entry/fix/refusals.py``).  FIX says
 nothing of the two that are answers."""
 

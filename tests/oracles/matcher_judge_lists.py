@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from openoutcry.wire import CommandKind, EventKind, OrderType, Phase, Reason, TimeInForce
 from openoutcry.wire.enums import HAS_ACTIVATION, LEGS_SHIFT, NEW_DAY, Contingency, Term
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.records import NO_INSTRUMENT
 from tests.oracles.matcher_judge_book import STOPS, Command, Event, Market, Order, may_trail
 
@@ -56,6 +57,9 @@ class Lists:
         if c.kind == CommandKind.NEW:
             self.new = self.terms.pop(key, {})
             self.own = self.new.get(Term.LIST)
+        elif c.kind == CommandKind.TERMS and refused:
+            continues = c.order_type == Term.LIST and c.qty > 1
+            self.own = (c.price, c.qty, c.aux) if continues else None
         elif refused:
             return
         elif c.kind == CommandKind.TERMS:
@@ -93,7 +97,8 @@ class Lists:
             if order.trigger is not None and not may_trail(market, order):
                 return "a trailing stop has no trigger before its activation"
         if self.own is None:
-            return ""
+            alone = "an order with the id of a leg is one, or refused"
+            return alone if LEG_ORDER_IDS <= order.order_id < 2**63 else ""
         list_id, leg, aux = self.own
         contingency, legs = aux % (1 << LEGS_SHIFT), aux >> LEGS_SHIFT
         of = JudgedList(contingency, legs)

@@ -69,6 +69,7 @@ enum { /* Request */
     OUTCRY_REQUEST_HEARTBEAT = 82,
     OUTCRY_REQUEST_LOGOUT = 90,
     OUTCRY_REQUEST_NAME = 78,
+    OUTCRY_REQUEST_LIST = 76,
 };
 
 enum { /* Reply */
@@ -215,11 +216,11 @@ enum { /* Reason */
 struct outcry_request { /* A request: a slot of the requests' segment. */
     uint8_t kind; /* a `Request` */
     uint8_t side; /* enter: Side; mass cancel: the side, 0 both */
-    uint8_t order_type; /* enter: OrderType */
+    uint8_t order_type; /* enter: OrderType; list: Contingency */
     uint8_t time_in_force; /* from bit 4 SelfTrade; enter: TimeInForce, bit 7 reduce-only; replace: 1 if `qty_lots` has a new `aux` too */
     uint16_t participant; /* whose order it is; 0: the session's participant */
-    uint16_t names; /* enter, replace, cancel: names in text, 0 none; 1: `id` is in a further slot; 2: `orig_id` is; 3: both are, in this order */
-    int64_t id; /* enter, replace: the participant's name of the order, not 0; cancel: of the request, 0 none; */
+    uint16_t names; /* enter, replace, cancel, list: names in text, 0 none; 1: `id` is in a further slot; 2: `orig_id` is; 3: both are, in this order */
+    int64_t id; /* enter, replace: the participant's name of the order, not 0; cancel, list: of the request, 0 none; */
     int64_t id_high; /* and its second word */
     union {
         int64_t orig_id; /* replace, cancel: name of the order that is meant, */
@@ -230,7 +231,7 @@ struct outcry_request { /* A request: a slot of the requests' segment. */
         int64_t aux; /* enter: second price, quantity or time, by the order type */
     };
     int64_t price_ticks; /* enter, replace: limit price */
-    int64_t qty_lots; /* enter: quantity; replace: the new whole quantity, executed lots included; with a new `aux` the low half (u32), and `aux` the high one (i32) */
+    int64_t qty_lots; /* enter: quantity; list: how many legs, 2 to 8; replace: the new whole quantity, executed lots included; with a new `aux` the low half (u32), and `aux` the high one (i32) */
     int64_t seq; /* number of the request; storing it publishes the slot */
 };
 static_assert(sizeof(struct outcry_request) == 64, "request");

@@ -41,6 +41,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.errors import MatcherError
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, MARKETS, STOPS, TRAILING, UNPRICED
 from openoutcry.wire.records import EVENT, EVENT_DTYPE, NO_INSTRUMENT
 from tests.oracles.matcher.auction import change_phase, may_enter, publish_indicative
@@ -361,6 +362,7 @@ class ReferenceEngine:
         if Term.EXPIRY in self.own_terms:
             order.tif, order.expiry = TimeInForce.GTD, self.own_terms[Term.EXPIRY][2]
         if Term.LIST not in self.own_terms:
+            require(not LEG_ORDER_IDS <= c.order_id < 2**63, Reason.LIST)
             self._new_order(m, order, EventKind.ACCEPTED)
         else:
             self._new_leg(c, m, order)
@@ -425,11 +427,16 @@ class ReferenceEngine:
             begin(of, self.event_log.commands)
 
     def _break_list(self, c: Command, instrument: int) -> None:
-        """A leg was refused, so the legs that wait for it are cancelled."""
-        if c.kind != CommandKind.NEW or Term.LIST not in self.own_terms:
+        """A leg, or the term that says so, was refused: the legs that wait for it are cancelled."""
+        list_id = None
+        if c.kind == CommandKind.NEW and Term.LIST in self.own_terms:
+            list_id = self.own_terms[Term.LIST][0]
+        elif c.kind == CommandKind.TERMS and c.order_type == Term.LIST and c.qty > 1:
+            list_id = c.price
+        if list_id is None or instrument == NO_INSTRUMENT:
             return
         m = self.markets[instrument]
-        first = m.orders.get(self.own_terms[Term.LIST][0] % 2**64)
+        first = m.orders.get(list_id % 2**64)
         link = None
         if first is not None and first.participant == c.participant:
             link = first.link

@@ -6,6 +6,7 @@ import numpy as np
 
 from openoutcry.wire import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.enums import LEGS_SHIFT, Contingency, Term
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.order_types import LEGS, RESTING_LEGS, STOPS
 from tests.support.matcher.matcher_mixed import Mixed, mixed
 
@@ -25,7 +26,8 @@ def mixed_lists(seed: int, count: int = 1200, **switches: object) -> Mixed:
     run = mixed(seed, count, **switches)
     rng = np.random.default_rng([seed, 0x6C6973])
     orders = run.orders.copy()
-    at, next_id = 0, FIRST_ID + int(rng.integers(0, 1 << 20))
+    first_id = int(rng.choice([FIRST_ID, LEG_ORDER_IDS]))
+    at, next_id = 0, first_id + int(rng.integers(0, 1 << 20))
     share, broken = rng.choice([0.02, 0.06, 0.15]), rng.choice([0.0, 0.1])
     legs_open: list[tuple[int, int]] = []
     while at < len(orders):
@@ -59,6 +61,8 @@ def mixed_lists(seed: int, count: int = 1200, **switches: object) -> Mixed:
             )
             term["price_ticks"], term["qty_lots"] = np.int64(ids[0]), leg
             term["aux"], term["seq"] = contingency | legs << LEGS_SHIFT, seqs[0]
+            if rng.random() < broken:
+                term["error_code"] = 1  # the gateway refuses what is said of the leg
             new[0] = _leg(rng, template, contingency, leg, run.features)
             new["order_id"], new["seq"] = order_id, seqs[1]
             legs_open.append((order_id, spot + 1))

@@ -7,6 +7,7 @@ from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import Hooks, verdict
 from openoutcry.wire import EventKind, Reason, make_instruments
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.record_blocks import OrderRecord
 from tests.oracles.matcher.engine import ReferenceEngine
 from tests.oracles.matcher_compare import assert_same
@@ -132,6 +133,42 @@ def test_a_sweep_that_fills_one_leg_does_not_elect_the_other(both):
     events = both.send("NEW id=5 SELL 10@95 p7")
     assert events[-1] == "CANCELLED id=2 5@120 leaves=0 LIST"
     assert not any(event.startswith("ELECTED") for event in events)
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        "MASS_CANCEL",
+        "MASS_CANCEL everywhere",
+        "DISCONNECT",
+        "MASS_CANCEL everybody",
+        "PHASE CLOSED",
+    ],
+)
+@pytest.mark.parametrize("leg", [1, 2, 3])
+def test_a_leg_whose_terms_are_gone_is_no_order_for_itself(both, between, leg):
+    """Another session of the participant, or the exchange operator, comes between the two."""
+    first = LEG_ORDER_IDS + 7
+    news = (f"id={first} BUY 5@100", f"id={first + 1} SELL 5@120", f"id={first + 2} SELL 5@121")
+    lines = legs("OTO", *news)
+    both.send(*lines[: 2 * leg - 1], between)
+    events = both.send(lines[2 * leg - 1])
+    assert [event.split()[0] for event in events] == ["REJECTED"]
+    if "CLOSED" not in between:
+        assert events[0].endswith("LIST")
+    if leg < 3:
+        both.send(*lines[2 * leg :])
+    assert both.open == set()
+
+
+def test_a_refused_term_ends_the_list_that_its_order_was_to_continue(both):
+    first = LEG_ORDER_IDS + 7
+    lines = legs("OCO", f"id={first} SELL 5@120", f"id={first + 1} SELL 5 STOP trigger=91")
+    both.send(*lines[:2])
+    events = both.send(lines[2] + " err=3")
+    assert [event.split()[0] for event in events] == ["REJECTED", "CANCELLED"]
+    assert both.send(lines[3])[-1].endswith("LIST")
+    assert both.open == set()
 
 
 @pytest.mark.parametrize("order_id", [11, 12, 13])
