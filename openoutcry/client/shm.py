@@ -18,7 +18,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -74,7 +74,10 @@ from openoutcry.order_entry.shm_segments import (
 )
 from openoutcry.wire.enums import (
     AUX_HALVES,
+    MAX_LEGS,
+    MIN_LEGS,
     REDUCE_ONLY,
+    Contingency,
     EventFlag,
     OrderType,
     Reason,
@@ -91,7 +94,7 @@ LETTERS = {"A": "not authorised", "S": "session not available"}
 MIN_NAP_S, MAX_NAP_S = 0.00005, 0.001
 SILENCE_S = 15.0
 """A venue over TCP that says nothing for longer has gone."""
-LITTLE_ROOM = 3
+LITTLE_ROOM = 2 + 2 * MAX_LEGS
 """Slots of the longest request."""
 SPINS = 50
 """Looks for a reply before the client naps."""
@@ -437,6 +440,35 @@ class TcpConnection(ShmConnection):
         return bool(data)
 
 
+@dataclass(frozen=True)
+class ShmOrder:
+    """An order, as :meth:`ShmClient.enter` takes it: a leg of :meth:`ShmClient.enter_list`."""
+
+    id: int | str
+    side: Side
+    symbol: str
+    qty_lots: int
+    price_ticks: int = 0
+    order_type: OrderType = OrderType.LIMIT
+    time_in_force: TimeInForce = TimeInForce.DAY
+    aux: int = 0
+    self_trade: SelfTrade = SelfTrade.ALLOW
+    reduce_only: bool = False
+
+    def fields(self) -> dict[str, int]:
+        """Return the fields of its request, without names and participant."""
+        tif = int(self.time_in_force) | int(self.self_trade) << 4 | REDUCE_ONLY * self.reduce_only
+        return {
+            "side": int(self.side),
+            "order_type": int(self.order_type),
+            "time_in_force": tif,
+            "symbol": _symbol(self.symbol),
+            "aux": self.aux,
+            "price_ticks": self.price_ticks,
+            "qty_lots": self.qty_lots,
+        }
+
+
 class ShmClient(LoggedIn):
     """A session of a venue.  Not for several threads at once."""
 
@@ -540,18 +572,56 @@ class ShmClient(LoggedIn):
         request whose fate is unknown may be sent again.  Raises :class:`RequestsFull`,
         :class:`SessionEnded` or ``ValueError``.
         """
-        return self._put(
-            Request.ENTER,
+        terms = symbol, qty_lots, price_ticks, order_type, time_in_force, aux, self_trade
+        return self.enter_order(ShmOrder(id, side, *terms, reduce_only), participant=participant)
+
+    def enter_order(self, order: ShmOrder, *, participant: int = 0) -> int:
+        """Enter an order, as :meth:`enter` does."""
+        return self._put(Request.ENTER, order.id, participant=participant, **order.fields())
+
+    def enter_list(
+        self,
+        contingency: Contingency,
+        legs: Sequence[ShmOrder],
+        *,
+        id: int | str = 0,
+        participant: int = 0,
+    ) -> int:
+        """Enter a list of 2 to 8 orders, linked as docs/matcher.md says; returns the request's
+        number.  ``id``: a name of the list, which is another one of its first order.
+
+        The venue takes all of them or none.  If it takes none, one reply of this number names an
+        order and says why.  What the core refuses later has a reply an order.  Raises as
+        :meth:`enter`.
+        """
+        names = [id, *(leg.id for leg in legs)]
+        texts = [_text(name) if isinstance(name, str) else b"" for name in names]
+        slots = 1 + len(legs) + sum(map(bool, texts))
+        if not MIN_LEGS <= len(legs) <= MAX_LEGS:
+            raise ValueError(f"a list of {len(legs)} orders: it has {MIN_LEGS} to {MAX_LEGS}")
+        self._require_room(slots)
+        place = 1
+        if texts[0]:
+            self._put_text(texts[0], place)
+            place += 1
+        for leg, text in zip(legs, texts[1:], strict=True):
+            self._fill(Request.ENTER, leg.id, 0, participant=participant, **leg.fields())
+            put_request(
+                self.connection.requests, self._request.ctypes.data, self.next_request + place
+            )
+            place += 1
+            if text:
+                self._put_text(text, place)
+                place += 1
+        self._fill(
+            Request.LIST,
             id,
+            0,
             participant=participant,
-            side=int(side),
-            order_type=int(order_type),
-            time_in_force=int(time_in_force) | int(self_trade) << 4 | REDUCE_ONLY * reduce_only,
-            symbol=_symbol(symbol),
-            aux=aux,
-            price_ticks=price_ticks,
-            qty_lots=qty_lots,
+            order_type=int(contingency),
+            qty_lots=len(legs),
         )
+        return self.put(self._request.ctypes.data, slots)
 
     def replace(
         self,
@@ -619,10 +689,25 @@ class ShmClient(LoggedIn):
         return int(room)
 
     def _put(self, kind: Request, id: int | str = 0, orig_id: int | str = 0, **fields: int) -> int:
-        self._require_open()
         texts = [_text(name) for name in (id, orig_id) if isinstance(name, str)]
-        if self.room < 1 + len(texts):
+        self._require_room(1 + len(texts))
+        self._fill(kind, id, orig_id, **fields)
+        for place, text in enumerate(texts, start=1):
+            self._put_text(text, place)
+        return self.put(self._request.ctypes.data, 1 + len(texts))
+
+    def _require_room(self, slots: int) -> None:
+        self._require_open()
+        if self.room < slots:
             raise RequestsFull("the venue has not taken the earlier requests yet")
+
+    def _put_text(self, text: bytes, place: int) -> None:
+        """Publish a name in text, ``place`` slots after the next request's."""
+        slot = np.frombuffer(text, np.uint8)
+        put_request(self.connection.requests, slot.ctypes.data, self.next_request + place)
+
+    def _fill(self, kind: Request, id: int | str, orig_id: int | str, **fields: int) -> None:
+        """Write a request's own slot, which is not published yet."""
         self._request[:] = 0
         request = self._words
         request.kind = int(kind)
@@ -636,10 +721,6 @@ class ShmClient(LoggedIn):
             request.orig_id, request.orig_id_high = _words(orig_id)
         for name, value in fields.items():
             setattr(request, name, value)
-        for place, text in enumerate(texts, start=1):
-            slot = np.frombuffer(text, np.uint8)
-            put_request(self.connection.requests, slot.ctypes.data, self.next_request + place)
-        return self.put(self._request.ctypes.data, 1 + len(texts))
 
     def put(self, request: int, slots: int = 1) -> int:
         """Publish a request, by the address of its 64 bytes; there is room for it, and its further

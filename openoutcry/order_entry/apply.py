@@ -31,7 +31,7 @@ from openoutcry.order_entry.shm_layout import REPLY_BYTES, SHM, ShmSession, may_
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN
+from openoutcry.wire.enums import AUX_HALVES, LEGS_SHIFT, OPEN_KNOWN
 from openoutcry.wire.indirect import _call, intrinsic
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes
@@ -49,6 +49,7 @@ O = ORDER.offsets  # noqa: E741
 E = EVENT.offsets
 ORDER_KIND = O["kind"]
 NEW, REPLACE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.COMMAND_KIND_REPLACE
+TERMS = enum_numbers.COMMAND_KIND_TERMS
 REDUCE = enum_numbers.COMMAND_KIND_REDUCE
 ACCEPTED, FILLED = enum_numbers.EVENT_KIND_ACCEPTED, enum_numbers.EVENT_KIND_FILLED
 CANCELLED, EXPIRED = enum_numbers.EVENT_KIND_CANCELLED, enum_numbers.EVENT_KIND_EXPIRED
@@ -138,6 +139,8 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
             session.logged_out = 1
         elif message in (command_metadata.KILLED, command_metadata.ENABLED):
             session.killed = message == command_metadata.KILLED
+        elif message == command_metadata.UNFINISHED:
+            session.list_left = 0
         return
     if metadata.protocol == OUCH50:
         ouch50_in.resume(metadata, OuchSession(session))
@@ -158,10 +161,15 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
         pin_order(region, number)
     if number == 0:
         return
+    if order.kind == TERMS:
+        begin_leg(region, session, order, number)
     table = TokenTable(region.tokens)
     if flags & command_metadata.FLAG_NEW_ROW:
+        is_leg = order.order_id >= order_rows.LEG_BITS and order.kind == NEW
+        session.list_left -= is_leg
         if VERIFY:
-            assert number > region.last_number, "order numbers are counted up"
+            assert number > region.last_number - is_leg, "order numbers are counted up"
+            assert session.list_left >= 0, "a leg's terms came before it"
         replaced = 0
         if order.kind == REPLACE:
             replaced = tokens.number_of(table, index, metadata + command_metadata.ORIG)
@@ -176,6 +184,21 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
             # decided then: its tokens serve only to find the orders that are still open.
             keep_open_tokens(region)
         tokens.put_token(table, index, metadata + command_metadata.TOKEN, number)
+
+
+@kernel_outlined
+def begin_leg(region: RegionHeader, session: SessionBlock, order: OrderRecord, number: int) -> None:
+    """A leg of the session's list is announced, and comes next: its number is no other order's."""
+    if order.qty_lots == 1:
+        session.list_row = number
+        session.list_left = order.aux >> LEGS_SHIFT
+    region.last_number = max(number, region.last_number)
+
+
+@kernel
+def is_announcement(order: int) -> bool:
+    """Return whether the command at an address (0: none) says that the next one is a leg."""
+    return order != 0 and OrderRecord(order).kind == TERMS
 
 
 @kernel
@@ -269,9 +292,9 @@ def fill_row(
     rows, mask = region.rows, region.row_mask
     old = order_rows.find_row(rows, mask, replaced)
     if VERIFY:
-        own_id = order_rows.ORDER_BIT | row.number
+        number = order.order_id & order_rows.NUMBER_MASK
         is_new = order.kind == NEW
-        assert not is_new or order.order_id == own_id, "an order is known by its row"
+        assert not is_new or number == row.number, "an order is known by its row"
         assert not is_new or replaced == 0, "a new order replaces none"
         assert replaced < row.number, "what is replaced was there before"
         assert old == 0 or old.session == row.session, "one's own"

@@ -75,6 +75,8 @@ LOGGED_IN, LOGGED_OUT, LOST = ord("L"), ord("Z"), ord("D")
 KILLED, ENABLED = ord("K"), ord("E")
 """``message`` of an internal command without effect: what became of the connection, and what the
 operator did to the session."""
+UNFINISHED = ord("U")
+"""``message`` of an internal command: the machine died within a list, whose first legs go."""
 BLOCK_KEY = "notes"
 """The key of the metadata in a block's note."""
 MAX_PACKED = 2 + 2 + WORDS * 9

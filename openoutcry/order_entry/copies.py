@@ -129,6 +129,8 @@ def publish_to_session(
     Returns the index of its session, 0: none.  A fill off the book is in the streams of all
     sessions of its participant.  ``codecs``: address of the table of protocols' kernels.
     """
+    if metadata != 0 and apply.is_announcement(order) and event.order_id == order.order_id:
+        return 0  # what becomes of the leg its own command says
     copies = region.copy_count
     if copies > 0:
         copy_event(region, codecs, event, order, metadata, rx_ts_ns)

@@ -1,8 +1,9 @@
 """Order rows: what a session knows of each of its orders, 256 bytes each, in shared memory.
 
 An order of a session has a *number*, which always counts up over all sessions; the core knows it as
-``ORDER_BIT | number``.  Its row is the number's low bits.  A number whose row still holds a live
-order is skipped.  A replace that brings a new token takes a new row for it.  The core's order stays
+``ORDER_BIT | number``, a leg of a list as ``LEG_BITS | number``.  Its row is the number's low bits.
+A number whose row still holds a live order is skipped.  A replace that brings a new token takes a
+new row for it.  The core's order stays
 the same, and its first row (the root) says which row is the current one.
 
 Two writers take turns in one process.  The inbound side fills a row before its command is sent
@@ -19,7 +20,7 @@ from openoutcry.wire.memory import (
     store_i64,
     store_u32,
 )
-from openoutcry.wire.order_ids import SESSION_ORDER_IDS
+from openoutcry.wire.order_ids import LEG_ORDER_IDS, SESSION_ORDER_IDS
 
 
 class OrderRow(Layout, size_bytes=256):
@@ -90,8 +91,8 @@ OVER = (
 """Reasons of a cancellation that mean that an order's time is over."""
 _CANCELLED, _EXPIRED = enum_numbers.EVENT_KIND_CANCELLED, enum_numbers.EVENT_KIND_EXPIRED
 
-ORDER_BIT = SESSION_ORDER_IDS
-NUMBER_MASK = ORDER_BIT - 1
+ORDER_BIT, LEG_BITS = SESSION_ORDER_IDS, LEG_ORDER_IDS
+NUMBER_MASK = (LEG_BITS ^ ORDER_BIT) - 1
 
 
 @kernel

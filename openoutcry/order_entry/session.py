@@ -118,6 +118,8 @@ class SessionBlock(Layout, size_bytes=4096):
     day_ns: int = i64(
         "after so long ``day_start_ns`` counts again, of sessions over several days; 0: it does not"
     )
+    list_row: int = i64("number of the first order of the list whose legs are being sent")
+    list_left: int = i64("legs of it that are still to come, 0: none")
 
 
 INDEX = SessionBlock.offset("index")
@@ -177,6 +179,7 @@ LOGINS = SessionBlock.offset("logins")
 LOCKED_UNTIL_NS = SessionBlock.offset("locked_until_ns")
 NAMES = SessionBlock.offset("names")
 NAME_MASK = SessionBlock.offset("name_mask")
+LIST_ROW, LIST_LEFT = SessionBlock.offset("list_row"), SessionBlock.offset("list_left")
 
 OWN_ROWS = 496
 """Ends of the list of the session's live rows (rows.py): places of the first and the last, four

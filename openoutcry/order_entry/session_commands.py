@@ -330,7 +330,7 @@ def new_number(
     table, rows = TokenTable(region.tokens), region.rows
     last, answered_seq = region.last_number, region.answered_seq
     number = order_rows.next_number(rows, region.row_mask, last, answered_seq)
-    if number == 0 or not tokens.has_room_for(table, session):
+    if number == 0 or not tokens.has_room_for(table, session, 1):
         metadata.refused = VENUE_FULL
         return
     if order.kind == NEW:

@@ -44,6 +44,11 @@ class RegionHeader(Layout, size_bytes=4096):
     tokens: int = i64("address of the table of tokens")
     last_number: int = i64("last number that an order was given")
     lane_seq: int = i64("last command of the lane that rows and tokens know")
+    list_end: int = i64(
+        "last command of the list that is being put on the lane: what of it is not there yet is at "
+        "``orders`` and ``metadata``",
+        atomic=True,
+    )
     event_seq: int = i64("last event that rows and streams know")
     unreported_events: int = i64(
         "events of sessions' orders whose row or store had no room for them"
@@ -78,7 +83,7 @@ ORDERS = RegionHeader.offset("orders")
 METADATA_MASK = RegionHeader.offset("metadata_mask")
 TOKENS = RegionHeader.offset("tokens")
 LAST_NUMBER = RegionHeader.offset("last_number")
-LANE_SEQ = RegionHeader.offset("lane_seq")
+LANE_SEQ, LIST_END = RegionHeader.offset("lane_seq"), RegionHeader.offset("list_end")
 EVENT_SEQ = RegionHeader.offset("event_seq")
 UNREPORTED_EVENTS = RegionHeader.offset("unreported_events")
 DAY_BEGIN = RegionHeader.offset("day_begin")

@@ -17,6 +17,7 @@ from openoutcry.order_entry import (
     apply,
     command_metadata,
     constants,
+    list_commands,
     rows,
     session_commands,
     session_region,
@@ -741,7 +742,9 @@ def timers(context: SessionsContext, now: int) -> None:
             session_commands.cancel_orders(context, session)
         if session.sweep != 0:
             session_commands.sweep(context, session)
-        if session.switch | session.lost_ns | session.sweep != 0:
+        if session.list_left != 0:
+            list_commands.end_unfinished(context, session)
+        if session.switch | session.lost_ns | session.sweep | session.list_left != 0:
             timed += 1
     context.timed = timed
 
@@ -859,6 +862,7 @@ def step(context: SessionsContext) -> int:
         if control.stop != 0:
             close_lane(context)
         elif control.go != 0:
+            list_commands.finish_list(context)
             done += poll(context)
             # With sessions over shared memory it was read in this turn.
             now = context.now_ns if context.shm_count > 0 else words.now_ns(context)

@@ -32,7 +32,7 @@ from openoutcry.order_entry.tokens import TokenTable
 from openoutcry.wire.errors import JournalError
 
 KEEP = 2
-LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 3]
+LAYOUT = [rows.ROW_BYTES, sums.ENTRY_BYTES, tokens.ENTRY_BYTES, 4]
 """Sizes of the arrays; the last number changes with their meaning."""
 WORDS = (
     session_region.LAST_NUMBER,
@@ -48,6 +48,8 @@ BLOCK_WORDS = (
     session_block.LOGGED_OUT,
     session_block.KILLED,
     session_block.OWN_ROWS,
+    session_block.LIST_ROW,
+    session_block.LIST_LEFT,
 )
 """Words of each session's block that follow from the journal; two belong to its protocol."""
 SIZES = ("rows", "tokens", "waiting")

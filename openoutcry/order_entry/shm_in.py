@@ -29,6 +29,7 @@ from openoutcry.wire.enums import (
     OPEN_KNOWN,
     REDUCE_ONLY,
     SELF_TRADE_MASK,
+    Contingency,
     OrderType,
     SelfTrade,
     TimeInForce,
@@ -45,7 +46,7 @@ ENTER, REPLACE, CANCEL = (
 )
 MASS_CANCEL = constants.SHM_REQUEST_MASS_CANCEL
 HEARTBEAT, LOGOUT = constants.SHM_REQUEST_HEARTBEAT, constants.SHM_REQUEST_LOGOUT
-NAME = constants.SHM_REQUEST_NAME
+NAME, LIST = constants.SHM_REQUEST_NAME, constants.SHM_REQUEST_LIST
 _APPLICATION, _HEARTBEAT, _LOGOUT = (
     constants.KIND_APPLICATION,
     constants.KIND_HEARTBEAT,
@@ -73,6 +74,8 @@ _K_NEW, _K_CANCEL, _K_REPLACE, _K_MASS_CANCEL = (
 _SELL = enum_numbers.SIDE_SELL
 _LAST_TYPE, _LAST_TIF = int(max(OrderType)), int(max(TimeInForce))
 _LAST_MODE = int(max(SelfTrade))
+_OCO, _LAST_CONTINGENCY = enum_numbers.CONTINGENCY_OCO, int(max(Contingency))
+_LIST = constants.FIX_REFUSAL_LIST
 _PEG_PRIMARY = enum_numbers.ORDER_TYPE_PEG_PRIMARY
 _PEG_MIDPOINT = enum_numbers.ORDER_TYPE_PEG_MIDPOINT
 _TEXT_AT = ShmRequestName.offset("text")
@@ -179,13 +182,30 @@ def decode(
     return _APPLICATION
 
 
+@kernel_outlined
+def head_terms(request: ShmRequest, named: int, metadata: CommandMetadata) -> int:
+    """Return why a list is refused by its own slot, before its legs are looked at, or 0; its name
+    goes into the metadata.  ``named``: its participant."""
+    if _sets_unused(request, LIST):
+        return _UNUSED_FIELD
+    refused = 0
+    if request.names & ID_TEXT:
+        refused = _take_texts(request, metadata, named)
+    elif request.id != 0 or request.id_high != 0:
+        _put_name(ShmName(metadata + command_metadata.TOKEN), request.id, request.id_high, named)
+        metadata.token_bytes = NAME_BYTES
+    if refused != 0:
+        return refused
+    return 0 if _OCO <= request.order_type <= _LAST_CONTINGENCY else _LIST
+
+
 @kernel
 def further_slots(request: ShmRequest) -> int:
     """Return how many slots with names in text a request has after its own."""
     names, kind = request.names, request.kind
-    if names == 0 or kind not in (ENTER, REPLACE, CANCEL):
+    if names == 0 or kind not in (ENTER, REPLACE, CANCEL, LIST):
         return 0
-    return (names & ID_TEXT) + (names >> 1 & 1 if kind != ENTER else 0)
+    return (names & ID_TEXT) + (names >> 1 & 1 if kind in (REPLACE, CANCEL) else 0)
 
 
 @kernel_outlined
@@ -199,7 +219,7 @@ def _take_texts(request: ShmRequest, metadata: CommandMetadata, named: int) -> i
         if request.id != 0 or request.id_high != 0:
             refused = _UNUSED_FIELD if refused == 0 else refused
         slot += REQUEST_BYTES
-    if names & ORIG_TEXT and request.kind != ENTER:
+    if names & ORIG_TEXT and request.kind not in (ENTER, LIST):
         problem = _take_text(slot, ShmTextName(metadata + command_metadata.ORIG), named)
         metadata.orig_bytes = _size_of(metadata + command_metadata.ORIG)
         if request.orig_id != 0 or request.orig_id_high != 0:
@@ -244,7 +264,7 @@ def _take_text(slot: int, name: ShmTextName, named: int) -> int:
 @kernel
 def _sets_unused(request: ShmRequest, kind: int) -> bool:
     """Return whether a field that this kind of request does not have is not 0."""
-    if request.names > (ORIG_TEXT | ID_TEXT if kind != ENTER else ID_TEXT):
+    if request.names > (ORIG_TEXT | ID_TEXT if kind not in (ENTER, LIST) else ID_TEXT):
         return True
     first = 0
     if kind == REPLACE:
@@ -253,6 +273,8 @@ def _sets_unused(request: ShmRequest, kind: int) -> bool:
         first = 14
     elif kind == MASS_CANCEL:
         first = 21
+    elif kind == LIST:
+        first = 28
     bits = 0
     for place in range(7):
         bits |= Words(request)[place] & _UNUSED[first + place]

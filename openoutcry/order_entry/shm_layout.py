@@ -11,9 +11,9 @@ from 1 on over the whole day, replies are the messages of the session's stream b
 both continue across connections.  Each side reads the other's cursor and never trusts it
 (docs/decisions/032-shared-memory-sessions.md).
 
-A request is one slot.  Names in text take a further slot each, which is published before the first
-one; the number of such a request is that of its last slot.  A reply about a name in text follows a
-reply with the names.
+A request is one slot.  Names in text take a further slot each, and so do the legs of a list, which
+are published before the first one; the number of such a request is that of its last slot.  A reply
+about a name in text follows a reply with the names.
 """
 
 from enum import IntEnum
@@ -50,6 +50,9 @@ class Request(IntEnum):
     LOGOUT = ord("Z")
     NAME = ord("N")
     """No request: a further slot of one, with a name in text."""
+    LIST = ord("L")
+    """A list of orders; further slots are its name in text, if it has one, and its legs, each an
+    ENTER with the slot of its name."""
 
 
 class Reply(IntEnum):
@@ -122,27 +125,27 @@ class ShmRequest(Layout, size_bytes=64):
 
     kind: int = u8("a ``Request``")
     side: int = u8("enter: Side; mass cancel: the side, 0 both")
-    order_type: int = u8("enter: OrderType")
+    order_type: int = u8("enter: OrderType; list: Contingency")
     time_in_force: int = u8(
         "from bit 4 SelfTrade; enter: TimeInForce, bit 7 reduce-only; replace: 1 if ``qty_lots`` "
         "has a new ``aux`` too"
     )
     participant: int = u16("whose order it is; 0: the session's participant")
     names: int = u16(
-        "enter, replace, cancel: names in text, 0 none; 1: ``id`` is in a further slot; 2: "
+        "enter, replace, cancel, list: names in text, 0 none; 1: ``id`` is in a further slot; 2: "
         "``orig_id`` is; 3: both are, in this order"
     )
     id: int = i64(
-        "enter, replace: the participant's name of the order, not 0; cancel: of the request, 0 "
-        "none;"
+        "enter, replace: the participant's name of the order, not 0; cancel, list: of the request, "
+        "0 none;"
     )
     id_high: int = i64("and its second word")
     orig_id: int = i64("replace, cancel: name of the order that is meant,")
     orig_id_high: int = i64("and its second word")
     price_ticks: int = i64("enter, replace: limit price")
     qty_lots: int = i64(
-        "enter: quantity; replace: the new whole quantity, executed lots included; with a new "
-        "``aux`` the low half (u32), and ``aux`` the high one (i32)"
+        "enter: quantity; list: how many legs, 2 to 8; replace: the new whole quantity, executed "
+        "lots included; with a new ``aux`` the low half (u32), and ``aux`` the high one (i32)"
     )
     seq: int = i64("number of the request; storing it publishes the slot", atomic=True)
     symbol: int = i64("enter, mass cancel: instrument, ASCII, padded with NUL; 0: all", at=24)
@@ -162,6 +165,7 @@ FIELDS_OF = {
     Request.REPLACE: "names time_in_force id id_high orig_id orig_id_high price_ticks qty_lots",
     Request.CANCEL: "names id id_high orig_id orig_id_high",
     Request.MASS_CANCEL: "side symbol",
+    Request.LIST: "names order_type id id_high qty_lots",
 }
 """Fields of each request of orders, apart from ``kind``, ``participant`` and ``seq``; each other
 one is 0, or the request is refused (UNUSED_FIELD)."""

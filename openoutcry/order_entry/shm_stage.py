@@ -6,13 +6,19 @@ word, and only the copy is checked.  Each cursor is read once and compared with 
 itself knows.  What the venue writes it never reads back.
 """
 
-from openoutcry.order_entry import apply, constants, session_commands, session_words
+from openoutcry.order_entry import (
+    apply,
+    constants,
+    list_commands,
+    session_commands,
+    session_words,
+)
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
-from openoutcry.order_entry.shm_in import further_slots
+from openoutcry.order_entry.shm_in import decode, further_slots, head_terms
 from openoutcry.order_entry.shm_layout import (
     HEADER_BYTES,
     REPLIES_BYTES,
@@ -31,6 +37,7 @@ from openoutcry.order_entry.shm_layout import (
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.runtime import words
 from openoutcry.wire import sockets
+from openoutcry.wire.enums import MAX_LEGS, MIN_LEGS
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import SharedWord, U32s, Words
 from openoutcry.wire.memory import copy56, copy64, full_fence
@@ -46,6 +53,8 @@ SEQUENCE, TORN, UNKNOWN_KIND = (
 CURSOR_AHEAD, CURSOR_BACK = constants.SHM_END_CURSOR_AHEAD, constants.SHM_END_CURSOR_BACK
 STREAM_FULL, LOGGED_OUT = constants.SHM_END_STREAM_FULL, constants.SHM_END_LOGGED_OUT
 FULL_FAULT, LOGOUT = constants.FAULT_STREAM_FULL, constants.KIND_LOGOUT
+ENTER, LIST = constants.SHM_REQUEST_ENTER, constants.SHM_REQUEST_LIST
+LIST_REFUSAL = constants.FIX_REFUSAL_LIST
 AHEAD = session_commands.AHEAD
 LINE_BYTES = REPLY_BYTES // 2
 DESCRIPTORS = 4
@@ -172,15 +181,22 @@ def take_requests(context: SessionsContext, session: ShmSession, now: int) -> in
             Words(copy)[word] = SharedWord(slot + 8 * word).value
         if copy.seq != seq:
             return has_violated(session, TORN)
-        more = further_slots(copy)
-        for further in range(1, more + 1):
-            room = ShmRequest(copy + REQUEST_BYTES * further)
-            if copy_further(session, seq + further, room) < 0:
-                return -1
+        if copy.kind == LIST:
+            if session_commands.lane_room(context) <= 2 * MAX_LEGS:
+                waits = 1
+                break
+            more = copy_legs(session, seq, copy)
+        else:
+            more = copy_further(session, seq, copy, further_slots(copy))
+        if more < 0:
+            return -1
         session.next_request = seq + 1 + more
         done += 1 + more
         size = REQUEST_BYTES * (1 + more)
-        result = session_commands.handle_message(context, session, codec, copy, size, now)
+        if copy.kind == LIST:
+            result = take_list(context, session, copy, seq + more, now)
+        else:
+            result = session_commands.handle_message(context, session, codec, copy, size, now)
         if result < 0:
             return has_violated(session, STREAM_FULL if result == FULL_FAULT else UNKNOWN_KIND)
         if result == LOGOUT:
@@ -200,9 +216,70 @@ def take_requests(context: SessionsContext, session: ShmSession, now: int) -> in
 
 
 @kernel_outlined
-def copy_further(session: ShmSession, seq: int, copy: ShmRequest) -> int:
-    """Copy the further slot ``seq`` of a request, which was published before the request's own;
-    0, or -1 if the connection is to end."""
+def copy_further(session: ShmSession, seq: int, copy: ShmRequest, count: int) -> int:
+    """Copy ``count`` further slots of a request, which were published before its own, the slot
+    ``seq``; returns how many, or -1 if the connection is to end."""
+    for further in range(1, count + 1):
+        if copy_slot(session, seq + further, ShmRequest(copy + REQUEST_BYTES * further)) < 0:
+            return -1
+    return count
+
+
+@kernel_outlined
+def copy_legs(session: ShmSession, seq: int, copy: ShmRequest) -> int:
+    """Copy the legs of the list in the slot ``seq``, each with the slot of its name, as
+    :func:`copy_further`.  What is no leg ends the connection: nobody knows where the next request
+    begins."""
+    legs = copy.qty_lots
+    if not MIN_LEGS <= legs <= MAX_LEGS:
+        return has_violated(session, UNKNOWN_KIND)
+    more = copy_further(session, seq, copy, further_slots(copy))
+    if more < 0:
+        return -1
+    for _ in range(legs):
+        leg = ShmRequest(copy + REQUEST_BYTES * (more + 1))
+        if copy_slot(session, seq + more + 1, leg) < 0:
+            return -1
+        if leg.kind != ENTER:
+            return has_violated(session, UNKNOWN_KIND)
+        count = further_slots(leg)
+        if copy_further(session, seq + more + 1, leg, count) < 0:
+            return -1
+        more += 1 + count
+    return more
+
+
+@kernel_outlined
+def take_list(
+    context: SessionsContext, session: ShmSession, request: ShmRequest, number: int, now: int
+) -> int:
+    """Enter the list ``request``, whose legs are copied behind it; ``number``: the request's, which
+    is that of its last slot.  Returns what ``handle_message`` does."""
+    region, legs, refused = RegionHeader(context.region), request.qty_lots, 0
+    at = request + REQUEST_BYTES * (1 + further_slots(request))
+    for leg in range(1, legs + 1):
+        seq = list_commands.seq_of(region, leg)
+        list_commands.clear_command(context, session, seq, now)
+        size = REQUEST_BYTES * (1 + further_slots(ShmRequest(at)))
+        metadata = list_commands.metadata_of(region, seq)
+        order = list_commands.order_at(region, seq)
+        kind = decode(at, size, session, order, metadata)
+        if kind < 0:
+            return kind
+        metadata.client_seq = number
+        if leg == 1:
+            terms = list_commands.metadata_of(region, seq - 1)
+            refused = head_terms(request, order.participant, terms)
+        if ShmRequest(at).participant != request.participant:
+            refused = LIST_REFUSAL
+        metadata.refused = refused if refused != 0 else metadata.refused
+        at += size
+    return list_commands.handle_list(context, session, request.order_type, legs, now)
+
+
+@kernel_outlined
+def copy_slot(session: ShmSession, seq: int, copy: ShmRequest) -> int:
+    """Copy the slot ``seq``; 0, or -1 if the connection is to end."""
     place = seq - 1 & REQUEST_SLOTS - 1
     slot = ShmRequest(session.requests + HEADER_BYTES + REQUEST_BYTES * place)
     if slot.seq != seq:

@@ -205,16 +205,16 @@ def is_full(table: TokenTable) -> bool:
 
 
 @kernel
-def has_room_for(table: TokenTable, session: int) -> bool:
-    """Return whether the session may take another token: it has no more of them than are left for
-    all.
+def has_room_for(table: TokenTable, session: int, count: int) -> bool:
+    """Return whether the session may take ``count`` more tokens: it has no more of them than are
+    left for all.
 
     So no session uses up the others' day, and a single one may have half (the dynamic thresholds of
     shared-memory switches: Choudhury and Hahne, IEEE/ACM Transactions on Networking 6, 1998).
     """
     capacity = table.mask + 1
     left = capacity - (capacity >> 3) - table.count
-    return Words(table.used)[session] < left
+    return Words(table.used)[session] + count <= left
 
 
 @kernel

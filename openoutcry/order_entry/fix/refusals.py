@@ -48,6 +48,8 @@ class Refusal(IntEnum):
     """A mass cancel of other than a security or all."""
     UNUSED_FIELD = 21
     """Shared memory: a field that this kind of request does not have, or a reserved one, is set."""
+    LIST = 22
+    """Of a list of orders: its contingency, how many they are, or two of them do not fit."""
 
 
 REFUSALS: Table[Refusal] = Table(Refusal, FIX_REFUSALS)
@@ -58,12 +60,12 @@ COMMON = tuple(Refusal[name] for name in faults.WORDS.column("FIX").values())
 
 FIRST_REPLY = 128
 """First reason of a reply over shared memory that is one of these (``order_entry/shm_out.py``)."""
-TEXT_BYTES, TEXT_COUNT = 120, 120
+TEXT_BYTES, TEXT_COUNT = 120, 122
 ROW_BYTES = 128
 """The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text.  The
 rows from 0 are the core's reasons, and those from CORE_REASONS the refusals.  The checks of limits
 begin at LIMITS, and the gateway's rules at RULES, each in the order of their bits."""
-CORE_REASONS, LIMITS, RULES = 44, 66, 104
+CORE_REASONS, LIMITS, RULES = 44, 68, 106
 
 
 def text_of_reply(reason: int, figures: tuple[int, int, int, int], is_order: bool) -> str:

@@ -142,7 +142,7 @@ NONE, AWAITED, ACTIVE, LOGGING_OUT = range(4)
 TAGS = 1024
 
 
-class FixFields(Layout, size_bytes=36032):
+class FixFields(Layout, size_bytes=36288):
     """Fields of the current message."""
 
     generation: int = i64("number of the message; entries of older ones are stale")
@@ -153,7 +153,7 @@ class FixFields(Layout, size_bytes=36032):
     error: int = i64("0, or 1 + SessionRejectReason")
     ref_tag: int = i64("address of the text of the tag that the error is about, 0: none")
     ref_size: int = i64("its length")
-    taken: int = i64("what instructions.table says of all its fields", at=27832)
+    taken: int = i64("what instructions.table says of all its fields", at=28088)
 
 
 FIELDS_BYTES = FixFields.size_bytes

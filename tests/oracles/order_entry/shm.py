@@ -8,8 +8,8 @@ from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.shm_layout import Request
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
 
-LINK = (Request.HEARTBEAT, Request.LOGOUT, Request.NAME)
-"""What is no command."""
+LINK = (Request.HEARTBEAT, Request.LOGOUT, Request.NAME, Request.LIST)
+"""What is no command of one order."""
 UNUSED: dict[Request, tuple[str, ...]] = {
     Request.ENTER: (),
     Request.REPLACE: ("side", "order_type"),
@@ -26,6 +26,7 @@ IN_TEXT = {
     Request.ENTER: {1: "id"},
     Request.REPLACE: {1: "id", 2: "orig_id"},
     Request.CANCEL: {1: "id", 2: "orig_id"},
+    Request.LIST: {1: "id"},
 }
 """Which names of a request may be text, by the bit of ``names``; each takes a further slot."""
 Name = tuple[int, int, int] | tuple[bytes, int]

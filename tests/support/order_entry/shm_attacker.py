@@ -38,7 +38,8 @@ from openoutcry.order_entry.shm_layout import (
 EDGES = (0, 1, 2, -1, 63, 64, 255, 1 << 31, (1 << 63) - 1, -(1 << 63), 1 << 62, 1 << 40)
 PATIENCE = 100
 """How many times as many writes there are until one connection has been ended."""
-KINDS = [int(kind) for kind in Request if kind not in (Request.LOGOUT, Request.NAME)]
+OTHERS = Request.LOGOUT, Request.NAME, Request.LIST
+KINDS = [int(kind) for kind in Request if kind not in OTHERS]
 
 
 class Attacker:
@@ -52,7 +53,7 @@ class Attacker:
         table = (
             (self.request, 60), (self.noise_request, 20), (self.sequence, 4), (self.cursor, 3),
             (self.noise, 6), (self.change_published, 20), (self.fill, 1), (self.read, 10),
-            (self.named, 30), (self.ring, 1), (self.wait, 4),
+            (self.named, 30), (self.ring, 1), (self.wait, 4), (self.listed, 10),
         )  # fmt: skip
         self.ways, weights = zip(*table, strict=True)
         self.weights = list(itertools.accumulate(weights))
@@ -116,6 +117,31 @@ class Attacker:
         if not is_first:
             slot.seq = seq
         client.next_request += 1 + max(count, 0)
+
+    def listed(self) -> None:
+        """A list of orders, of which one may be none, or that says another number of them."""
+        if self.client.room < 9:
+            return
+        self.writes += 1
+        draw, client = self.random, self.client
+        first, legs = client.next_request, draw.choice((2, 2, 3, 8))
+        for place in range(1, legs + 1):
+            client.next_request = first + place
+            leg = self.fields()
+            leg.kind = draw.choice((Request.ENTER,) * 30 + (Request.CANCEL, Request.LIST))
+            leg.names, leg.participant = draw.choice((0,) * 30 + (2,)), draw.choice((0,) * 9 + (2,))
+            leg.symbol = int.from_bytes(draw.choice((b"ACME",) * 9 + (b"BOLT",)), "little")
+            leg.seq = first + place
+        client.next_request = first
+        head = self.fields()
+        head.kind, head.names, head.participant = Request.LIST, 0, 0
+        head.side = head.time_in_force = head.id_high = 0
+        head.id = draw.choice((0, draw.randrange(200)))
+        head.orig_id = head.orig_id_high = head.price_ticks = 0
+        head.order_type = draw.choice((1, 1, 1, 2, 3, 3, 4, 5, 0, 6))
+        head.qty_lots = draw.choice((legs,) * 30 + (0, 1, 9, -1))
+        head.seq = first
+        client.next_request = first + 1 + legs
 
     def fields(self) -> ShmRequest:
         """The next slot with fields of an order, of numbers that may be anything."""

@@ -256,14 +256,14 @@ def test_a_session_takes_no_more_tokens_than_are_left_for_all(asking):
     table, taken = words.ctypes.data, dict.fromkeys((1, 2, 3), 0)
     for number, who in enumerate(asking, start=1):
         left = 56 - sum(taken.values())
-        assert bool(tokens.has_room_for(table, who)) == (taken[who] < left)
+        assert bool(tokens.has_room_for(table, who, 1)) == (taken[who] < left)
         if taken[who] < left:
             _held, at = token_address(b"%d" % number)
             assert tokens.put_token(table, who, at, number) == 1
             taken[who] += 1
     assert max(taken.values()) <= 28
     tokens.clear_table(table, SESSIONS)
-    assert all(tokens.has_room_for(table, who) for who in taken)
+    assert all(tokens.has_room_for(table, who, 1) for who in taken)
 
 
 def test_symbols_are_found_by_name_and_index():
