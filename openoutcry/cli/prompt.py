@@ -6,12 +6,14 @@ from typing import Any
 
 import click
 
+from openoutcry.cli.order_forms import FORMS, Form, fix_fields, ouch_fields, read_form
 from openoutcry.client import ClientError, FixClient, FixMessage, SessionEnded
 from openoutcry.wire.enums import Side
 from openoutcry.wire.text import printable
 from openoutcry.wire.words import SIDES
 
-HELP = """buy SYMBOL QTY PRICE [ioc]     sell SYMBOL QTY PRICE [ioc]     (PRICE may be `market`)
+HELP = f"""buy SYMBOL QTY PRICE [WORD…]   sell SYMBOL QTY PRICE [WORD…]
+{FORMS}
 replace ORDER QTY PRICE        QTY with what the order has executed
 cancel ORDER [QTY]             QTY to leave, with what it has executed; none: cancel
 modify ORDER SIDE QTY          another kind of sale (S, T, E), or less quantity; not over FIX
@@ -24,8 +26,8 @@ quit"""
 SETTLE_S = 0.2
 """How long answers are waited for before the next command is asked for."""
 USAGES = {
-    "buy": "buy SYMBOL QTY PRICE [ioc]",
-    "sell": "sell SYMBOL QTY PRICE [ioc]",
+    "buy": "buy SYMBOL QTY PRICE [WORD…]",
+    "sell": "sell SYMBOL QTY PRICE [WORD…]",
     "replace": "replace ORDER QTY PRICE",
     "cancel": "cancel ORDER [QTY]",
     "modify": "modify ORDER SIDE QTY",
@@ -41,7 +43,7 @@ USAGES = {
     "quit": "quit",
     "exit": "exit",
 }
-"""Each command and its words; those in brackets may be left out."""
+"""Each command and its words; those in brackets may be left out, and … is for any number."""
 MAX_WAIT_S = 86_400
 
 
@@ -82,9 +84,8 @@ class Prompt:
     def _do(self, command: str, arguments: list[str]) -> None:
         if command in ("buy", "sell"):
             symbol, quantity, price, *more = arguments
-            if more and more[0] != "ioc":
-                raise ValueError(f"{more[0]!r} is unknown; only `ioc` may follow the price")
-            name = self.enter(command, symbol, whole_number(quantity, 1), price, bool(more))
+            form = read_form(price, more)
+            name = self.enter(command, symbol, whole_number(quantity, 1), price, form)
             click.echo(f"order {name}")
         elif command == "replace":
             order, quantity, price = arguments
@@ -120,12 +121,14 @@ class Prompt:
             return
         self.listen(SETTLE_S)
 
-    def enter(self, what: str, symbol: str, quantity: int, price: str, ioc: bool) -> str | int:
-        """Enter a limit order, or with the price ``market`` a market order; its name.
+    def enter(self, what: str, symbol: str, quantity: int, price: str, form: Form) -> str | int:
+        """Enter an order, with the price ``market`` one without a price; its name.
 
-        ``what``: buy or sell.  Raises ``ValueError`` for a wrong price."""
+        ``what``: buy or sell.  Raises ``ValueError`` for a wrong price, and for a form that the
+        protocol cannot say."""
         side = SIDES.say("OUCH 4.2", Side[what.upper()])
-        name = self._named(self.session.enter, side, symbol, quantity, price, ioc=ioc)
+        fields = ouch_fields(form, self.session.is_50)
+        name = self._named(self.session.enter, side, symbol, quantity, price, **fields)
         self.unanswered[str(name)] = {"side": side, "symbol": symbol}
         return name
 
@@ -236,7 +239,7 @@ def check_words(command: str, arguments: list[str]) -> None:
     least = sum(not name.startswith("[") for name in names)
     if len(arguments) < least:
         raise ValueError(f"{names[len(arguments)]} is missing: {usage}")
-    if len(arguments) > len(names):
+    if len(arguments) > len(names) and not usage.endswith("…]"):
         raise ValueError(f"{arguments[len(names)]!r} is one word too many: {usage}")
 
 
@@ -260,9 +263,10 @@ class FixPrompt(Prompt):
     help = f"{HELP}\n(over FIX a cancel is of the whole order)"
     session: FixClient
 
-    def enter(self, what: str, symbol: str, quantity: int, price: str, ioc: bool) -> str:
+    def enter(self, what: str, symbol: str, quantity: int, price: str, form: Form) -> str:
+        fields = fix_fields(form, Side[what.upper()])
         side = SIDES.say("FIX", Side[what.upper()])
-        name = self.session.enter(side, symbol, quantity, price, ioc=ioc)
+        name = self.session.enter(side, symbol, quantity, price, **fields)
         self.unanswered[name] = {"side": side, "symbol": symbol}
         return name
 

@@ -12,6 +12,8 @@ from openoutcry.cli.prompt import HELP, USAGES, Prompt
 from openoutcry.cli.typed_lines import typed_lines
 from openoutcry.client import ClientError, FixClient, OuchClient, price4
 from openoutcry.order_entry.spec import Protocol
+from openoutcry.wire.enums import REDUCE_ONLY, SELF_TRADE_SHIFT, TIF_MASK, OrderType, TimeInForce
+from openoutcry.wire.words import ORDER_TYPES, TIMES
 from tests.support.cli.prompt import LOOK_S, PromptBench, keyboard
 from tests.support.venue.inline import InlineVenue
 
@@ -51,10 +53,18 @@ WRONG = {
     "buy ACME 1 1e3": "price '1e3' is not a number",
     "buy ACME 1 1_0": "price '1_0' is not a number",
     "buy ACME 1 nan": "price 'nan' is not a number",
-    "buy ACME 1 10 hidden": "'hidden' is unknown; only `ioc` may follow the price",
-    "buy ACME 1 10 IOC": "'IOC' is unknown; only `ioc` may follow the price",
-    "buy ACME 1 10 ioc hidden": "'hidden' is one word too many: buy SYMBOL QTY PRICE [ioc]",
-    "buy ACME 1": "PRICE is missing: buy SYMBOL QTY PRICE [ioc]",
+    "buy ACME 1 10 shown": "'shown' is unknown after the price",
+    "buy ACME 1 10 IOC": "'IOC' is unknown after the price",
+    "buy ACME 1 10 ioc fok": "'fok' is a second time in force",
+    "buy ACME 1 10 ioc until=5": "`until` is a second time in force",
+    "buy ACME 1 10 hidden hidden": "'hidden' is there twice",
+    "buy ACME 1 10 hidden iceberg=2": "'10 hidden iceberg=2' makes no order",
+    "buy ACME 1 market iceberg=2": "'market iceberg=2' makes no order",
+    "buy ACME 1 10 offset=2": "'10 offset=2' makes no order",
+    "buy ACME 1 10 peg=far": "'10 peg=far' makes no order",
+    "buy ACME 1 10 iceberg=": "'iceberg=' is unknown after the price",
+    "buy ACME 1 10 self-trade=all": "self-trade=all is unknown",
+    "buy ACME 1": "PRICE is missing: buy SYMBOL QTY PRICE [WORD…]",
     "buy": "SYMBOL is missing",
     "replace C9 1 10": "C9 is not an open order",
     "cancel C9": "C9 is not an open order",
@@ -283,3 +293,84 @@ def test_what_tls_is_to_trust_is_said_right(tmp_path, outcry):
     done = outcry(*where, "--server-name", "venue")
     assert done.returncode == 2
     assert "--server-name needs --tls or --ca" in done.stderr
+
+
+FORMS = {
+    OrderType.LIMIT: "10",
+    OrderType.MARKET: "market",
+    OrderType.POST_ONLY: "10 post-only",
+    OrderType.POST_ONLY_SLIDE: "10 slide",
+    OrderType.MARKET_TO_LIMIT: "market to-limit",
+    OrderType.STOP: "market stop=11",
+    OrderType.STOP_LIMIT: "12 stop=11",
+    OrderType.TRAILING_STOP: "market trail=2",
+    OrderType.TRAILING_STOP_BPS: "market trail-bps=250",
+    OrderType.ICEBERG: "10 iceberg=2",
+    OrderType.HIDDEN: "10 hidden",
+    OrderType.PEG_PRIMARY: "10 peg=own offset=-1",
+    OrderType.PEG_MARKET: "10 peg=opposite offset=-1",
+    OrderType.PEG_MIDPOINT: "10 peg=mid",
+    OrderType.ALL_OR_NONE: "10 all-or-none",
+    OrderType.MIN_QTY: "10 min=3",
+    OrderType.TRAILING_STOP_LIMIT: "9 trail=2",
+    OrderType.TRAILING_STOP_LIMIT_BPS: "9 trail-bps=250",
+    OrderType.POST_ONLY_STOP_LIMIT: "12 stop=11 post-only",
+    OrderType.MARKET_BUDGET: "market budget=50",
+    OrderType.LIMIT_BUDGET: "10 budget=50",
+    OrderType.TAKE_PROFIT: "market take-profit=9",
+    OrderType.TAKE_PROFIT_LIMIT: "12 take-profit=9",
+}
+TIME_WORDS = {tif: tif.name.lower().replace("_", "-") for tif in TimeInForce}
+DOORS = {"4.2": "OUCH 4.2", "5.0": "OUCH 5.0", "fix": "FIX D"}
+
+
+def last_order(bench):
+    return bench.venue.commands()[-1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_form_of_an_order_is_typed_or_refused_by_its_name(bench, kind):
+    """What ``wire/words.py`` says of a protocol is what its prompt sends."""
+    assert set(FORMS) == set(OrderType)
+    typing, offered = typing_of(bench, kind), ORDER_TYPES.offered(DOORS[kind])
+    for order_type, words in FORMS.items():
+        before = len(bench.venue.commands())
+        said = bench.says(typing, f"buy ACME 5 {words}")
+        if order_type not in offered or (kind == "4.2" and "offset" in words):
+            assert len(said) == 1, said
+            assert DOORS[kind] in said[0]
+            assert len(bench.venue.commands()) == before
+            continue
+        assert said[0].startswith("order "), said
+        assert len(bench.venue.commands()) == before + 1, said
+        assert last_order(bench)["order_type"] == order_type, (words, said)
+        assert last_order(bench)["qty_lots"] > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_time_in_force_is_typed_or_refused_by_its_name(bench, kind):
+    typing = typing_of(bench, kind)
+    door = "FIX" if kind == "fix" else DOORS[kind]
+    offered = TIMES.offered(door)
+    for tif, word in TIME_WORDS.items():
+        if tif == TimeInForce.GTD:
+            word = "until=20991231-22:00:00" if kind == "fix" else "until=60"
+        before = len(bench.venue.commands())
+        said = bench.says(typing, f"buy ACME 5 10 {word}")
+        if tif not in offered:
+            assert len(said) == 1, said
+            assert len(bench.venue.commands()) == before
+            continue
+        assert len(bench.venue.commands()) == before + 1, said
+        assert last_order(bench)["time_in_force"] & TIF_MASK == tif, said
+
+
+def test_reduce_only_and_the_self_trade_mode_are_typed_over_fix(bench):
+    typing = typing_of(bench, "fix")
+    bench.says(typing, "buy ACME 5 10 reduce-only all-or-none self-trade=oldest")
+    order = last_order(bench)
+    assert order["order_type"] == OrderType.ALL_OR_NONE
+    assert order["time_in_force"] & REDUCE_ONLY
+    assert order["time_in_force"] >> SELF_TRADE_SHIFT & 7 == 2
+    (said,) = bench.says(typing_of(bench, "4.2"), "buy ACME 5 10 reduce-only")
+    assert "OUCH 4.2 has neither reduce-only orders" in said
