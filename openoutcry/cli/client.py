@@ -1,7 +1,6 @@
 """``outcry client``: trade with a venue by hand, or put a load on it."""
 
 import json
-import socket
 import ssl
 import sys
 import time
@@ -11,10 +10,11 @@ from typing import Any
 import click
 
 from openoutcry.cli.options import Count, Endpoint, PathArgument, Secret, Whole, as_json_option
-from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt
-from openoutcry.cli.typed_lines import typed_lines
+from openoutcry.cli.prompt import SETTLE_S, FixPrompt, Prompt, ShmPrompt
+from openoutcry.cli.typed_lines import HasDescriptor, typed_lines
 from openoutcry.client import ClientError, DropCopyClient, FixClient, OuchClient
 from openoutcry.client.load import run_load
+from openoutcry.client.shm import ShmClient
 from openoutcry.wire.text import printable
 
 MAX_REASONS_SHOWN = 5
@@ -158,6 +158,34 @@ def fix(
         _read(FixPrompt(session), session.socket)
 
 
+@client.command()
+@click.argument("at", metavar="SOCKET|HOST:PORT")
+@click.option("--user", required=True, help="Name of the session.")
+@click.option(
+    "--key",
+    envvar="OUTCRY_KEY",
+    prompt=True,
+    hide_input=True,
+    type=Secret(),
+    help="Key of the session, 64 hexadecimal digits [default: OUTCRY_KEY].",
+)
+@click.option("--prefix", default="M", show_default=True, help="Prefix of the orders' names.")
+def shm(at: str, user: str, key: str, prefix: str) -> None:
+    """Log in over shared memory, or by its protocol over TCP, and read commands; `help` lists
+    them.
+
+    Prices are ticks and quantities lots."""
+    host, _, port = at.rpartition(":")
+    to: str | tuple[str, int] = (host, int(port)) if host and port.isdigit() else at
+    try:
+        secret = bytes.fromhex(key)
+    except ValueError:
+        raise ClientError("--key: it is not hexadecimal") from None
+    with ShmClient(to, user, secret, first_reply=1) as session:
+        click.echo(f"logged in, day {session.day}")
+        _read(ShmPrompt(session, prefix=prefix), session)
+
+
 @client.command("drop-copy")
 @click.argument("to", type=Endpoint(), metavar="HOST:PORT")
 @_session_options
@@ -205,7 +233,7 @@ def drop_copy(
             click.echo(str(copy))
 
 
-def _read(prompt: Prompt, connection: socket.socket) -> None:
+def _read(prompt: Prompt, connection: HasDescriptor) -> None:
     """Do what the lines say, to the last or to `quit`."""
     prompt.listen(SETTLE_S)
     for line in typed_lines(sys.stdin, connection, prompt.look):

@@ -4,7 +4,9 @@ The words make an :class:`OrderType` and a :class:`TimeInForce`.  What a protoco
 ``wire/words.py``.  What it has no word for is refused before anything is sent.
 """
 
+import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.client.prices import decimal_price
@@ -18,7 +20,7 @@ FORMS = """  WORDs follow PRICE (or `market`), as many as make sense together:
   stop=PRICE take-profit=PRICE trail=DISTANCE trail-bps=N  peg=own|opposite|mid offset=DISTANCE
   reduce-only self-trade=newest|oldest|both"""
 """Help of these words."""
-TIMES_BY_WORD = {
+TIMES_BY_WORD: dict[str, TimeInForce] = {
     name_of(tif).lower().replace("_", "-"): tif for tif in TimeInForce if tif != TimeInForce.GTD
 }
 SELF_TRADE_BY_WORD = {
@@ -72,7 +74,7 @@ class Form:
 def read_form(price: str, words: list[str]) -> Form:
     """Raises ``ValueError`` naming the word that there is not, or those that make no order."""
     given: dict[str, str] = {}
-    tif = None
+    tif: TimeInForce | None = None
     for word in words:
         name, sign, text = word.partition("=")
         if word in TIMES_BY_WORD:
@@ -125,7 +127,7 @@ def decimal_text(text: str) -> str:
     return f"{decimal_price(text):f}"
 
 
-def fix_fields(form: Form, side: Side) -> dict[str, str]:
+def fix_fields(form: Form, side: Side) -> dict[str, Any]:
     """Return the fields of a NewOrderSingle, by ``t`` and their tag, without those of every order.
     Raises ``ValueError``."""
     values, fields = form.values, {}
@@ -194,3 +196,33 @@ def ouch_fields(form: Form, is_50: bool) -> dict[str, Any]:
     else:
         fields[name] = word
     return fields
+
+
+def shm_aux(form: Form) -> int:
+    """Return ``aux`` of a request over shared memory, whose values are ticks and lots.  Raises
+    ``ValueError``."""
+    values, aux = form.values, 0
+    for name in ("iceberg", "min", "budget", "stop", "take-profit", "trail", "trail-bps", "offset"):
+        if name in values:
+            aux = signed(values[name], name)
+    if "until" in values:
+        if aux:
+            raise ValueError("a value and `until` have one place in a request")
+        aux = ns_of(values["until"])
+    return aux
+
+
+def signed(text: str, what: str) -> int:
+    """Raises ``ValueError`` for anything but digits, with a sign or not."""
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise ValueError(f"{what}={text} is not a whole number of ticks or lots")
+    return int(text)
+
+
+def ns_of(text: str) -> int:
+    """A UTC time as in FIX, in ns since the epoch.  Raises ``ValueError``."""
+    try:
+        at = datetime.strptime(text, "%Y%m%d-%H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"until={text} is not YYYYMMDD-HH:MM:SS") from None
+    return int(at.timestamp()) * 10**9

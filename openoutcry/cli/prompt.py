@@ -6,8 +6,18 @@ from typing import Any
 
 import click
 
-from openoutcry.cli.order_forms import FORMS, Form, fix_fields, ouch_fields, read_form
+from openoutcry.cli.order_forms import (
+    FORMS,
+    Form,
+    fix_fields,
+    ouch_fields,
+    read_form,
+    shm_aux,
+    signed,
+)
 from openoutcry.client import ClientError, FixClient, FixMessage, SessionEnded
+from openoutcry.client.shm import ShmClient, ShmMessage
+from openoutcry.order_entry.shm_layout import Reply
 from openoutcry.wire.enums import Side
 from openoutcry.wire.text import printable
 from openoutcry.wire.words import SIDES
@@ -315,3 +325,89 @@ class FixPrompt(Prompt):
             "open": leaves,
             "price": price,
         }
+
+
+class ShmPrompt(Prompt):
+    """The same over shared memory, or its protocol over TCP: prices are ticks, quantities lots."""
+
+    help = f"{HELP}\n(prices, distances and quantities are ticks and lots; no modify, no status)"
+    session: ShmClient
+
+    def __init__(self, session: ShmClient, hears_all: bool = True, prefix: str = "M") -> None:
+        super().__init__(session, hears_all)
+        self.prefix = prefix
+
+    def _new(self) -> str:
+        self.used += 1
+        return f"{self.prefix}{self.used}"
+
+    def enter(self, what: str, symbol: str, quantity: int, price: str, form: Form) -> str:
+        ticks, side, aux = shm_price(price), Side[what.upper()], shm_aux(form)
+        name = self._new()
+        self.session.enter(
+            name,
+            side,
+            symbol,
+            quantity,
+            ticks,
+            order_type=form.order_type,
+            time_in_force=form.time_in_force,
+            aux=aux,
+            self_trade=form.self_trade,
+            reduce_only=form.reduce_only,
+        )
+        self.unanswered[name] = {"side": side.name, "symbol": symbol}
+        return name
+
+    def replace(self, order: str, quantity: int, price: str) -> str:
+        ticks, name = shm_price(price), self._new()
+        self.session.replace(order, name, quantity, ticks)
+        self.unanswered[name] = self._terms(order)
+        return name
+
+    def cancel(self, order: str, quantity: int = 0) -> None:
+        if quantity:
+            raise ValueError("shared memory cancels the whole order; replace it to reduce it")
+        self.session.cancel(order)
+
+    def modify(self, order: str, side: str, quantity: int) -> None:
+        raise ValueError("shared memory has no modify; replace the order")
+
+    def mass_cancel(self, symbol: str = "") -> None:
+        self.session.mass_cancel(symbol)
+
+    def status(self, order: str = "") -> None:
+        raise ValueError("a session over shared memory begins with all that is open; see `orders`")
+
+    def switch(self, what: str) -> None:
+        raise ValueError(f"{what} needs OUCH 5.0")
+
+    def keep(self, message: ShmMessage) -> None:
+        """Bring the list of open orders up to date with a reply of the venue."""
+        name = str(message.id)
+        digits = name.removeprefix(self.prefix)
+        if digits.isdigit():
+            self.used = max(self.used, int(digits))
+        if message.kind in (Reply.DELAYED, Reply.MASS_CANCELED, Reply.OFF_BOOK):
+            return
+        self.unanswered.pop(name, None)
+        if message.kind == Reply.REJECTED:
+            return
+        if message.kind == Reply.REPLACED:
+            self.open.pop(str(message.orig_id), None)
+        if message.leaves_lots == 0:
+            self.open.pop(name, None)
+        elif message.kind in (Reply.ACCEPTED, Reply.REPLACED):
+            self.open[name] = {
+                "side": message.side.name if message.side else "",
+                "symbol": message.symbol,
+                "open": message.leaves_lots,
+                "price": message.price_ticks,
+            }
+        elif name in self.open:
+            self.open[name]["open"] = message.leaves_lots
+
+
+def shm_price(text: str) -> int:
+    """A price in ticks, 0 of ``market``.  Raises ``ValueError``."""
+    return 0 if text == "market" else signed(text, "PRICE")

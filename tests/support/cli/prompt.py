@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from openoutcry.cli import prompt, typed_lines
-from openoutcry.cli.prompt import FixPrompt, Prompt
+from openoutcry.cli.prompt import FixPrompt, Prompt, ShmPrompt
 from openoutcry.client import DropCopyClient, OuchClient, fix, soupbin, waiting
 from openoutcry.order_entry.spec import Protocol
 from tests.support.venue.inline import InlineVenue
@@ -87,6 +87,9 @@ class PromptBench:
         typing = FixPrompt(client)
         typing.line = line
         return typing
+
+    def shm(self, name: str) -> ShmPrompt:
+        return ShmPrompt(self.venue.shm(name))
 
     def copy(self, name: str) -> DropCopyClient:
         self._dial(Protocol.DROP_COPY)

@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from openoutcry.cli import client as client_command
 from openoutcry.cli.prompt import HELP, USAGES, Prompt
@@ -21,6 +22,7 @@ SESSIONS = (
     {"name": "ALPHA", "participant": 1, "timeout_ms": 15_000},
     {"name": "FIVE", "participant": 2, "protocol": int(Protocol.OUCH50), "timeout_ms": 15_000},
     {"name": "FIRM", "participant": 3, "protocol": int(Protocol.FIX44)},
+    {"name": "MEM", "participant": 4, "protocol": int(Protocol.SHM)},
     {"name": "COPY", "participant": 1, "protocol": int(Protocol.DROP_COPY), "timeout_ms": 15_000},
 )
 KINDS = ("4.2", "5.0", "fix")
@@ -374,3 +376,48 @@ def test_reduce_only_and_the_self_trade_mode_are_typed_over_fix(bench):
     assert order["time_in_force"] >> SELF_TRADE_SHIFT & 7 == 2
     (said,) = bench.says(typing_of(bench, "4.2"), "buy ACME 5 10 reduce-only")
     assert "OUCH 4.2 has neither reduce-only orders" in said
+
+
+def test_each_form_is_typed_over_shared_memory(bench):
+    typing = bench.shm("MEM")
+    for order_type, words in FORMS.items():
+        said = bench.says(typing, f"buy ACME 5 {words}")
+        assert said[0].startswith("order M"), said
+        assert last_order(bench)["order_type"] == order_type, (words, said)
+    for tif, word in TIME_WORDS.items():
+        word = "until=20991231-22:00:00" if tif == TimeInForce.GTD else word
+        bench.says(typing, f"buy ACME 5 10 {word}")
+        assert last_order(bench)["time_in_force"] & TIF_MASK == tif
+    bench.says(typing, "buy ACME 5 10 reduce-only self-trade=both")
+    assert last_order(bench)["time_in_force"] & REDUCE_ONLY
+
+
+def test_orders_over_shared_memory_are_listed_replaced_and_cancelled(bench):
+    typing = bench.shm("MEM")
+    bench.says(typing, "buy ACME 5 10")
+    bench.venue.step()
+    assert bench.says(typing, "orders")[-1:] == ["M1 side=BUY symbol=ACME open=5 price=10"]
+    bench.says(typing, "replace M1 4 11")
+    bench.venue.step()
+    assert bench.says(typing, "orders")[-1] == "M2 side=BUY symbol=ACME open=4 price=11"
+    for line, why in {
+        "cancel M2 1": "cancels the whole order",
+        "modify M2 B 1": "has no modify",
+        "status": "see `orders`",
+        "query": "needs OUCH 5.0",
+        "buy ACME 5 1.5": "is not a whole number of ticks or lots",
+        "buy ACME 5 10 until=soon": "is not YYYYMMDD-HH:MM:SS",
+        "buy ACME 5 10 iceberg=2 until=20991231-22:00:00": "have one place",
+    }.items():
+        assert why in bench.says(typing, line)[-1], line
+    bench.says(typing, "cancel M2")
+    bench.venue.step()
+    bench.says(typing, "wait 0")
+    assert bench.says(typing, "orders") == []
+
+
+def test_a_key_that_is_not_hexadecimal_is_named():
+    result = CliRunner().invoke(
+        client_command.shm, ["shm.socket", "--user", "MEM", "--key", "zz"], catch_exceptions=True
+    )
+    assert "--key: it is not hexadecimal" in str(result.exception)
