@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from typing import Generic, TypeVar
 
-from openoutcry.wire.enums import ErrorBit, OrderType, Reason, SelfTrade, Side, TimeInForce
+from openoutcry.wire.enums import ErrorBit, OrderType, Reason, SelfTrade, Side, Term, TimeInForce
 from openoutcry.wire.errors import OutcryError
 
 Member = TypeVar("Member", bound=IntEnum | str)
@@ -187,6 +187,16 @@ have, and what an answer shows of an order that came by another door."""
 
 USUAL = (TimeInForce.GTC, TimeInForce.IOC, TimeInForce.DAY)
 """What an order has that names none at the portal: the first of these that its type may have."""
+
+TERMS: Table[Term] = Table(
+    Term,
+    """\
+term    | FIX | OUCH 4.2 | OUCH 5.0 | shared memory | /v1 | Binance-shaped
+LIST    | -   | -        | -        | LIST request  | -   | -
+EXPIRY  | -   | -        | -        | -             | -   | -
+TRIGGER | -   | -        | -        | -             | -   | -""",
+)
+"""What is said in advance of an order: the message or field of each door."""
 
 SELF_TRADE: Table[SelfTrade] = Table(
     SelfTrade,
