@@ -11,6 +11,10 @@ try:
     from openoutcry.early import hide_secrets, leaving_at_once
 
     hide_secrets(sys.argv[1:])
+    if os.environ.get("OUTCRY_HIDDEN"):
+        from openoutcry.host.processes import hide_memory
+
+        hide_memory()
     with leaving_at_once():
         from openoutcry.cli.main import main
 except KeyboardInterrupt:

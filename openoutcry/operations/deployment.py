@@ -7,7 +7,8 @@ the Kubernetes API 1.31, Patroni's documentation of its settings.
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from openoutcry.operations.alarms import rule_file
@@ -39,7 +40,15 @@ ABROAD = {
     f" --processes 2 --database {DATABASE}",
 }
 """Further arguments where a service is asked from outside of its own host."""
+CLUSTER_FILE, NAMED_FILE, ACCESS_FILE, KEEPER_FILE = (
+    *("cluster.json", "named.json"),
+    *("access.json", "keeper.json"),
+)
+"""In the cluster's folder: its nodes; its name alone; with a password; with its keeper's."""
+HIDDEN = "OUTCRY_HIDDEN"
+"""Set to 1: no process of the same account reaches the service's files and memory by /proc."""
 COMMON = (
+    f"Environment={HIDDEN}=1",
     "NoNewPrivileges=true",
     "ProtectSystem=strict",
     "ProtectHome=true",
@@ -67,6 +76,10 @@ OTHERS = ("Nice=10", "SystemCallFilter=@system-service")
 STRANGERS = (
     "# The journal is there to be read: no order and no proof of one can be changed from here.",
     f"ReadOnlyPaths={JOURNAL}",
+    "# So are the commands on their way to it, in a replicated journal's cluster.",
+    f"BindReadOnlyPaths=-{CLUSTER}/{NAMED_FILE}:{CLUSTER}/{ACCESS_FILE}",
+    f"InaccessiblePaths=-{CLUSTER}/{KEEPER_FILE}",
+    *(f"InaccessiblePaths=-{CLUSTER}/node-{k}" for k in range(1, NODES + 1)),
     "CapabilityBoundingSet=",
     "PrivateDevices=true",
     "ProtectProc=invisible",
@@ -126,7 +139,12 @@ def compose() -> dict[str, str]:
         services[f"etcd-{k}"] = _etcd(k)
         services[f"database-{k}"] = _database(k)
     services |= _watchers()
-    document = {"name": "openoutcry", "services": services, "volumes": _volumes(services)}
+    document = {
+        "name": "openoutcry",
+        "services": services,
+        "volumes": _volumes(services),
+        "networks": {"default": {}, VOTES: {"internal": True}},
+    }
     return {
         "compose.yaml": _COMPOSE_HEAD + _yaml(document),
         "patroni.yml": _yaml(_patroni()),
@@ -176,15 +194,25 @@ def _arguments(row: Service) -> list[str]:
     return shlex.split(f"{row.command} {ABROAD.get(row.name, '')}")
 
 
+def _of_cluster(row: Service) -> dict[str, str]:
+    """Return the files of the cluster's folder that a service has, each by its name there: none has
+    what the nodes and their keeper have, and what serves strangers no password."""
+    given = ACCESS_FILE if not row.serves_strangers else NAMED_FILE
+    return {ACCESS_FILE: given, "ca.pem": "ca.pem", CLUSTER_FILE: CLUSTER_FILE}
+
+
 def _container(row: Service) -> dict[str, Any]:
     """A service in the namespaces of the venue: it finds the venue's processes and memory."""
-    volumes = ["./config:/etc/openoutcry:ro", f"./state:{STATE}", f"./cluster:{CLUSTER}:ro"]
+    volumes = ["./config:/etc/openoutcry:ro", f"./state:{STATE}"]
+    for name, given in _of_cluster(row).items():
+        volumes.append(f"./cluster/{given}:{CLUSTER}/{name}:ro")
     made = _confined(row.image) | {"command": _arguments(row), "volumes": volumes}
+    made["environment"] = {HIDDEN: "1"}
     if row.serves_strangers:
         volumes.append(f"./state/journal:{JOURNAL}:ro")
     if row.name == "portal":
         volumes.append("./secrets/pgpass:/run/secrets/pgpass:ro")
-        made["environment"] = {"PGPASSFILE": "/run/secrets/pgpass"}
+        made["environment"] |= {"PGPASSFILE": "/run/secrets/pgpass"}
     if row.is_venue:
         made |= {
             "hostname": row.name,
@@ -233,6 +261,10 @@ def _nats(k: int) -> dict[str, Any]:
     }
 
 
+VOTES = "votes"
+"""The network of etcd, which asks nobody who it is: only the databases are in it."""
+
+
 def _etcd(k: int) -> dict[str, Any]:
     peers = ",".join(f"etcd-{j}=http://etcd-{j}:2380" for j in range(NODES))
     command = (
@@ -245,6 +277,7 @@ def _etcd(k: int) -> dict[str, Any]:
     return _confined("database") | {
         "entrypoint": shlex.split(command),
         "hostname": f"etcd-{k}",
+        "networks": [VOTES],
         "volumes": [f"etcd-{k}:{STATE}"],
     }
 
@@ -253,6 +286,7 @@ def _database(k: int) -> dict[str, Any]:
     return _confined("database") | {
         "entrypoint": ["/usr/local/bin/patroni-of", "/etc/patroni.yml"],
         "hostname": f"database-{k}",
+        "networks": ["default", VOTES],
         "environment": {"PATRONI_NAME": f"database-{k}", "PATRONI_HOST": f"database-{k}"},
         "volumes": [
             f"database-{k}:{STATE}",
@@ -477,8 +511,9 @@ def _pod_container(row: Service) -> dict[str, Any]:
         _mount("tmp", "/tmp"),
         _mount("config", CONFIG, readOnly=True),
         _mount("tls", TLS, readOnly=True),
-        _mount("cluster", CLUSTER, readOnly=True),
     ]
+    for name, given in _of_cluster(row).items():
+        mounts.append(_mount("cluster", f"{CLUSTER}/{name}", subPath=given, readOnly=True))
     if row.serves_strangers:
         mounts.append(_mount("state", JOURNAL, subPath="journal", readOnly=True))
     made: dict[str, Any] = {
@@ -488,9 +523,10 @@ def _pod_container(row: Service) -> dict[str, Any]:
         "securityContext": CONFINED,
         "volumeMounts": mounts,
     }
+    made["env"] = [{"name": HIDDEN, "value": "1"}]
     if row.name == "portal":
         mounts.append(_mount("database", "/run/secrets", readOnly=True))
-        made["env"] = [{"name": "PGPASSFILE", "value": "/run/secrets/pgpass"}]
+        made["env"].append({"name": "PGPASSFILE", "value": "/run/secrets/pgpass"})
     if command := _health(row):
         probe = {"exec": {"command": command}, "periodSeconds": 10, "timeoutSeconds": 8}
         made["startupProbe"] = probe | {"failureThreshold": 30}
@@ -504,15 +540,15 @@ def _venue_set() -> list[dict[str, Any]]:
     volumes = [
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "2Gi"}},
         {"name": "tmp", "emptyDir": {}},
-        _secret("config"),
         _secret("tls"),
-        _secret("database"),
-        {"name": "cluster", "emptyDir": {}},
+        *({"name": name, "emptyDir": {}} for name in ("config", "database", "cluster")),
+        _secret("given-config", "config"),
+        _secret("given-database", "database", "pgpass"),
     ]
     pod = {
         "shareProcessNamespace": True,
         "terminationGracePeriodSeconds": 60,
-        "initContainers": [_unpack("cluster")],
+        "initContainers": [_unpack("cluster", {"config": CONFIG, "database": "/run/secrets"})],
         "volumes": [*volumes, _secret("seed", "cluster")],
     }
     return [
@@ -522,16 +558,23 @@ def _venue_set() -> list[dict[str, Any]]:
     ]
 
 
-def _secret(name: str, of: str = "") -> dict[str, Any]:
-    secret = {"secretName": f"openoutcry-{of or name}", "defaultMode": 0o440}
+def _secret(name: str, of: str = "", *keys: str) -> dict[str, Any]:
+    """A volume of a secret; ``keys``: of these alone."""
+    secret: dict[str, Any] = {"secretName": f"openoutcry-{of or name}", "defaultMode": 0o440}
+    if keys:
+        secret["items"] = [{"key": key, "path": key} for key in keys]
     return {"name": name, "secret": secret}
 
 
-def _unpack(volume: str) -> dict[str, Any]:
-    """Puts the cluster's folder into a volume, where it can be written, once."""
+def _unpack(volume: str, copies: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """Puts the cluster's folder into a volume, where it can be written, once; and secrets whose
+    file its owner alone may read, which Kubernetes gives to a group: ``copies`` has where each
+    volume is mounted."""
     script = (
-        f"test -e {CLUSTER}/cluster.json || (umask 077; tar -xzf /seed/cluster.tgz -C {CLUSTER})"
+        f"umask 077; test -e {CLUSTER}/{CLUSTER_FILE} || tar -xzf /seed/cluster.tgz -C {CLUSTER}"
     )
+    for name, path in copies.items():
+        script += f" && cp -fL /given/{name}/* {path}/"
     return {
         "name": "unpack",
         "image": "localhost/openoutcry-venue:latest",
@@ -540,6 +583,8 @@ def _unpack(volume: str) -> dict[str, Any]:
         "volumeMounts": [
             _mount("seed", "/seed", readOnly=True),
             _mount(volume, CLUSTER),
+            *(_mount(f"given-{name}", f"/given/{name}", readOnly=True) for name in copies),
+            *(_mount(name, path) for name, path in copies.items()),
         ],
     }
 

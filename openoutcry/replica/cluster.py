@@ -38,6 +38,8 @@ STOP_S = 10.0
 USER, KEEPER, SYSTEM_USER = "outcry", "keeper", "system"
 KEEPER_FILE = "keeper.json"
 """Access of the user that may remove streams: it stays with the cluster's owner."""
+NAMED_FILE = "named.json"
+"""The cluster's name and authority without a password: for what only reads the venue's file."""
 DENIED = ("STREAM.DELETE", "STREAM.PURGE", "STREAM.UPDATE", "STREAM.RESTORE", "STREAM.MSG.DELETE")
 """Requests of JetStream by which a stream forgets what it had: USER may make none of them."""
 MAX_PAYLOAD_BYTES = 1 << 20
@@ -118,7 +120,9 @@ class Cluster:
             text = self._configuration(node, password, keeper, system, route)
             write_private(folder / "server.conf", text.encode())
         urls = [f"tls://{node.host}:{node.client_port}" for node in self.nodes]
-        access = {"urls": urls, "user": USER, "password": password, "ca": "ca.pem"}
+        access = {"urls": urls, "ca": "ca.pem"}
+        write_private(self.folder / NAMED_FILE, json.dumps(access, indent=1).encode())
+        access |= {"user": USER, "password": password}
         write_private(self.folder / ACCESS_FILE, json.dumps(access, indent=1).encode())
         access |= {"user": KEEPER, "password": keeper}
         write_private(self.folder / KEEPER_FILE, json.dumps(access, indent=1).encode())

@@ -1,6 +1,7 @@
 """What `outcry venue deploy files` writes, read by the tools that it is for."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -30,6 +31,15 @@ def test_units_are_read_by_systemd(tmp_path: Path):
         line for line in done.stderr.splitlines() if str(tmp_path) in line or ".service:" in line
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("value", ["", "1"])
+def test_a_service_that_is_hidden_cannot_be_dumped_or_entered(value):
+    code = "import ctypes, sys; sys.argv = ['outcry']; import openoutcry.__main__; "
+    code += "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"  # PR_GET_DUMPABLE
+    environment = {**os.environ, "OUTCRY_HIDDEN": value}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True)
+    assert done.stdout.strip() == (b"0" if value else b"1"), done.stderr
 
 
 def test_compose_is_what_its_specification_allows(tmp_path: Path):

@@ -10,8 +10,10 @@ import yaml
 from click.testing import CliRunner
 
 from openoutcry.cli.main import main as cli
+from openoutcry.operations import deployment
 from openoutcry.operations.deployment import FORMATS, files_of
 from openoutcry.operations.services import BY_HAND, IMAGES, SERVICES
+from openoutcry.replica import cluster as cluster_folder
 from tests import ROOT
 
 COMPOSE = yaml.safe_load(files_of("compose")["compose.yaml"])
@@ -126,6 +128,72 @@ def test_services_that_read_the_venues_memory_share_its_namespaces():
         at = made["ipc"].removeprefix("service:")
         while at != "venue":
             at = COMPOSE["services"][at]["ipc"].removeprefix("service:")
+
+
+def strangers():
+    return [service for service in SERVICES if service.default and service.serves_strangers]
+
+
+VENUE_POD = next(
+    one["spec"]["template"]["spec"]
+    for one in MANIFESTS
+    if one["kind"] == "StatefulSet" and one["metadata"]["name"] == "venue"
+)
+
+
+@pytest.mark.promise(
+    "What serves people outside has no password of the journal's cluster, of its nodes or of the "
+    "database's superuser, and no way to the journal by another service's /proc",
+    group="portal",
+)
+def test_what_serves_strangers_has_no_secret_of_others_in_any_format():
+    for name in ("CLUSTER_FILE", "NAMED_FILE", "ACCESS_FILE", "KEEPER_FILE"):
+        assert getattr(deployment, name) == getattr(cluster_folder, name)
+    assert [service.name for service in strangers()] == ["portal"]
+    given = {"./cluster/named.json", "./cluster/ca.pem", "./cluster/cluster.json"}
+    mine = {path for path in mounted(COMPOSE["services"]["portal"]) if "cluster" in path}
+    assert mine == given
+    (container,) = (one for one in VENUE_POD["containers"] if one["name"] == "portal")
+    parts = {m.get("subPath") for m in container["volumeMounts"] if m["name"] == "cluster"}
+    assert parts == {"named.json", "ca.pem", "cluster.json"}
+    secrets = {one["name"]: one["secret"] for one in VENUE_POD["volumes"] if "secret" in one}
+    assert [item["key"] for item in secrets["given-database"]["items"]] == ["pgpass"]
+    mounts = {mount["name"] for mount in container["volumeMounts"]}
+    assert not mounts & {"seed", "given-database", "given-config"}
+    unit = files_of("systemd")["openoutcry-portal.service"]
+    cluster = "/var/lib/openoutcry/cluster"
+    assert f"BindReadOnlyPaths=-{cluster}/named.json:{cluster}/access.json\n" in unit
+    hidden = {f"InaccessiblePaths=-{cluster}/{name}" for name in ("keeper.json", "node-1")}
+    assert hidden <= set(unit.splitlines())
+
+
+def test_every_service_is_hidden_from_others_of_its_account():
+    for text in files_of("systemd").values():
+        assert "Environment=OUTCRY_HIDDEN=1\n" in text
+    for service in (service for service in SERVICES if service.default):
+        assert COMPOSE["services"][service.name]["environment"]["OUTCRY_HIDDEN"] == "1"
+    for container in VENUE_POD["containers"]:
+        assert {"name": "OUTCRY_HIDDEN", "value": "1"} in container["env"]
+
+
+def test_only_the_databases_reach_what_asks_nobody_who_it_is():
+    for name, service in COMPOSE["services"].items():
+        is_of_database = name.startswith(("etcd", "database"))
+        assert ("votes" in service.get("networks", ())) is is_of_database, name
+        assert (service.get("networks") == ["votes"]) is name.startswith("etcd")
+    assert COMPOSE["networks"]["votes"] == {"internal": True}
+
+
+def test_files_that_their_owner_alone_may_read_are_copied_for_it():
+    """The venue refuses its file, and a client of PostgreSQL its passwords, if a group may read
+    them; a secret of Kubernetes is a group's."""
+    (unpack,) = VENUE_POD["initContainers"]
+    script = unpack["command"][-1]
+    assert script.startswith("umask 077; ")
+    for name, path in (("config", "/etc/openoutcry"), ("database", "/run/secrets")):
+        assert f"cp -fL /given/{name}/* {path}/" in script
+        (volume,) = (one for one in VENUE_POD["volumes"] if one["name"] == name)
+        assert volume == {"name": name, "emptyDir": {}}
 
 
 def test_every_volume_of_a_pod_is_mounted_and_every_mount_has_a_volume():
