@@ -38,3 +38,37 @@ def test_a_problem_has_its_code():
     with pytest.raises(PortalError, match="unknown_order: there is no such order") as raised:
         Answering(404, body).ask("GET", "/v1/orders/1", OrderRow)
     assert raised.value.status == 404
+
+
+class Asking(PortalClient):
+    """Notes what it would send, and gets an empty object each time."""
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1")
+        self.sent: list[tuple[str, str, bytes]] = []
+
+    def _answered(self, method, target, content, headers):
+        self.sent.append((method, target, content))
+        return 200, b'{"status": "done", "access_token": "a", "refresh_token": "", "expires_in": 9}'
+
+
+@pytest.mark.parametrize(
+    ("ask", "sent"),
+    [
+        (lambda c: c.end_session("a/b"), ("DELETE", "/v1/sessions/a%2Fb", b"")),
+        (lambda c: c.log_out(key="k"), ("POST", "/v1/logout", b"")),
+        (lambda c: c.undo("x"), ("POST", "/v1/undo", b'{"token": "x"}')),
+        (lambda c: c.statement(from_="d"), ("GET", "/v1/statements?from=d&format=pdf", b"")),
+        (lambda c: c.upload_paper("pass", b"%"), ("POST", "/v1/identity/papers?kind=pass", b"%")),
+    ],
+)
+def test_a_method_asks_what_its_signature_says(ask, sent):
+    client = Asking()
+    ask(client)
+    assert client.sent == [sent]
+
+
+def test_later_requests_carry_the_tokens_of_a_session():
+    client = Asking()
+    assert client.refresh("c").access_token == "a"
+    assert client.proof("GET", "/v1/me") == {"authorization": "Bearer a"}
