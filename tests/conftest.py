@@ -1,8 +1,10 @@
 """What all tests need of their process: tiers, budgets, shared memory, turns at huge pages."""
 
+import asyncio
 import ctypes
 import fcntl
 import gc
+import inspect
 import json
 import math
 import os
@@ -12,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +193,25 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
     """A property test takes its settings when its module is imported."""
     if isinstance(collector, pytest.Module):
         hypothesis.settings.load_profile(tier_of(collector.path) or "unit")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine, in a loop of its own.  A fixture that is an asynchronous
+    context manager is entered in that loop, and the test gets what it yields."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+            for name, value in given.items():
+                if isinstance(value, AbstractAsyncContextManager):
+                    given[name] = await stack.enter_async_context(value)
+            await pyfuncitem.obj(**given)
+
+    asyncio.run(run())
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

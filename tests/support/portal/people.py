@@ -1,14 +1,15 @@
 """The account API without a network: the application is called, its database and its mail server
 are real."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -152,31 +153,31 @@ def named(url: str, name: str) -> str:
 @cache
 def migrated(url: str) -> str:
     """The name of a database that has the portal's schema and nothing else: others are copies."""
-    name = f"template_{uuid4().hex}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-    migrate(named(url, name))
-    return name
+    made = new_database(url)
+    migrate(made)
+    return urlsplit(made).path.removeprefix("/")
 
 
 def fresh_database(url: str) -> str:
     """The URL of a database with the portal's schema, in the same server."""
+    return new_database(url, migrated(url))
+
+
+def new_database(url: str, template: str = "template1") -> str:
+    """The URL of a new database in the same server: a copy, else an empty one."""
     name = f"portal_{uuid4().hex}"
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"create database {name} template {migrated(url)}")
+        connection.execute(f"create database {name} template {template}")
     return named(url, name)
 
 
-def with_people(url: str, folder: Path, test: Callable[[People], Awaitable[None]]) -> None:
-    """Run a test of the account API with a database of its own."""
-
-    async def run() -> None:
-        with Mailbox() as mailbox:
-            people = People(fresh_database(url), folder, mailbox)
-            try:
-                await test(people)
-                await people.accounts.drain()
-            finally:
-                await people.database.close()
-
-    asyncio.run(run())
+@asynccontextmanager
+async def people_of(url: str, folder: Path) -> AsyncIterator[People]:
+    """The account API with a database of its own, in the loop of the test."""
+    with Mailbox() as mailbox:
+        people = People(fresh_database(url), folder, mailbox)
+        try:
+            yield people
+            await people.accounts.drain()
+        finally:
+            await people.database.close()

@@ -1,14 +1,12 @@
 """A portal's desk of requests for quotes, with a real database and a venue that the test plays."""
 
-import asyncio
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
-from uuid import uuid4
 
-import psycopg
-
-from openoutcry.portal.database import Database, migrate
+from openoutcry.portal.database import Database
 from openoutcry.portal.quotes.quotes import Quotes
 from openoutcry.portal.trading.instruments import Market
+from tests.support.portal.people import fresh_database
 
 ROW = {"price_step_ticks": 1, "qty_step_lots": 1, "min_qty_lots": 1, "max_qty_lots": 10**6}
 ROW |= {"min_price_ticks": 1, "max_price_ticks": 10**8}
@@ -30,28 +28,19 @@ class Desk:
         return {"seq": 7}
 
 
-def portal_of(url, desk, *, is_open=True):
+def portal_of(url, desk):
     """A process of the portal: the desk of its database."""
-    mirror = SimpleNamespace(is_open=is_open, markets=SimpleNamespace(every=[MARKET, ETHER]))
+    mirror = SimpleNamespace(is_open=True, markets=SimpleNamespace(every=[MARKET, ETHER]))
     return Quotes(Database(url), mirror, (FIRST, SECOND), 60_000, desk)
 
 
-def run_with(postgresql, test, **more):
-    """Run ``test(quotes, desk)`` with a new, empty database; ``more`` goes to :func:`portal_of`."""
-    name = f"quotes{uuid4().hex[:12]}"
-    with psycopg.connect(postgresql, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-    url = postgresql.replace("/postgres?", f"/{name}?")
-    assert url != postgresql
-    migrate(url)
-
-    async def main():
-        desk = Desk()
-        quotes = portal_of(url, desk, **more)
-        try:
-            await quotes._beat()
-            await test(quotes, desk)
-        finally:
-            await quotes.database.close()
-
-    asyncio.run(main())
+@asynccontextmanager
+async def exchange_of(postgresql):
+    """A portal's desk of quotes with a new, empty database, and the venue's desk."""
+    desk = Desk()
+    quotes = portal_of(fresh_database(postgresql), desk)
+    try:
+        await quotes._beat()
+        yield quotes, desk
+    finally:
+        await quotes.database.close()

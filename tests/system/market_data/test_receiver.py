@@ -1,6 +1,5 @@
 """A receiver on real sockets: lossy lines, IPv6, gaps too large to ask for, two venues at once."""
 
-import asyncio
 import json
 import os
 import random
@@ -312,45 +311,41 @@ def test_joined_at_a_thousand_moments_it_is_the_matchers_book(stack):
 
 
 @pytest.mark.long
-def test_a_thousand_that_do_not_read_cost_bounded_memory():
+async def test_a_thousand_that_do_not_read_cost_bounded_memory():
     """Pages that are asked for and never read, others that send what is no request: a good one is
     told every view all the same."""
     from websockets.asyncio.client import connect
 
-    async def run():
-        rng = random.Random(8)
-        pages = Pages(("127.0.0.1", 0), 10)
-        await pages.start()
-        address = ("127.0.0.1", pages.port)
-        pages.publish({k: View(k, f"S{k}", "T") for k in range(1, 21)}, 0)
-        bad = []
-        for number in range(1_000):
-            raw = socket.socket()
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            raw.connect(address)
-            raw.setblocking(False)
-            client = await connect(f"ws://{address[0]}:{address[1]}", sock=raw, max_queue=1)
-            await client.send("x" * 5_000 if number % 4 == 0 else '{"subscribe": "*"}')
-            bad.append(client)
-        good = await connect(f"ws://{address[0]}:{address[1]}")
-        await good.send('{"subscribe": ["S1"]}')
-        before = psutil.Process().memory_info().rss
-        for number in range(100):
-            rows = tuple((1_000 - k, rng.randrange(1, 9), 1) for k in range(10))
-            pages.publish(
-                {k: View(k, f"S{k}", "T", rows, rows[:0], number) for k in range(1, 21)}, number
-            )
-            while json.loads(await good.recv()).get("last", [None])[0] != number:
-                continue
-        grown_kib = (psutil.Process().memory_info().rss - before) // 1024
-        for client in bad:
-            client.transport.abort()
-        await good.close()
-        await pages.stop()
-        return grown_kib
-
+    rng = random.Random(8)
+    pages = Pages(("127.0.0.1", 0), 10)
+    await pages.start()
+    address = ("127.0.0.1", pages.port)
+    pages.publish({k: View(k, f"S{k}", "T") for k in range(1, 21)}, 0)
+    bad = []
+    for number in range(1_000):
+        raw = socket.socket()
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        raw.connect(address)
+        raw.setblocking(False)
+        client = await connect(f"ws://{address[0]}:{address[1]}", sock=raw, max_queue=1)
+        await client.send("x" * 5_000 if number % 4 == 0 else '{"subscribe": "*"}')
+        bad.append(client)
+    good = await connect(f"ws://{address[0]}:{address[1]}")
+    await good.send('{"subscribe": ["S1"]}')
+    before = psutil.Process().memory_info().rss
+    for number in range(100):
+        rows = tuple((1_000 - k, rng.randrange(1, 9), 1) for k in range(10))
+        pages.publish(
+            {k: View(k, f"S{k}", "T", rows, rows[:0], number) for k in range(1, 21)}, number
+        )
+        while json.loads(await good.recv()).get("last", [None])[0] != number:
+            continue
+    grown_kib = (psutil.Process().memory_info().rss - before) // 1024
+    for client in bad:
+        client.transport.abort()
+    await good.close()
+    await pages.stop()
     # A page's buffers and a view: 200 KiB each, both ends of them being here.
-    grown_kib = asyncio.run(run())
     assert grown_kib < 200 * 1_000
     write_evidence(
         "feed_subscribers",

@@ -113,12 +113,16 @@ async def served(listener, most=100):
             await task
 
 
-def run(test):
+@pytest.fixture
+def in_time():
+    """Ends a test that waits for what does not come."""
+
+    @contextlib.asynccontextmanager
     async def bounded():
         async with asyncio.timeout(PATIENCE_S):
-            await test()
+            yield
 
-    asyncio.run(bounded())
+    return bounded()
 
 
 def connected(port, host="127.0.0.1"):
@@ -145,37 +149,34 @@ async def answers(one, count):
 )
 @pytest.mark.parametrize("listener", LISTENERS)
 @pytest.mark.parametrize("reads", [True, False])
-def test_a_connection_that_pipelines_has_one_request_taken(listener, reads):
-    async def attack():
-        async with served(listener) as (work, port, server):
-            loop = asyncio.get_running_loop()
-            with connected(port) as attacker, connected(port, "127.0.0.2") as honest:
-                peer = attacker.getsockname()
-                sent, is_full = 0, 0
-                while is_full < 50:  # turns of the loop in which nothing more is taken
-                    try:
-                        sent += attacker.send((GET * 1_000)[sent % len(GET) :])
-                        is_full = 0
-                    except BlockingIOError:
-                        is_full += work.taken.get(peer, 0)
-                    await asyncio.sleep(0.001)
-                    assert sent < 16 * READ_BYTES, "bytes are taken without an end"
-                assert work.taken == {peer: 1}
-                (held,) = [one.held for one in server.server_state.connections if one.peer == peer]
-                assert 0 < len(held) <= 2 * READ_BYTES
+async def test_a_connection_that_pipelines_has_one_request_taken(in_time, listener, reads):
+    async with served(listener) as (work, port, server):
+        loop = asyncio.get_running_loop()
+        with connected(port) as attacker, connected(port, "127.0.0.2") as honest:
+            peer = attacker.getsockname()
+            sent, is_full = 0, 0
+            while is_full < 50:  # turns of the loop in which nothing more is taken
+                try:
+                    sent += attacker.send((GET * 1_000)[sent % len(GET) :])
+                    is_full = 0
+                except BlockingIOError:
+                    is_full += work.taken.get(peer, 0)
+                await asyncio.sleep(0.001)
+                assert sent < 16 * READ_BYTES, "bytes are taken without an end"
+            assert work.taken == {peer: 1}
+            (held,) = [one.held for one in server.server_state.connections if one.peer == peer]
+            assert 0 < len(held) <= 2 * READ_BYTES
+            await loop.sock_sendall(honest, GET)
+            assert (await answers(honest, 1)).endswith(b"ok")
+            assert work.taken[peer] == 1
+            work.may_end.set()
+            if reads:
+                most = sent // len(GET)
+                assert (await answers(attacker, most)).count(ANSWER) == most
+                assert work.taken[peer] in (most, most + 1)
+            else:
                 await loop.sock_sendall(honest, GET)
                 assert (await answers(honest, 1)).endswith(b"ok")
-                assert work.taken[peer] == 1
-                work.may_end.set()
-                if reads:
-                    most = sent // len(GET)
-                    assert (await answers(attacker, most)).count(ANSWER) == most
-                    assert work.taken[peer] in (most, most + 1)
-                else:
-                    await loop.sock_sendall(honest, GET)
-                    assert (await answers(honest, 1)).endswith(b"ok")
-
-    run(attack)
 
 
 @pytest.mark.promise(
@@ -186,40 +187,35 @@ def test_a_connection_that_pipelines_has_one_request_taken(listener, reads):
 @pytest.mark.parametrize("listener", LISTENERS)
 @pytest.mark.parametrize("before", [b"", GET, GET + GET], ids=["none", "one", "two"])
 @pytest.mark.parametrize("half", [b"GET /as", GET[:-2], b"\r\n", GET[:-2] + b"x: "])
-def test_half_a_head_is_closed_after_whole_requests(listener, before, half, monkeypatch):
+async def test_half_a_head_is_closed_after_whole_requests(
+    in_time, listener, before, half, monkeypatch
+):
     monkeypatch.setattr(bounds, "HEAD_S", 0.01)
-
-    async def attack():
-        async with served(listener) as (work, port, _):
-            work.may_end.set()
-            with connected(port) as one:
-                loop, count = asyncio.get_running_loop(), before.count(b"GET")
-                await loop.sock_sendall(one, before + half)
-                read = await answers(one, count + 1)
-                assert read.count(ANSWER) == count
-                assert b" 408 " in read
-                with contextlib.suppress(ConnectionError):
-                    assert await loop.sock_recv(one, 1) == b""
-
-    run(attack)
+    async with served(listener) as (work, port, _):
+        work.may_end.set()
+        with connected(port) as one:
+            loop, count = asyncio.get_running_loop(), before.count(b"GET")
+            await loop.sock_sendall(one, before + half)
+            read = await answers(one, count + 1)
+            assert read.count(ANSWER) == count
+            assert b" 408 " in read
+            with contextlib.suppress(ConnectionError):
+                assert await loop.sock_recv(one, 1) == b""
 
 
 @pytest.mark.parametrize("cut", range(1, len(GET) + 1))
-def test_requests_are_parsed_alike_wherever_a_read_ends(cut):
-    async def attack():
-        async with served(portal) as (work, port, _):
-            work.may_end.set()
-            post = b"POST /asked HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
-            chunks = b"POST /asked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-            chunks += b"4\r\n\r\n\r\n\r\n0\r\n\r\n"
-            data, loop = (GET + post + GET + chunks) * 2, asyncio.get_running_loop()
-            with connected(port) as one:
-                for at in range(0, len(data), cut):
-                    await loop.sock_sendall(one, data[at : at + cut])
-                    await asyncio.sleep(0)
-                assert (await answers(one, 8)).count(ANSWER) == 8
-
-    run(attack)
+async def test_requests_are_parsed_alike_wherever_a_read_ends(in_time, cut):
+    async with served(portal) as (work, port, _):
+        work.may_end.set()
+        post = b"POST /asked HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\r\n\r\n"
+        chunks = b"POST /asked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        chunks += b"4\r\n\r\n\r\n\r\n0\r\n\r\n"
+        data, loop = (GET + post + GET + chunks) * 2, asyncio.get_running_loop()
+        with connected(port) as one:
+            for at in range(0, len(data), cut):
+                await loop.sock_sendall(one, data[at : at + cut])
+                await asyncio.sleep(0)
+            assert (await answers(one, 8)).count(ANSWER) == 8
 
 
 @pytest.mark.promise(
@@ -228,51 +224,44 @@ def test_requests_are_parsed_alike_wherever_a_read_ends(cut):
     group="doors",
 )
 @pytest.mark.parametrize("listener", LISTENERS)
-def test_silent_newcomers_end_no_connection_that_is_answered(listener):
-    async def attack():
-        async with served(listener, 10) as (work, port, server):
-            loop, limits = asyncio.get_running_loop(), server.config.http_protocol_class.limits
-            with connected(port) as honest, contextlib.ExitStack() as crowd:
-                await loop.sock_sendall(honest, GET)
-                while not work.taken:
-                    await asyncio.sleep(0.001)
-                for number in range(40):
-                    crowd.enter_context(connected(port, f"127.9.0.{number + 1}"))
-                while limits.counts()[0] < 11:
-                    await asyncio.sleep(0.001)
-                work.may_end.set()
-                assert (await answers(honest, 1)).endswith(b"ok")
-                await loop.sock_sendall(honest, GET)
-                assert (await answers(honest, 1)).endswith(b"ok")
-
-    run(attack)
+async def test_silent_newcomers_end_no_connection_that_is_answered(in_time, listener):
+    async with served(listener, 10) as (work, port, server):
+        loop, limits = asyncio.get_running_loop(), server.config.http_protocol_class.limits
+        with connected(port) as honest, contextlib.ExitStack() as crowd:
+            await loop.sock_sendall(honest, GET)
+            while not work.taken:
+                await asyncio.sleep(0.001)
+            for number in range(40):
+                crowd.enter_context(connected(port, f"127.9.0.{number + 1}"))
+            while limits.counts()[0] < 11:
+                await asyncio.sleep(0.001)
+            work.may_end.set()
+            assert (await answers(honest, 1)).endswith(b"ok")
+            await loop.sock_sendall(honest, GET)
+            assert (await answers(honest, 1)).endswith(b"ok")
 
 
 @pytest.mark.parametrize("listener", LISTENERS)
-def test_a_connection_that_comes_from_where_one_was_reset_is_counted(listener):
+async def test_a_connection_that_comes_from_where_one_was_reset_is_counted(in_time, listener):
     """Else an address could have more than its share: the end of the earlier one, which is heard
     of later, was taken for the later one's."""
-
-    async def attack():
-        async with served(listener, 10) as (_, port, server):
-            limits = server.config.http_protocol_class.limits
-            reset = struct.pack("ii", 1, 0)
-            with contextlib.ExitStack() as crowd:
-                for number in range(40):
-                    host = f"127.9.0.{number + 1}"
-                    first = connected(port, host)
-                    own = first.getsockname()
-                    first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
-                    await asyncio.sleep(0.002)
-                    first.close()
-                    again = crowd.enter_context(socket.socket())
-                    again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                    again.bind(own)
-                    again.connect(("127.0.0.1", port))
-                    again.setblocking(False)
-                async with asyncio.timeout(PATIENCE_S):
-                    while len(server.server_state.connections) > 10:
-                        await asyncio.sleep(0.001)
-                assert limits.counts()[0] == 10
-
-    run(attack)
+    async with served(listener, 10) as (_, port, server):
+        limits = server.config.http_protocol_class.limits
+        reset = struct.pack("ii", 1, 0)
+        with contextlib.ExitStack() as crowd:
+            for number in range(40):
+                host = f"127.9.0.{number + 1}"
+                first = connected(port, host)
+                own = first.getsockname()
+                first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+                await asyncio.sleep(0.002)
+                first.close()
+                again = crowd.enter_context(socket.socket())
+                again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                again.bind(own)
+                again.connect(("127.0.0.1", port))
+                again.setblocking(False)
+            async with asyncio.timeout(PATIENCE_S):
+                while len(server.server_state.connections) > 10:
+                    await asyncio.sleep(0.001)
+            assert limits.counts()[0] == 10

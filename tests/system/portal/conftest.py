@@ -8,7 +8,7 @@ import pytest
 from openoutcry.portal.database import start_embedded
 from tests.support.custody.chains import need_hsm, need_node
 from tests.support.portal.full_venue import full_venue
-from tests.support.portal.people import with_people
+from tests.support.portal.people import people_of
 from tests.support.portal.portal_venue import PortalVenue, page_venue
 
 kept: dict[str, Any] = {}
@@ -45,8 +45,8 @@ def postgresql(tmp_path_factory):
 
 @pytest.fixture
 def people(postgresql, tmp_path):
-    """Runs a test of the account API: ``people(test)``."""
-    return lambda test: with_people(postgresql, tmp_path, test)
+    """The account API, asked by several people."""
+    return people_of(postgresql, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -38,20 +38,17 @@ async def until(condition):
             await asyncio.sleep(0.001)
 
 
-def test_threads_go_round_among_owners_and_refuse_what_is_too_much():
+async def test_threads_go_round_among_owners_and_refuse_what_is_too_much():
     gate, threads = Gate(), Threads("work", 2, 1, 3)
 
-    async def run():
-        eves = [asyncio.create_task(threads.run("eve", gate, "eve", n)) for n in range(10)]
-        await until(lambda: gate.seen)
-        annas = asyncio.create_task(threads.run("anna", gate, "anna"))
-        await until(lambda: len(gate.seen) == 2)
-        gate.open.set()
-        said = await asyncio.gather(annas, *eves, return_exceptions=True)
-        assert gate.seen[:2] == [("eve", 0), ("anna",)]
-        assert sum(isinstance(one, TurnsError) for one in said) == 10 - 1 - 3
-
-    asyncio.run(run())
+    eves = [asyncio.create_task(threads.run("eve", gate, "eve", n)) for n in range(10)]
+    await until(lambda: gate.seen)
+    annas = asyncio.create_task(threads.run("anna", gate, "anna"))
+    await until(lambda: len(gate.seen) == 2)
+    gate.open.set()
+    said = await asyncio.gather(annas, *eves, return_exceptions=True)
+    assert gate.seen[:2] == [("eve", 0), ("anna",)]
+    assert sum(isinstance(one, TurnsError) for one in said) == 10 - 1 - 3
 
 
 @pytest.mark.promise(
@@ -59,7 +56,7 @@ def test_threads_go_round_among_owners_and_refuse_what_is_too_much():
     "no operator waiting: each user has a turn and a bound of what waits",
     group="portal",
 )
-def test_a_mail_of_another_user_does_not_wait_for_many_of_one():
+async def test_a_mail_of_another_user_does_not_wait_for_many_of_one():
     gate = Gate()
     key = SimpleNamespace(derived=lambda name: b"k" * 32)
 
@@ -69,23 +66,20 @@ def test_a_mail_of_another_user_does_not_wait_for_many_of_one():
     accounts = Accounts(SimpleNamespace(transaction=gone), key, gate, "TEST")
     user = {"mail": "eve@example.com", "language": "en", "mail_word": ""}
 
-    async def run():
-        for _ in range(500):
-            accounts.mail(user, "known")
-        accounts.mail(user, "word", undo="https://example.com/#/undo/x")
-        accounts.mail(user | {"mail": "anna@example.com"}, "known")
-        await until(lambda: len(gate.seen) == MAILERS)
-        gate.open.set()
-        await accounts.drain()
-        order = [recipient for recipient, *_ in gate.seen]
-        assert "anna@example.com" in order[: MAILERS + 1]
-        assert len(order) == 1 + MAILS_WAITING + 2, "few wait, and the link is among them"
-        assert any("/undo/" in text for _, _, text in gate.seen)
-
-    asyncio.run(run())
+    for _ in range(500):
+        accounts.mail(user, "known")
+    accounts.mail(user, "word", undo="https://example.com/#/undo/x")
+    accounts.mail(user | {"mail": "anna@example.com"}, "known")
+    await until(lambda: len(gate.seen) == MAILERS)
+    gate.open.set()
+    await accounts.drain()
+    order = [recipient for recipient, *_ in gate.seen]
+    assert "anna@example.com" in order[: MAILERS + 1]
+    assert len(order) == 1 + MAILS_WAITING + 2, "few wait, and the link is among them"
+    assert any("/undo/" in text for _, _, text in gate.seen)
 
 
-def test_lower_limits_of_one_owner_keep_no_other_owners_kill_switch_waiting():
+async def test_lower_limits_of_one_owner_keep_no_other_owners_kill_switch_waiting():
     gate = Gate()
 
     class Held(OwnLimits):
@@ -99,26 +93,23 @@ def test_lower_limits_of_one_owner_keep_no_other_owners_kill_switch_waiting():
     markets = SimpleNamespace(every=[], assets={})
     limits = Held(SimpleNamespace(), SimpleNamespace(database=None), markets, gate)
 
-    async def run():
-        eves = [
-            asyncio.create_task(limits.put(1 + n % 2, ("open_orders", "", "5"), None, 0, 1))
-            for n in range(100)
-        ]
-        await until(lambda: gate.seen)
-        kill = KILLED, "", "true"
-        kills = [asyncio.create_task(limits.put(n, kill, None, 0, n)) for n in (3, 1)]
-        await asyncio.sleep(0)
-        gate.open.set()
-        said = await asyncio.gather(*kills, *eves, return_exceptions=True)
-        order = [number for (number,) in gate.seen]
-        assert set(order[1:3]) == {"3 killed", "1 killed"}, "also the owner's own"
-        assert len(order) == 2 + 1 + WAITING_AT_ONCE, "of the owner's accounts together"
-        assert sum(isinstance(one, TooMany) for one in said) == 100 - 1 - WAITING_AT_ONCE
-
-    asyncio.run(run())
+    eves = [
+        asyncio.create_task(limits.put(1 + n % 2, ("open_orders", "", "5"), None, 0, 1))
+        for n in range(100)
+    ]
+    await until(lambda: gate.seen)
+    kill = KILLED, "", "true"
+    kills = [asyncio.create_task(limits.put(n, kill, None, 0, n)) for n in (3, 1)]
+    await asyncio.sleep(0)
+    gate.open.set()
+    said = await asyncio.gather(*kills, *eves, return_exceptions=True)
+    order = [number for (number,) in gate.seen]
+    assert set(order[1:3]) == {"3 killed", "1 killed"}, "also the owner's own"
+    assert len(order) == 2 + 1 + WAITING_AT_ONCE, "of the owner's accounts together"
+    assert sum(isinstance(one, TooMany) for one in said) == 100 - 1 - WAITING_AT_ONCE
 
 
-def test_transfers_of_one_user_are_taken_on_one_after_the_other():
+async def test_transfers_of_one_user_are_taken_on_one_after_the_other():
     """The venue's desk does one request after the other, and the operators' freeze is one."""
     gate = Gate()
 
@@ -140,22 +131,21 @@ def test_transfers_of_one_user_are_taken_on_one_after_the_other():
     async def begin(user, number):
         return await transfers.begin(user, Wanted(f"{number}", *ends, "USD", 1), None)
 
-    async def run():
-        eves = [asyncio.create_task(begin(1, number)) for number in range(100)]
-        await until(lambda: gate.seen)
-        annas = asyncio.create_task(begin(2, 1_000))
-        await until(lambda: len(gate.seen) == AT_ONCE)
-        assert gate.seen == [(1,), (2,)]
-        gate.open.set()
-        assert (await annas)["state"] == "done"
-        said = await asyncio.gather(*eves, return_exceptions=True)
-        assert sum(isinstance(one, TooMany) for one in said) == 100 - 1 - WAITING
-        assert not transfers._locks
-
-    asyncio.run(run())
+    eves = [asyncio.create_task(begin(1, number)) for number in range(100)]
+    await until(lambda: gate.seen)
+    annas = asyncio.create_task(begin(2, 1_000))
+    await until(lambda: len(gate.seen) == AT_ONCE)
+    assert gate.seen == [(1,), (2,)]
+    gate.open.set()
+    assert (await annas)["state"] == "done"
+    said = await asyncio.gather(*eves, return_exceptions=True)
+    assert sum(isinstance(one, TooMany) for one in said) == 100 - 1 - WAITING
+    assert not transfers._locks
 
 
-def test_a_door_of_custody_that_does_not_answer_holds_its_own_threads_alone(monkeypatch, tmp_path):
+async def test_a_door_of_custody_that_does_not_answer_holds_its_own_threads_alone(
+    monkeypatch, tmp_path
+):
     gate = Gate()
 
     def ask(*terms):
@@ -165,46 +155,39 @@ def test_a_door_of_custody_that_does_not_answer_holds_its_own_threads_alone(monk
     monkeypatch.setattr(custodys, "ask", ask)
     custody = custodys.Custody(tmp_path / "door")
 
-    async def run():
-        eves = [asyncio.create_task(custody.form("BTC", 1000, "a")) for _ in range(100)]
-        await until(lambda: gate.seen)
-        assert await asyncio.to_thread(lambda: "at once") == "at once"
-        annas = asyncio.create_task(custody.form("BTC", 1001, "a"))
-        await until(lambda: len(gate.seen) == 2)
-        gate.open.set()
-        said = await asyncio.gather(annas, *eves, return_exceptions=True)
-        assert isinstance(said[0], Unavailable)
-        assert sum(isinstance(one, TooMany) for one in said) == 100 - 1 - custodys.WAITING
-
-    asyncio.run(run())
+    eves = [asyncio.create_task(custody.form("BTC", 1000, "a")) for _ in range(100)]
+    await until(lambda: gate.seen)
+    assert await asyncio.to_thread(lambda: "at once") == "at once"
+    annas = asyncio.create_task(custody.form("BTC", 1001, "a"))
+    await until(lambda: len(gate.seen) == 2)
+    gate.open.set()
+    said = await asyncio.gather(annas, *eves, return_exceptions=True)
+    assert isinstance(said[0], Unavailable)
+    assert sum(isinstance(one, TooMany) for one in said) == 100 - 1 - custodys.WAITING
 
 
-def test_a_user_has_few_papers_on_their_way(people):
+async def test_a_user_has_few_papers_on_their_way(people):
     """Each is in the portal's memory until it is whole."""
+    anna, bert = [await people.person(f"{one}@example.com") for one in ("anna", "bert")]
+    may_end, begun = asyncio.Event(), []
 
-    async def run(people):
-        anna, bert = [await people.person(f"{one}@example.com") for one in ("anna", "bert")]
-        may_end, begun = asyncio.Event(), []
+    async def slowly():
+        begun.append(1)
+        yield b"\x89PNG"
+        await may_end.wait()
+        yield b"\r\n\x1a\n" + bytes(64)
 
-        async def slowly():
-            begun.append(1)
-            yield b"\x89PNG"
-            await may_end.wait()
-            yield b"\r\n\x1a\n" + bytes(64)
+    async def sent(client, content):
+        return await client.post("/v1/identity/papers?kind=passport", content=content)
 
-        async def sent(client, content):
-            return await client.post("/v1/identity/papers?kind=passport", content=content)
-
-        whole = b"\x89PNG\r\n\x1a\n" + bytes(64)
-        slow = [asyncio.create_task(sent(anna, slowly())) for _ in range(UPLOADS_EACH)]
-        await until(lambda: len(begun) == UPLOADS_EACH)
-        refused = await sent(anna, whole)
-        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
-        assert (await sent(bert, whole)).status_code == 201
-        may_end.set()
-        assert {one.status_code for one in await asyncio.gather(*slow)} == {201}
-        assert (await sent(anna, whole)).status_code == 201
-        for client in (anna, bert):
-            await client.aclose()
-
-    people(run)
+    whole = b"\x89PNG\r\n\x1a\n" + bytes(64)
+    slow = [asyncio.create_task(sent(anna, slowly())) for _ in range(UPLOADS_EACH)]
+    await until(lambda: len(begun) == UPLOADS_EACH)
+    refused = await sent(anna, whole)
+    assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+    assert (await sent(bert, whole)).status_code == 201
+    may_end.set()
+    assert {one.status_code for one in await asyncio.gather(*slow)} == {201}
+    assert (await sent(anna, whole)).status_code == 201
+    for client in (anna, bert):
+        await client.aclose()

@@ -258,79 +258,75 @@ class Core:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_any_sequence_widens_only_after_both_factors_and_the_wait(people, seed):
+async def test_any_sequence_widens_only_after_both_factors_and_the_wait(people, seed):
     """At every step the core has what a plain model allows: the strictest since the last wider
     limit that was confirmed and has waited."""
-
-    async def test(people):
-        rng = random.Random(seed)
-        client = await people.person("anna@example.com")
-        await client.aclose()
-        row = await people.database.row("select id from users")
-        await people.database.rows("update users set participant = 7, is_open = true returning id")
-        user, core, caller = row["id"], Core(rng), Caller("192.0.2.7")
-        markets = SimpleNamespace(every=[], assets={})
-        limits = OwnLimits(SimpleNamespace(journal=None), people.accounts, markets, core)
-        value = dict.fromkeys(NAMES)
-        waits = dict.fromkeys(NAMES)
-        """A wider value, when it is in force (None: not confirmed)."""
-        refusals = set()
-        for _ in range(120):
-            core.fails = rng.choice([0.0, 0.0, 0.6])
-            name = rng.choice(list(NAMES))
-            act = rng.random()
-            if act < 0.5:
-                wanted = rng.choice(NAMES[name])
-                text = limits.text(name, "", wanted)
-                raiser = user if rng.random() < 0.8 else 0
-                try:
-                    shown = await limits.put(user, (name, "", text), caller, raiser)
-                    assert not own_limits.is_stricter(wanted, value[name]) or shown["is_set"]
-                except AccountError as error:
-                    refusals.add((error.code, bool(raiser)))
-                found = await stored(people, user, name)
-                if own_limits.is_stricter(wanted, value[name]) and found["value"] == wanted:
-                    value[name], waits[name] = wanted, None
-                elif found["state"] == "unconfirmed" and found["wanted"] == wanted:
-                    waits[name] = wanted, None
-            elif act < 0.7 and waits[name] is not None and waits[name][1] is None:
-                await people.accounts.drain()
-                row = await stored(people, user, name)
-                code = people.mailbox.code("anna@example.com")
-                try:
-                    await limits.confirm(user, row["id"], code, "", caller)
-                    waits[name] = waits[name][0], people.clock.at + people.accounts.wait
-                except AccountError:
-                    assert (await stored(people, user, name))["state"] == "unconfirmed"
-            elif act < 0.75:
-                row = await stored(people, user, name)
-                try:
-                    await limits.cancel(user, row["id"] if row else 0, caller)
-                    waits[name] = None
-                except AccountError:
-                    assert waits[name] is None
-            elif act < 0.9:
-                people.clock.advance(hours=rng.choice([1, 11, 25]))
-                await limits.go_on()
-                for one, waiting in waits.items():
-                    if waiting is None:
-                        continue
-                    since = (await stored(people, user, one))["state"] == ""
-                    if waiting[1] is not None and waiting[1] <= people.clock.at and since:
-                        value[one], waits[one] = waiting[0], None
-                    elif waiting[1] is None:
-                        waits[one] = None if since else waiting  # its code has expired
-            core_name = {"open_orders": "open_orders", "killed": "killed"}[name]
+    rng = random.Random(seed)
+    client = await people.person("anna@example.com")
+    await client.aclose()
+    row = await people.database.row("select id from users")
+    await people.database.rows("update users set participant = 7, is_open = true returning id")
+    user, core, caller = row["id"], Core(rng), Caller("192.0.2.7")
+    markets = SimpleNamespace(every=[], assets={})
+    limits = OwnLimits(SimpleNamespace(journal=None), people.accounts, markets, core)
+    value = dict.fromkeys(NAMES)
+    waits = dict.fromkeys(NAMES)
+    """A wider value, when it is in force (None: not confirmed)."""
+    refusals = set()
+    for _ in range(120):
+        core.fails = rng.choice([0.0, 0.0, 0.6])
+        name = rng.choice(list(NAMES))
+        act = rng.random()
+        if act < 0.5:
+            wanted = rng.choice(NAMES[name])
+            text = limits.text(name, "", wanted)
+            raiser = user if rng.random() < 0.8 else 0
+            try:
+                shown = await limits.put(user, (name, "", text), caller, raiser)
+                assert not own_limits.is_stricter(wanted, value[name]) or shown["is_set"]
+            except AccountError as error:
+                refusals.add((error.code, bool(raiser)))
+            found = await stored(people, user, name)
+            if own_limits.is_stricter(wanted, value[name]) and found["value"] == wanted:
+                value[name], waits[name] = wanted, None
+            elif found["state"] == "unconfirmed" and found["wanted"] == wanted:
+                waits[name] = wanted, None
+        elif act < 0.7 and waits[name] is not None and waits[name][1] is None:
+            await people.accounts.drain()
             row = await stored(people, user, name)
-            if row is not None and row["is_set"]:
-                assert row["value"] == core.has.get(core_name) == value[name]
-        of_core = {("unavailable", True), ("unavailable", False)}
-        assert refusals - of_core == {("lowers_only", False)}
-        core.fails = 0.0
-        await limits.go_on()
-        assert {one: core.has.get(one) for one in NAMES} == value
-
-    people(test)
+            code = people.mailbox.code("anna@example.com")
+            try:
+                await limits.confirm(user, row["id"], code, "", caller)
+                waits[name] = waits[name][0], people.clock.at + people.accounts.wait
+            except AccountError:
+                assert (await stored(people, user, name))["state"] == "unconfirmed"
+        elif act < 0.75:
+            row = await stored(people, user, name)
+            try:
+                await limits.cancel(user, row["id"] if row else 0, caller)
+                waits[name] = None
+            except AccountError:
+                assert waits[name] is None
+        elif act < 0.9:
+            people.clock.advance(hours=rng.choice([1, 11, 25]))
+            await limits.go_on()
+            for one, waiting in waits.items():
+                if waiting is None:
+                    continue
+                since = (await stored(people, user, one))["state"] == ""
+                if waiting[1] is not None and waiting[1] <= people.clock.at and since:
+                    value[one], waits[one] = waiting[0], None
+                elif waiting[1] is None:
+                    waits[one] = None if since else waiting  # its code has expired
+        core_name = {"open_orders": "open_orders", "killed": "killed"}[name]
+        row = await stored(people, user, name)
+        if row is not None and row["is_set"]:
+            assert row["value"] == core.has.get(core_name) == value[name]
+    of_core = {("unavailable", True), ("unavailable", False)}
+    assert refusals - of_core == {("lowers_only", False)}
+    core.fails = 0.0
+    await limits.go_on()
+    assert {one: core.has.get(one) for one in NAMES} == value
 
 
 async def stored(people, user, name):
@@ -338,38 +334,31 @@ async def stored(people, user, name):
     return await people.database.row(query, user=user, name=name)
 
 
-def test_the_wait_is_a_day_unless_the_operator_says_otherwise(people):
-    async def test(people):
-        assert people.accounts.wait == timedelta(hours=24)
-
-    people(test)
+async def test_the_wait_is_a_day_unless_the_operator_says_otherwise(people):
+    assert people.accounts.wait == timedelta(hours=24)
 
 
-def test_requests_at_once_leave_the_same_here_and_in_the_core(people):
+async def test_requests_at_once_leave_the_same_here_and_in_the_core(people):
     """Ten set the same limit at the same time, some while the desk is slow."""
+    client = await people.person("anna@example.com")
+    await client.aclose()
+    row = await people.database.row("select id from users")
+    await people.database.rows("update users set participant = 7, is_open = true returning id")
+    core = Core(random.Random(1))
+    markets = SimpleNamespace(every=[], assets={})
+    journal = SimpleNamespace(journal=None)
+    both = [OwnLimits(journal, people.accounts, markets, core) for _ in range(2)]
 
-    async def test(people):
-        client = await people.person("anna@example.com")
-        await client.aclose()
-        row = await people.database.row("select id from users")
-        await people.database.rows("update users set participant = 7, is_open = true returning id")
-        core = Core(random.Random(1))
-        markets = SimpleNamespace(every=[], assets={})
-        journal = SimpleNamespace(journal=None)
-        both = [OwnLimits(journal, people.accounts, markets, core) for _ in range(2)]
+    async def put(number):
+        wanted = "open_orders", "", str(number)
+        await both[number % 2].put(row["id"], wanted, Caller("192.0.2.7"))
 
-        async def put(number):
-            wanted = "open_orders", "", str(number)
-            await both[number % 2].put(row["id"], wanted, Caller("192.0.2.7"))
-
-        work = [put(number) for number in range(20, 8, -1)]
-        refused = [one for one in await asyncio.gather(*work, return_exceptions=True) if one]
-        assert {one.code for one in refused} <= {"lowers_only", "unavailable"}
-        await both[0].go_on()
-        found = await stored(people, row["id"], "open_orders")
-        assert found["value"] == core.has["open_orders"] == 9
-
-    people(test)
+    work = [put(number) for number in range(20, 8, -1)]
+    refused = [one for one in await asyncio.gather(*work, return_exceptions=True) if one]
+    assert {one.code for one in refused} <= {"lowers_only", "unavailable"}
+    await both[0].go_on()
+    found = await stored(people, row["id"], "open_orders")
+    assert found["value"] == core.has["open_orders"] == 9
 
 
 @pytest.mark.promise(
@@ -377,37 +366,34 @@ def test_requests_at_once_leave_the_same_here_and_in_the_core(people):
     "forgets no reference of an operator's request for it",
     group="portal",
 )
-def test_no_user_makes_the_core_forget_what_operators_have_asked(people, monkeypatch):
+async def test_no_user_makes_the_core_forget_what_operators_have_asked(people, monkeypatch):
     monkeypatch.setattr(own_limits, "MOST_A_DAY", 5)
     monkeypatch.setattr(transfers, "MOST_A_DAY", 3)
     asked = []
 
-    async def test(people):
-        for name in ("anna", "bert"):
-            client = await people.person(f"{name}@example.com")
-            await client.aclose()
-        query = "update users set participant = 6 + id, is_open = true returning id"
-        user, other = sorted(row["id"] for row in await people.database.rows(query))
-        caller = Caller("192.0.2.7")
-        markets = SimpleNamespace(every=[], assets={"USD": 2})
-        journal = SimpleNamespace(journal=None)
-        limits = OwnLimits(journal, people.accounts, markets, lambda request: asked.append(1) or {})
-        for value in range(5):
-            await limits.put(user, ("open_orders", "", str(99 - value)), caller)
-        for value in ("94", "93"):
-            with pytest.raises(TooMany):
-                await limits.put(user, ("open_orders", "", value), caller)
-        assert (await limits.put(user, (KILLED, "", "true"), caller))["is_set"]
-        assert len(asked) == 6
-        mirror = SimpleNamespace(markets=markets, balances=lambda who: {"USD": (100, 0)})
-        moves = Transfers(people.accounts, mirror, lambda request: asked.append(1) or {})
-        ends = Account(user, 7, "", ""), Account(other, 8, "", "")
-        for number in range(3):
-            wanted = Wanted(f"{number}", *ends, "USD", 1)
-            assert (await moves._recorded(user, wanted, caller))["state"] == "begun"
+    for name in ("anna", "bert"):
+        client = await people.person(f"{name}@example.com")
+        await client.aclose()
+    query = "update users set participant = 6 + id, is_open = true returning id"
+    user, other = sorted(row["id"] for row in await people.database.rows(query))
+    caller = Caller("192.0.2.7")
+    markets = SimpleNamespace(every=[], assets={"USD": 2})
+    journal = SimpleNamespace(journal=None)
+    limits = OwnLimits(journal, people.accounts, markets, lambda request: asked.append(1) or {})
+    for value in range(5):
+        await limits.put(user, ("open_orders", "", str(99 - value)), caller)
+    for value in ("94", "93"):
         with pytest.raises(TooMany):
-            await moves._recorded(user, Wanted("4", *ends, "USD", 1), caller)
-        again = await moves._recorded(user, Wanted("1", *ends, "USD", 1), caller)
-        assert again["client_id"] == "1", "one that is known is no new one"
-
-    people(test)
+            await limits.put(user, ("open_orders", "", value), caller)
+    assert (await limits.put(user, (KILLED, "", "true"), caller))["is_set"]
+    assert len(asked) == 6
+    mirror = SimpleNamespace(markets=markets, balances=lambda who: {"USD": (100, 0)})
+    moves = Transfers(people.accounts, mirror, lambda request: asked.append(1) or {})
+    ends = Account(user, 7, "", ""), Account(other, 8, "", "")
+    for number in range(3):
+        wanted = Wanted(f"{number}", *ends, "USD", 1)
+        assert (await moves._recorded(user, wanted, caller))["state"] == "begun"
+    with pytest.raises(TooMany):
+        await moves._recorded(user, Wanted("4", *ends, "USD", 1), caller)
+    again = await moves._recorded(user, Wanted("1", *ends, "USD", 1), caller)
+    assert again["client_id"] == "1", "one that is known is no new one"

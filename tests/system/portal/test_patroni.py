@@ -72,20 +72,17 @@ def test_what_was_acknowledged_is_there_after_the_death_of_the_leaders_host(
     assert not dead.leads
 
 
-def test_a_connection_to_a_node_that_no_longer_leads_is_given_up(cluster: Patroni) -> None:
+async def test_a_connection_to_a_node_that_no_longer_leads_is_given_up(cluster: Patroni) -> None:
     """As after a change of the leader that its connections survived."""
     leader = cluster.leader()
     standby = next(host for host in HOSTS if host != leader.host)
 
-    async def refused() -> None:
-        database = Database(f"postgresql://portal:{PASSWORDS['portal']}@{standby}/portal")
-        assert await database.rows("select 1 as one") == [{"one": 1}]
-        for _ in range(8):
-            with pytest.raises(DatabaseError, match="no longer leads"):
-                await database.rows("create table nobodys (number bigint)")
-        await database.close()
-
-    asyncio.run(refused())
+    database = Database(f"postgresql://portal:{PASSWORDS['portal']}@{standby}/portal")
+    assert await database.rows("select 1 as one") == [{"one": 1}]
+    for _ in range(8):
+        with pytest.raises(DatabaseError, match="no longer leads"):
+            await database.rows("create table nobodys (number bigint)")
+    await database.close()
 
 
 def test_the_schema_is_brought_to_the_node_that_leads(cluster: Patroni) -> None:

@@ -4,7 +4,7 @@ import json
 import subprocess
 import tarfile
 from contextlib import closing
-from uuid import uuid4
+from functools import partial
 
 import psycopg
 import pytest
@@ -17,7 +17,7 @@ from openoutcry.portal.history.projector import connected, digest
 from openoutcry.venue.file import read_venue
 from tests.support import plain_http
 from tests.support.pipeline import warm_outcry
-from tests.support.portal.people import PASSWORD, named
+from tests.support.portal.people import PASSWORD, new_database
 from tests.support.portal.portal_venue import venue_text
 from tests.support.processes import OUTCRY
 from tests.support.waiting import BOUND_S, wait_until
@@ -114,14 +114,7 @@ def test_a_portal_goes_on_from_a_backup_that_was_made_while_it_served(portal_ven
 @pytest.fixture
 def empty(postgresql):
     """Makes empty databases; returns the URL of one."""
-
-    def made():
-        name = f"backup_{uuid4().hex}"
-        with psycopg.connect(postgresql, autocommit=True) as connection:
-            connection.execute(f"create database {name}")
-        return named(postgresql, name)
-
-    return made
+    return partial(new_database, postgresql)
 
 
 @pytest.fixture

@@ -300,34 +300,31 @@ async def refusals(owner):
     group="portal",
 )
 @pytest.mark.parametrize("change", list(Change))
-def test_everything_that_leaves_waits_after_each_change(people, change):
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        if change in BEFORE:
-            await BEFORE[change](owner)
-            people.clock.advance(hours=25)
-        for name, ask in LEAVES.items():
-            answer = await ask(owner)
-            assert "identity_changed" not in answer.text, (name, "nothing was changed")
-            people.clock.advance(hours=25)
-        await CHANGES[change](owner)
-        row = await people.database.row(
-            "select change, at, address from identity_changes order by id desc limit 1"
-        )
-        assert (row["change"], row["address"]) == (change, "192.0.2.7")
-        until = row["at"] + DAY
-        assert await refusals(owner) == dict.fromkeys(LEAVES, shown_time(until))
-        async with await owner.session() as client:
-            assert (await client.get("/v1/me")).json()["waits_until"] is not None
-        people.clock.at = until - timedelta(hours=1)
-        assert "" not in (await refusals(owner)).values(), "an hour is left"
-        for name, ask in LEAVES.items():
-            people.clock.at = max(people.clock.at, until) + timedelta(hours=25)
-            answer = await ask(owner)
-            assert "identity_changed" not in answer.text, name
-
-    people(test)
+async def test_everything_that_leaves_waits_after_each_change(people, change):
+    owner = Owner(people)
+    await owner.begin()
+    if change in BEFORE:
+        await BEFORE[change](owner)
+        people.clock.advance(hours=25)
+    for name, ask in LEAVES.items():
+        answer = await ask(owner)
+        assert "identity_changed" not in answer.text, (name, "nothing was changed")
+        people.clock.advance(hours=25)
+    await CHANGES[change](owner)
+    row = await people.database.row(
+        "select change, at, address from identity_changes order by id desc limit 1"
+    )
+    assert (row["change"], row["address"]) == (change, "192.0.2.7")
+    until = row["at"] + DAY
+    assert await refusals(owner) == dict.fromkeys(LEAVES, shown_time(until))
+    async with await owner.session() as client:
+        assert (await client.get("/v1/me")).json()["waits_until"] is not None
+    people.clock.at = until - timedelta(hours=1)
+    assert "" not in (await refusals(owner)).values(), "an hour is left"
+    for name, ask in LEAVES.items():
+        people.clock.at = max(people.clock.at, until) + timedelta(hours=25)
+        answer = await ask(owner)
+        assert "identity_changed" not in answer.text, name
 
 
 def test_the_table_has_every_change():
@@ -339,19 +336,16 @@ def test_the_table_has_every_change():
     "custody waits, too, and continues after the wait",
     group="portal",
 )
-def test_a_withdrawal_that_was_confirmed_before_waits_too(people):
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        assert (await owner.confirm_withdrawal()).json()["state"] == "confirmed"
-        await owner.change_password()
-        await owner.withdrawals.go_on()
-        assert owner.entered == []
-        people.clock.advance(hours=25)
-        await owner.withdrawals.go_on()
-        assert [one["do"] for one in owner.entered] == ["withdrawal-request"]
-
-    people(test)
+async def test_a_withdrawal_that_was_confirmed_before_waits_too(people):
+    owner = Owner(people)
+    await owner.begin()
+    assert (await owner.confirm_withdrawal()).json()["state"] == "confirmed"
+    await owner.change_password()
+    await owner.withdrawals.go_on()
+    assert owner.entered == []
+    people.clock.advance(hours=25)
+    await owner.withdrawals.go_on()
+    assert [one["do"] for one in owner.entered] == ["withdrawal-request"]
 
 
 @pytest.mark.promise(
@@ -359,40 +353,33 @@ def test_a_withdrawal_that_was_confirmed_before_waits_too(people):
     "withdrawals, removes addresses and revokes keys",
     group="portal",
 )
-def test_what_stops_money_does_not_wait(people):
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        made = (await owner.ask_for_a_wire()).json()
-        key = (await owner.new_key()).json()
-        async with await owner.session() as client:
-            assert (await client.delete(f"/v1/withdrawals/{made['id']}")).status_code == 200
-            assert (await client.delete(f"/v1/api-keys/{key['id']}")).status_code == 200
-        assert (await owner.ask_for_a_wire()).json()["code"] == "identity_changed"
-        with pytest.raises(AccountError, match="API key created"):
-            async with people.database.transaction() as connection:
-                await people.accounts.require_settled(connection, owner.user)
-
-    people(test)
+async def test_what_stops_money_does_not_wait(people):
+    owner = Owner(people)
+    await owner.begin()
+    made = (await owner.ask_for_a_wire()).json()
+    key = (await owner.new_key()).json()
+    async with await owner.session() as client:
+        assert (await client.delete(f"/v1/withdrawals/{made['id']}")).status_code == 200
+        assert (await client.delete(f"/v1/api-keys/{key['id']}")).status_code == 200
+    assert (await owner.ask_for_a_wire()).json()["code"] == "identity_changed"
+    with pytest.raises(AccountError, match="API key created"):
+        async with people.database.transaction() as connection:
+            await people.accounts.require_settled(connection, owner.user)
 
 
-def test_masks_hide_what_they_name(people):
+async def test_masks_hide_what_they_name(people):
     """The record for operators names no whole mail address and no whole address."""
-
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        await owner.change_mail()
-        people.clock.advance(hours=25)
-        await owner.add_address()
-        rows = await people.database.rows("select * from identity_changes order by id")
-        assert [(row["before"], row["after"]) for row in rows[:1]] == [
-            ("a***@example.com", "a***@example.org")
-        ]
-        assert rows[1]["after"].startswith("LTC ")
-        assert "***" in rows[1]["after"]
-
-    people(test)
+    owner = Owner(people)
+    await owner.begin()
+    await owner.change_mail()
+    people.clock.advance(hours=25)
+    await owner.add_address()
+    rows = await people.database.rows("select * from identity_changes order by id")
+    assert [(row["before"], row["after"]) for row in rows[:1]] == [
+        ("a***@example.com", "a***@example.org")
+    ]
+    assert rows[1]["after"].startswith("LTC ")
+    assert "***" in rows[1]["after"]
 
 
 @pytest.mark.promise(
@@ -401,120 +388,107 @@ def test_masks_hide_what_they_name(people):
     "and password end, withdrawals are cancelled, and the account is frozen",
     group="portal",
 )
-def test_the_link_gives_an_account_back_and_freezes_it(people):
+async def test_the_link_gives_an_account_back_and_freezes_it(people):
     """A thief with Anna's password and, for a moment, her mailbox takes everything."""
-
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        key = (await owner.new_key()).json()
-        people.clock.advance(hours=25)
-        waiting = (await owner.ask_for_a_wire()).json()["id"]
-        asked = (await owner.confirm_withdrawal()).json()["id"]
-        await owner.withdrawals.go_on()
-        held = (await owner.confirm_withdrawal()).json()["id"]
-        await owner.change_mail()
-        await people.accounts.drain()
-        links = {ANNA: owner.link(ANNA)}
-        people.clock.advance(hours=25)
-        await owner.add_address()
-        people.clock.advance(hours=25)
-        await owner.add_passkey()
-        await owner.add_authenticator()
-        await people.accounts.drain()
-        links[NEW] = owner.link(NEW)
-        async with await owner.session() as thief, people.client("198.51.100.9") as client:
-            for token in ("", "x", links[ANNA][:-1]):
-                assert (await posted(client, "undo", token=token)).status_code == 401
-            looked = await client.get(f"/v1/undo?token={links[ANNA]}")
-            assert looked.status_code == 405, "programs that check mails open links"
-            assert (await thief.get("/v1/me")).json()["mail"] == NEW
-            assert (await posted(client, "undo", token=links[ANNA])).status_code == 200
-            assert (await thief.get("/v1/me")).status_code == 401, "sessions have ended"
-            for mail in (ANNA, NEW):
-                body = {"mail": mail, **owner.proof()}
-                assert (await posted(client, "login", **body)).status_code == 401
-            for token in links.values():
-                assert (await posted(client, "undo", token=token)).status_code == 401, "once"
-        user = await people.database.row("select * from users")
-        assert (user["mail"], user["totp_is_confirmed"]) == (ANNA, False)
-        assert user["frozen_at"] is not None
-        assert "find out who the owner is" in user["frozen_reason"]
-        for table in ("passkeys", "recovery_codes"):
-            (row,) = await people.database.rows(f"select count(*) from {table}")
-            assert row["count"] == 0, table
-        assert await people.keys.find(key["api_key"]) is None
-        await owner.withdrawals.go_on()
-        steps = [(one["do"], one.get("movement") or one["reference"]) for one in owner.entered]
-        names = [(await owner.withdrawals.one(owner.user, n))["reference"] for n in (asked, held)]
-        both = [("withdrawal-request", names[1]), ("withdrawal-cancel", names[1])]
-        assert steps[:2] == [("withdrawal-request", names[0]), ("withdrawal-cancel", names[0])]
-        assert steps[2:] == both, "it may have been on its way to the venue"
-        for number in (waiting, asked, held):
-            row = await owner.withdrawals.one(owner.user, number)
-            assert row["state"] in ("cancelled", "expired")
-        (address,) = await people.database.rows("select is_undone from withdrawal_addresses")
-        assert address["is_undone"], "custody is asked to remove it"
-
-    people(test)
+    owner = Owner(people)
+    await owner.begin()
+    key = (await owner.new_key()).json()
+    people.clock.advance(hours=25)
+    waiting = (await owner.ask_for_a_wire()).json()["id"]
+    asked = (await owner.confirm_withdrawal()).json()["id"]
+    await owner.withdrawals.go_on()
+    held = (await owner.confirm_withdrawal()).json()["id"]
+    await owner.change_mail()
+    await people.accounts.drain()
+    links = {ANNA: owner.link(ANNA)}
+    people.clock.advance(hours=25)
+    await owner.add_address()
+    people.clock.advance(hours=25)
+    await owner.add_passkey()
+    await owner.add_authenticator()
+    await people.accounts.drain()
+    links[NEW] = owner.link(NEW)
+    async with await owner.session() as thief, people.client("198.51.100.9") as client:
+        for token in ("", "x", links[ANNA][:-1]):
+            assert (await posted(client, "undo", token=token)).status_code == 401
+        looked = await client.get(f"/v1/undo?token={links[ANNA]}")
+        assert looked.status_code == 405, "programs that check mails open links"
+        assert (await thief.get("/v1/me")).json()["mail"] == NEW
+        assert (await posted(client, "undo", token=links[ANNA])).status_code == 200
+        assert (await thief.get("/v1/me")).status_code == 401, "sessions have ended"
+        for mail in (ANNA, NEW):
+            body = {"mail": mail, **owner.proof()}
+            assert (await posted(client, "login", **body)).status_code == 401
+        for token in links.values():
+            assert (await posted(client, "undo", token=token)).status_code == 401, "once"
+    user = await people.database.row("select * from users")
+    assert (user["mail"], user["totp_is_confirmed"]) == (ANNA, False)
+    assert user["frozen_at"] is not None
+    assert "find out who the owner is" in user["frozen_reason"]
+    for table in ("passkeys", "recovery_codes"):
+        (row,) = await people.database.rows(f"select count(*) from {table}")
+        assert row["count"] == 0, table
+    assert await people.keys.find(key["api_key"]) is None
+    await owner.withdrawals.go_on()
+    steps = [(one["do"], one.get("movement") or one["reference"]) for one in owner.entered]
+    names = [(await owner.withdrawals.one(owner.user, n))["reference"] for n in (asked, held)]
+    both = [("withdrawal-request", names[1]), ("withdrawal-cancel", names[1])]
+    assert steps[:2] == [("withdrawal-request", names[0]), ("withdrawal-cancel", names[0])]
+    assert steps[2:] == both, "it may have been on its way to the venue"
+    for number in (waiting, asked, held):
+        row = await owner.withdrawals.one(owner.user, number)
+        assert row["state"] in ("cancelled", "expired")
+    (address,) = await people.database.rows("select is_undone from withdrawal_addresses")
+    assert address["is_undone"], "custody is asked to remove it"
 
 
-def test_the_link_of_an_authenticator_that_was_removed_brings_it_back(people):
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        await owner.add_authenticator()
-        was = (await people.database.row("select totp_secret from users"))["totp_secret"]
-        await owner.remove_authenticator()
-        await people.accounts.drain()
-        async with people.client() as client:
-            assert (await posted(client, "undo", token=owner.link())).status_code == 200
-        row = await people.database.row("select totp_secret, totp_is_confirmed from users")
-        assert row == {"totp_secret": was, "totp_is_confirmed": True}
-
-    people(test)
+async def test_the_link_of_an_authenticator_that_was_removed_brings_it_back(people):
+    owner = Owner(people)
+    await owner.begin()
+    await owner.add_authenticator()
+    was = (await people.database.row("select totp_secret from users"))["totp_secret"]
+    await owner.remove_authenticator()
+    await people.accounts.drain()
+    async with people.client() as client:
+        assert (await posted(client, "undo", token=owner.link())).status_code == 200
+    row = await people.database.row("select totp_secret, totp_is_confirmed from users")
+    assert row == {"totp_secret": was, "totp_is_confirmed": True}
 
 
-def test_a_link_expires_and_is_used_once_at_the_same_moment(people):
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        await owner.change_password()
-        await people.accounts.drain()
-        old = owner.link()
-        people.clock.advance(days=7, seconds=1)
-        async with people.client() as client:
-            assert (await posted(client, "undo", token=old)).status_code == 401
-        await owner.change_mail()
-        await people.accounts.drain()
-        clients = [people.client(f"203.0.113.{number}") for number in range(4)]
-        token = owner.link(ANNA)
-        answers = await asyncio.gather(*(posted(one, "undo", token=token) for one in clients))
-        assert sorted(one.status_code for one in answers) == [200, 401, 401, 401]
-        for client in clients:
-            await client.aclose()
-
-    people(test)
+async def test_a_link_expires_and_is_used_once_at_the_same_moment(people):
+    owner = Owner(people)
+    await owner.begin()
+    await owner.change_password()
+    await people.accounts.drain()
+    old = owner.link()
+    people.clock.advance(days=7, seconds=1)
+    async with people.client() as client:
+        assert (await posted(client, "undo", token=old)).status_code == 401
+    await owner.change_mail()
+    await people.accounts.drain()
+    clients = [people.client(f"203.0.113.{number}") for number in range(4)]
+    token = owner.link(ANNA)
+    answers = await asyncio.gather(*(posted(one, "undo", token=token) for one in clients))
+    assert sorted(one.status_code for one in answers) == [200, 401, 401, 401]
+    for client in clients:
+        await client.aclose()
 
 
-def test_a_link_does_not_take_an_address_from_another_account(people):
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        await owner.change_mail()
-        await people.accounts.drain()
-        token = owner.link(ANNA)
-        people.clock.advance(hours=25)
-        await people.sign_up(ANNA)
-        async with people.client() as client:
-            assert (await posted(client, "undo", token=token)).status_code == 200
-        rows = await people.database.rows("select mail, frozen_at from users order by id")
-        assert [(row["mail"], row["frozen_at"] is None) for row in rows] == [
-            (NEW, False),
-            (ANNA, True),
-        ]
-
-    people(test)
+async def test_a_link_does_not_take_an_address_from_another_account(people):
+    owner = Owner(people)
+    await owner.begin()
+    await owner.change_mail()
+    await people.accounts.drain()
+    token = owner.link(ANNA)
+    people.clock.advance(hours=25)
+    await people.sign_up(ANNA)
+    async with people.client() as client:
+        assert (await posted(client, "undo", token=token)).status_code == 200
+    rows = await people.database.rows("select mail, frozen_at from users order by id")
+    assert [(row["mail"], row["frozen_at"] is None) for row in rows] == [
+        (NEW, False),
+        (ANNA, True),
+    ]
 
 
 @pytest.mark.promise(
@@ -522,39 +496,36 @@ def test_a_link_does_not_take_an_address_from_another_account(people):
     "hashes, shown once, confirm no withdrawal, and new ones end the old ones",
     group="portal",
 )
-def test_a_recovery_code_counts_once_and_confirms_no_withdrawal(people):
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        await owner.add_authenticator()
-        old = await owner.make_recovery_codes()
-        codes = await owner.make_recovery_codes()
-        assert len(set(codes) | set(old)) == 20
-        stored = str(await people.database.rows("select * from recovery_codes"))
-        assert not [code for code in codes if code in stored]
-        async with people.client() as client:
-            body = {"mail": ANNA, "password": PASSWORD}
-            wrong = await posted(client, "login", **body, totp=old[0])
-            assert wrong.status_code == 401
-            answers = [await posted(client, "login", **body, totp=codes[0]) for _ in range(2)]
-            assert [one.status_code for one in answers] == [200, 401]
-            token = answers[0].json()["access_token"]
-        async with people.client(token=token) as anna:
-            assert (await anna.get("/v1/me")).json()["recovery_codes"] == 9
-            people.clock.advance(minutes=4)
-            proof = {"password": PASSWORD, "totp": codes[1].upper()}
-            assert (await posted(anna, "totp/remove", **proof)).status_code == 200
-            assert (await anna.get("/v1/me")).json()["recovery_codes"] == 0
-        people.clock.advance(hours=25)
-        owner.totp = None
-        await owner.add_authenticator()
-        codes = await owner.make_recovery_codes()
-        people.clock.advance(hours=25)
-        refused = await owner.confirm_withdrawal(codes[0])
-        assert refused.status_code == 401, refused.text
-        assert await people.accounts.recovery_left(owner.user) == 10
-
-    people(test)
+async def test_a_recovery_code_counts_once_and_confirms_no_withdrawal(people):
+    owner = Owner(people)
+    await owner.begin()
+    await owner.add_authenticator()
+    old = await owner.make_recovery_codes()
+    codes = await owner.make_recovery_codes()
+    assert len(set(codes) | set(old)) == 20
+    stored = str(await people.database.rows("select * from recovery_codes"))
+    assert not [code for code in codes if code in stored]
+    async with people.client() as client:
+        body = {"mail": ANNA, "password": PASSWORD}
+        wrong = await posted(client, "login", **body, totp=old[0])
+        assert wrong.status_code == 401
+        answers = [await posted(client, "login", **body, totp=codes[0]) for _ in range(2)]
+        assert [one.status_code for one in answers] == [200, 401]
+        token = answers[0].json()["access_token"]
+    async with people.client(token=token) as anna:
+        assert (await anna.get("/v1/me")).json()["recovery_codes"] == 9
+        people.clock.advance(minutes=4)
+        proof = {"password": PASSWORD, "totp": codes[1].upper()}
+        assert (await posted(anna, "totp/remove", **proof)).status_code == 200
+        assert (await anna.get("/v1/me")).json()["recovery_codes"] == 0
+    people.clock.advance(hours=25)
+    owner.totp = None
+    await owner.add_authenticator()
+    codes = await owner.make_recovery_codes()
+    people.clock.advance(hours=25)
+    refused = await owner.confirm_withdrawal(codes[0])
+    assert refused.status_code == 401, refused.text
+    assert await people.accounts.recovery_left(owner.user) == 10
 
 
 @pytest.mark.promise(
@@ -562,34 +533,31 @@ def test_a_recovery_code_counts_once_and_confirms_no_withdrawal(people):
     "user has not proved does not have it",
     group="portal",
 )
-def test_each_mail_to_a_user_has_the_users_word(people):
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        for word in ("x", "a\nb", "<b>", "y" * 41):
-            async with await owner.session() as client:
-                body = {"word": word, **owner.proof()}
-                refused = await client.put("/v1/mail-word", json=body)
-                assert refused.status_code == 422, word
+async def test_each_mail_to_a_user_has_the_users_word(people):
+    owner = Owner(people)
+    await owner.begin()
+    for word in ("x", "a\nb", "<b>", "y" * 41):
         async with await owner.session() as client:
-            wrong = {"word": "blue heron", "password": "not it"}
-            assert (await client.put("/v1/mail-word", json=wrong)).status_code == 401
-            body = {"word": "blue heron", **owner.proof()}
-            assert (await client.put("/v1/mail-word", json=body)).status_code == 200
-            shown = (await client.get("/v1/me")).text
-            assert "blue heron" not in shown, "a thief of the session does not learn it"
-        before = len(people.mailbox.mails)
-        await owner.ask_for_a_wire()
-        await owner.change_mail()
-        await owner.reset_password()
-        await people.accounts.drain()
-        mails = people.mailbox.mails[before:]
-        has = {(one["subject"], one["to"]): "blue heron" in one.get_content() for one in mails}
-        assert has.pop(("TEST: your new address", NEW)) is False
-        assert set(has.values()) == {True}
-        assert len(has) >= 5
-
-    people(test)
+            body = {"word": word, **owner.proof()}
+            refused = await client.put("/v1/mail-word", json=body)
+            assert refused.status_code == 422, word
+    async with await owner.session() as client:
+        wrong = {"word": "blue heron", "password": "not it"}
+        assert (await client.put("/v1/mail-word", json=wrong)).status_code == 401
+        body = {"word": "blue heron", **owner.proof()}
+        assert (await client.put("/v1/mail-word", json=body)).status_code == 200
+        shown = (await client.get("/v1/me")).text
+        assert "blue heron" not in shown, "a thief of the session does not learn it"
+    before = len(people.mailbox.mails)
+    await owner.ask_for_a_wire()
+    await owner.change_mail()
+    await owner.reset_password()
+    await people.accounts.drain()
+    mails = people.mailbox.mails[before:]
+    has = {(one["subject"], one["to"]): "blue heron" in one.get_content() for one in mails}
+    assert has.pop(("TEST: your new address", NEW)) is False
+    assert set(has.values()) == {True}
+    assert len(has) >= 5
 
 
 @pytest.mark.promise(
@@ -597,41 +565,35 @@ def test_each_mail_to_a_user_has_the_users_word(people):
     "what its owner's identity has changed: when, what, from where, old and new value masked",
     group="portal",
 )
-def test_who_approves_reads_the_changes(people):
-    async def test(people):
-        owner = Owner(people)
-        await owner.begin()
-        await owner.change_mail()
-        people.clock.advance(hours=25)
-        await owner.confirm_withdrawal()
-        await owner.withdrawals.go_on()
-        async with people.database.transaction() as connection:
-            rows = await to_approve(connection, people.accounts.now())
-        (first, change) = lines_of(rows[0])
-        assert f"of {NEW} to WIRE {IBAN}, the first one to this address" in first
-        assert "mail address changed from a***@example.com to a***@example.org" in change
-        assert "from 192.0.2.7 by python-httpx" in change
-        people.clock.advance(days=30)
-        async with people.database.transaction() as connection:
-            rows = await to_approve(connection, people.accounts.now(), rows[0]["reference"])
-        assert lines_of(rows[0])[1] == f"  {NO_CHANGE}"
-
-    people(test)
+async def test_who_approves_reads_the_changes(people):
+    owner = Owner(people)
+    await owner.begin()
+    await owner.change_mail()
+    people.clock.advance(hours=25)
+    await owner.confirm_withdrawal()
+    await owner.withdrawals.go_on()
+    async with people.database.transaction() as connection:
+        rows = await to_approve(connection, people.accounts.now())
+    (first, change) = lines_of(rows[0])
+    assert f"of {NEW} to WIRE {IBAN}, the first one to this address" in first
+    assert "mail address changed from a***@example.com to a***@example.org" in change
+    assert "from 192.0.2.7 by python-httpx" in change
+    people.clock.advance(days=30)
+    async with people.database.transaction() as connection:
+        rows = await to_approve(connection, people.accounts.now(), rows[0]["reference"])
+    assert lines_of(rows[0])[1] == f"  {NO_CHANGE}"
 
 
-def test_a_user_has_few_withdrawals_under_way(people, monkeypatch):
+async def test_a_user_has_few_withdrawals_under_way(people, monkeypatch):
     """Each is looked at in every look, and has a mail."""
     monkeypatch.setattr(withdrawals, "MOST", 3)
 
-    async def run(people):
-        anna = Owner(people)
-        await anna.begin()
-        body = {"asset": "USD", "amount": "10", "address": IBAN}
-        made = [await anna.done("withdrawals", **body) for _ in range(3)]
-        refused = await anna.asked("withdrawals", **body)
-        assert (refused.status_code, refused.json()["code"]) == (422, "too_many")
-        async with await anna.session() as client:
-            assert (await client.delete(f"/v1/withdrawals/{made[0]['id']}")).is_success
-        await anna.done("withdrawals", **body)
-
-    people(run)
+    anna = Owner(people)
+    await anna.begin()
+    body = {"asset": "USD", "amount": "10", "address": IBAN}
+    made = [await anna.done("withdrawals", **body) for _ in range(3)]
+    refused = await anna.asked("withdrawals", **body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "too_many")
+    async with await anna.session() as client:
+        assert (await client.delete(f"/v1/withdrawals/{made[0]['id']}")).is_success
+    await anna.done("withdrawals", **body)

@@ -1,9 +1,8 @@
 """A database that began with the portal's first schema, with rows of every later one: nothing of
 what people own is lost or changed on its way to the newest."""
 
-import asyncio
 from datetime import UTC, datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -11,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import DatabaseError, migrate, revisions
-from tests.support.portal.people import PASSWORD, Mailbox, People, named
+from tests.support.portal.people import PASSWORD, Mailbox, People, new_database
 from tests.support.portal.served_portal import CHEAP
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -203,13 +202,10 @@ def columns_of(connection):
 @pytest.fixture
 def old(postgresql):
     """The URL of an empty database."""
-    name = f"old_{uuid4().hex}"
-    with psycopg.connect(postgresql, autocommit=True) as connection:
-        connection.execute(f"create database {name}")
-    return named(postgresql, name)
+    return new_database(postgresql)
 
 
-def test_every_row_of_each_older_schema_is_there_after_the_migrations(old, tmp_path):
+async def test_every_row_of_each_older_schema_is_there_after_the_migrations(old, tmp_path):
     key = SecretKey(tmp_path / "portal.key")
     written = rows_by_revision(key)
     known = revisions()
@@ -244,16 +240,13 @@ def test_every_row_of_each_older_schema_is_there_after_the_migrations(old, tmp_p
         row = await people.database.row("select totp_secret from users where id = 2")
         assert key.open(bytes(row["totp_secret"]), "totp 2") == TOTP
 
-    async def run():
-        with Mailbox() as mailbox:
-            people = People(old, tmp_path, mailbox)
-            try:
-                await asks(people)
-            finally:
-                await people.accounts.drain()
-                await people.database.close()
-
-    asyncio.run(run())
+    with Mailbox() as mailbox:
+        people = People(old, tmp_path, mailbox)
+        try:
+            await asks(people)
+        finally:
+            await people.accounts.drain()
+            await people.database.close()
 
 
 def test_a_schema_of_a_later_release_is_refused_by_name(old):

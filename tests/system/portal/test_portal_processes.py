@@ -275,32 +275,29 @@ ROWS = """
     "venue or custody, although another process asks for it later",
     group="portal",
 )
-def test_what_one_process_was_refused_is_not_taken_for_another(people):
+async def test_what_one_process_was_refused_is_not_taken_for_another(people):
     """The other process has read the row before it was refused; the money comes in between."""
     mirror = SimpleNamespace(movement=lambda reference: None, is_open=True)
     mirror.markets = SimpleNamespace(assets={"USD": 2})
 
-    async def test(people):
-        await people.sign_up("anna@example.com")
-        for chain in ("", "LTC"):
-            desk = Desk()
-            (row,) = await people.database.rows(ROWS, chain=chain)
-            for is_first in (True, False):
-                desk.held = 0 if is_first else 5
-                one = Withdrawals(people.accounts, mirror, PortalFile(), desk)
-                one.custody = desk
-                if chain:
-                    await one._hand_over(row["withdrawal"])
-                else:
-                    await one._enter(row["withdrawal"])
-                    await Transfers(people.accounts, mirror, desk)._finish(row["transfer"])
-                assert desk.reserved == {}
-            query = "select state from withdrawals where chain = %(chain)s"
-            assert await people.database.rows(query, chain=chain) == [{"state": "refused"}]
-        rows = await people.database.rows("select state from transfers where client_id = ''")
-        assert rows == [{"state": "refused"}]
-
-    people(test)
+    await people.sign_up("anna@example.com")
+    for chain in ("", "LTC"):
+        desk = Desk()
+        (row,) = await people.database.rows(ROWS, chain=chain)
+        for is_first in (True, False):
+            desk.held = 0 if is_first else 5
+            one = Withdrawals(people.accounts, mirror, PortalFile(), desk)
+            one.custody = desk
+            if chain:
+                await one._hand_over(row["withdrawal"])
+            else:
+                await one._enter(row["withdrawal"])
+                await Transfers(people.accounts, mirror, desk)._finish(row["transfer"])
+            assert desk.reserved == {}
+        query = "select state from withdrawals where chain = %(chain)s"
+        assert await people.database.rows(query, chain=chain) == [{"state": "refused"}]
+    rows = await people.database.rows("select state from transfers where client_id = ''")
+    assert rows == [{"state": "refused"}]
 
 
 class Suspensions:
@@ -332,29 +329,26 @@ class Suspensions:
     "venue what the last one of them has chosen",
     group="portal",
 )
-def test_the_venue_has_what_the_last_operator_chose_at_any_process(people):
+async def test_the_venue_has_what_the_last_operator_chose_at_any_process(people):
     desk = Suspensions()
 
-    async def test(people):
-        await people.sign_up("anna@example.com")
-        query = "update users set participant = 1000, is_open = true returning id"
-        ((user,),) = [row.values() for row in await people.database.rows(query)]
-        databases = [Database(people.database.url) for _ in range(COUNT)]
-        holds = [Holds(None, one, desk.status, lambda who: False, desk) for one in databases]
-        operators = Operators(people.accounts)
+    await people.sign_up("anna@example.com")
+    query = "update users set participant = 1000, is_open = true returning id"
+    ((user,),) = [row.values() for row in await people.database.rows(query)]
+    databases = [Database(people.database.url) for _ in range(COUNT)]
+    holds = [Holds(None, one, desk.status, lambda who: False, desk) for one in databases]
+    operators = Operators(people.accounts)
 
-        async def chosen(number):
-            why, is_frozen = Why(f"look {number}"), number % 3 != 0
-            await operators.freeze(Operator("olga"), user, why, is_frozen)
-            await holds[number % COUNT].go_on(user)
+    async def chosen(number):
+        why, is_frozen = Why(f"look {number}"), number % 3 != 0
+        await operators.freeze(Operator("olga"), user, why, is_frozen)
+        await holds[number % COUNT].go_on(user)
 
-        for number in range(30):
-            await asyncio.gather(*(chosen(6 * number + place) for place in range(6)))
-            assert all([await one.go_on(user) for one in holds])
-            (row,) = await people.database.rows("select frozen_at, is_held, hold from users")
-            assert desk.is_suspended is (row["frozen_at"] is not None), (number, row)
-            assert row["hold"] != "venue", number
-        for database in databases:
-            await database.close()
-
-    people(test)
+    for number in range(30):
+        await asyncio.gather(*(chosen(6 * number + place) for place in range(6)))
+        assert all([await one.go_on(user) for one in holds])
+        (row,) = await people.database.rows("select frozen_at, is_held, hold from users")
+        assert desk.is_suspended is (row["frozen_at"] is not None), (number, row)
+        assert row["hold"] != "venue", number
+    for database in databases:
+        await database.close()

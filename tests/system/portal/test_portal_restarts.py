@@ -89,18 +89,14 @@ def test_a_listen_key_outlives_the_portal_but_not_its_api_key(portal_venue, two)
         assert again.json()["listenKey"] == kept
 
 
-def test_ccxt_goes_on_after_a_restart_of_the_portal(portal_venue, two):
+async def test_ccxt_goes_on_after_a_restart_of_the_portal(portal_venue, two):
     ccxt = pytest.importorskip("ccxt")
     one, other = (at_portal(ccxt.binance(settings(person)), portal_venue.url) for person in two)
     sell = "BTC/USD", "limit", "sell", 0.1, 60000
-
-    async def lose():
-        lost = asyncio.to_thread(one.create_order, *sell, {"clientOrderId": LOST})
-        return await portal_venue.killed_during(lost)
-
     one.load_markets()
     rests = one.create_order(*sell, {"clientOrderId": RESTS})
-    error = asyncio.run(lose())
+    lost = asyncio.to_thread(one.create_order, *sell, {"clientOrderId": LOST})
+    error = await portal_venue.killed_during(lost)
     assert isinstance(error, ccxt.NetworkError), repr(error)
     for _ in range(2):
         with pytest.raises(ccxt.InvalidOrder, match="Duplicate"):

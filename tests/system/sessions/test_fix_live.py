@@ -117,7 +117,7 @@ def test_tls_is_spoken_end_to_end(tmp_path):
             assert b"8=FIX" not in reply
 
 
-def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
+async def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
     """asyncfix (PyPI), which has engine and journal of its own."""
     asyncfix = pytest.importorskip("asyncfix", reason="pip install asyncfix")
     from asyncfix.connection import ConnectionState
@@ -144,26 +144,23 @@ def test_asyncfix_trades_and_is_sent_again_what_it_missed(venue):
         async def on_message(self, message):
             await self.reports.put((message[35], message[150], message[39], message[11]))
 
-    async def trade():
-        client = Client()
-        await client.connect()
-        await asyncio.wait_for(client.logged_on.wait(), BOUND_S)
-        fields = dict(order("Y1", t38="7", t44="1.50"))  # better than what other tests leave
-        await client.send_msg(asyncfix.FIXMessage("D", fields))
-        assert await asyncio.wait_for(client.reports.get(), BOUND_S) == ("8", "0", "0", "Y1")
-        await client.disconnect(ConnectionState.DISCONNECTED_BROKEN_CONN)
-        await asyncio.to_thread(sell_to_it)
-        client.logged_on.clear()
-        await client.connect()
-        await asyncio.wait_for(client.logged_on.wait(), BOUND_S)
-        assert await asyncio.wait_for(client.reports.get(), BOUND_S) == ("8", "F", "2", "Y1")
-        await client.send_msg(asyncfix.FIXMessage("5"))
-        for task in (client._aio_task_socket_read, client._aio_task_heartbeat):
-            task.cancel()
-
     def sell_to_it():
         with connect(venue, "OTHER", prefix="YO") as other:
             other.sell("ACME", 7, "1.50")
             assert fields_of(other, 2, 150) == [("0",), ("F",)]
 
-    asyncio.run(trade())
+    client = Client()
+    await client.connect()
+    await asyncio.wait_for(client.logged_on.wait(), BOUND_S)
+    fields = dict(order("Y1", t38="7", t44="1.50"))  # better than what other tests leave
+    await client.send_msg(asyncfix.FIXMessage("D", fields))
+    assert await asyncio.wait_for(client.reports.get(), BOUND_S) == ("8", "0", "0", "Y1")
+    await client.disconnect(ConnectionState.DISCONNECTED_BROKEN_CONN)
+    await asyncio.to_thread(sell_to_it)
+    client.logged_on.clear()
+    await client.connect()
+    await asyncio.wait_for(client.logged_on.wait(), BOUND_S)
+    assert await asyncio.wait_for(client.reports.get(), BOUND_S) == ("8", "F", "2", "Y1")
+    await client.send_msg(asyncfix.FIXMessage("5"))
+    for task in (client._aio_task_socket_read, client._aio_task_heartbeat):
+        task.cancel()

@@ -215,35 +215,31 @@ def test_passwords_that_are_tried_at_once_lock_as_those_tried_in_turn():
     "the desk logins wait for every other request",
     group="capacity",
 )
-def test_one_address_holds_its_own_turns_and_others_log_in():
+async def test_one_address_holds_its_own_turns_and_others_log_in():
     """Forty logins of one network that do not end: two are under way, sixteen wait, and another
     address logs in at once."""
+    turns, end, under_way, refused = Turns(*LOGINS), asyncio.Event(), [], []
 
-    async def run():
-        turns, end, under_way, refused = Turns(*LOGINS), asyncio.Event(), [], []
+    async def log_in(address):
+        try:
+            async with turns.turn(owner_of(address)):
+                under_way.append(address)
+                await end.wait()
+        except TurnsError:
+            refused.append(address)
 
-        async def log_in(address):
-            try:
-                async with turns.turn(owner_of(address)):
-                    under_way.append(address)
-                    await end.wait()
-            except TurnsError:
-                refused.append(address)
-
-        held = [asyncio.create_task(log_in(f"2001:db8::{n:x}")) for n in range(1, 41)]
-        await asyncio.sleep(0)
-        _, each, waiting = LOGINS
-        assert (len(under_way), len(refused)) == (each, 40 - each - waiting)
-        other = asyncio.create_task(log_in("192.0.2.1"))
-        await asyncio.sleep(0)
-        assert under_way[-1] == "192.0.2.1"
-        end.set()
-        await asyncio.gather(*held, other)
-        assert len(under_way) == each + waiting + 1
-        async with turns.turn(owner_of("2001:db8::1")):
-            pass
-
-    asyncio.run(run())
+    held = [asyncio.create_task(log_in(f"2001:db8::{n:x}")) for n in range(1, 41)]
+    await asyncio.sleep(0)
+    _, each, waiting = LOGINS
+    assert (len(under_way), len(refused)) == (each, 40 - each - waiting)
+    other = asyncio.create_task(log_in("192.0.2.1"))
+    await asyncio.sleep(0)
+    assert under_way[-1] == "192.0.2.1"
+    end.set()
+    await asyncio.gather(*held, other)
+    assert len(under_way) == each + waiting + 1
+    async with turns.turn(owner_of("2001:db8::1")):
+        pass
 
 
 def test_the_addresses_of_a_customers_network_wait_as_one(accounts):
@@ -716,7 +712,7 @@ def test_a_certificate_that_is_invalid_is_reported_in_a_line(page, tmp_path):
     "name's requests do not wait for it",
     group="venue",
 )
-def test_many_actions_of_one_operator_keep_the_red_button_of_another_waiting_for_none():
+async def test_many_actions_of_one_operator_keep_the_red_button_of_another_waiting_for_none():
     """The venue's desk does one after the other; each waits here in a thread."""
     begun, may_end = [], threading.Event()
 
@@ -737,25 +733,22 @@ def test_many_actions_of_one_operator_keep_the_red_button_of_another_waiting_for
         session = SimpleNamespace(name=names[number])
         await app(scope | {"outcry": {"session": session, "address": "192.0.2.1"}}, receive, send)
 
-    async def run():
-        transport = httpx.ASGITransport(named)
-        async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
+    transport = httpx.ASGITransport(named)
+    async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
 
-            async def halt(number):
-                body = {"instrument": "GOLD", "why": "a reason"}
-                return await client.post("/api/halt", json=body, headers={"x-number": f"{number}"})
+        async def halt(number):
+            body = {"instrument": "GOLD", "why": "a reason"}
+            return await client.post("/api/halt", json=body, headers={"x-number": f"{number}"})
 
-            asked = [asyncio.create_task(halt(number)) for number in range(20)]
-            async with asyncio.timeout(BOUND_S):
-                while not begun:
-                    assert not any(one.done() for one in asked)
-                    await asyncio.sleep(0)
-                asked.append(asyncio.create_task(halt(20)))
-                while "anna" not in begun:
-                    assert not any(one.done() for one in asked)
-                    await asyncio.sleep(0)
-            assert begun.count("ruth") <= ACTIONS[1]
-            may_end.set()
-            assert {one.status_code for one in await asyncio.gather(*asked)} == {200}
-
-    asyncio.run(run())
+        asked = [asyncio.create_task(halt(number)) for number in range(20)]
+        async with asyncio.timeout(BOUND_S):
+            while not begun:
+                assert not any(one.done() for one in asked)
+                await asyncio.sleep(0)
+            asked.append(asyncio.create_task(halt(20)))
+            while "anna" not in begun:
+                assert not any(one.done() for one in asked)
+                await asyncio.sleep(0)
+        assert begun.count("ruth") <= ACTIONS[1]
+        may_end.set()
+        assert {one.status_code for one in await asyncio.gather(*asked)} == {200}

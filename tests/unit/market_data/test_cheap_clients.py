@@ -131,21 +131,17 @@ def test_a_snapshot_is_taken_at_a_least_rate(monkeypatch, takes_s, is_served):
     "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
     group="capacity",
 )
-def test_the_stream_reads_few_packets_of_a_client(monkeypatch):
+async def test_the_stream_reads_few_packets_of_a_client(monkeypatch):
     """What a client sends beyond that waits in its connection."""
-
-    async def run():
-        reader = asyncio.StreamReader()
-        reader.feed_data(b"\0\1R" * 1_000)
-        rests = held_rests(monkeypatch)
-        listening = asyncio.create_task(Stream(list, bool)._listen(reader))
-        while not any(rests):
-            await asyncio.sleep(0)
-        monkeypatch.undo()
-        listening.cancel()
-        return len(reader._buffer), rests
-
-    left, rests = asyncio.run(run())
+    reader = asyncio.StreamReader()
+    reader.feed_data(b"\0\1R" * 1_000)
+    rests = held_rests(monkeypatch)
+    listening = asyncio.create_task(Stream(list, bool)._listen(reader))
+    while not any(rests):
+        await asyncio.sleep(0)
+    monkeypatch.undo()
+    listening.cancel()
+    left, rests = len(reader._buffer), rests
     assert left == 3 * (1_000 - PACKETS.at_once - 1)
     assert rests[:-1] == [0.0] * PACKETS.at_once
     assert 0 < rests[-1] <= 1 / PACKETS.per_s
@@ -156,7 +152,7 @@ def test_the_stream_reads_few_packets_of_a_client(monkeypatch):
     "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
     group="capacity",
 )
-def test_a_message_is_looked_for_in_pieces(tmp_path):
+async def test_a_message_is_looked_for_in_pieces(tmp_path):
     """Others are served between two: a login for the last of a day holds up nobody."""
     count = 10 * STRIDE
     path = tmp_path / "s.itch"
@@ -164,17 +160,14 @@ def test_a_message_is_looked_for_in_pieces(tmp_path):
     tail = Tail(path, lambda: (count, 6 * count))
     turns = []
 
-    async def run():
-        async def other():
-            while True:
-                turns.append(tail._count)
-                await asyncio.sleep(0)
+    async def other():
+        while True:
+            turns.append(tail._count)
+            await asyncio.sleep(0)
 
-        beside = asyncio.create_task(other())
-        await tail.walk_to(count)
-        beside.cancel()
-
-    asyncio.run(run())
+    beside = asyncio.create_task(other())
+    await tail.walk_to(count)
+    beside.cancel()
     assert max(later - one for one, later in itertools.pairwise(turns)) <= STRIDE
     assert tail.place_of(count) == 6 * (count - 1)
     assert tail.place_of(count + 2) is None
@@ -185,7 +178,7 @@ def test_a_message_is_looked_for_in_pieces(tmp_path):
     "for snapshots, packets to the stream, requests of pages, and the search for a message's place",
     group="capacity",
 )
-def test_a_page_asks_a_few_times_at_once_and_then_once_a_second(monkeypatch):
+async def test_a_page_asks_a_few_times_at_once_and_then_once_a_second(monkeypatch):
     asked = []
 
     class Connection:
@@ -199,19 +192,15 @@ def test_a_page_asks_a_few_times_at_once_and_then_once_a_second(monkeypatch):
     async def on_request(connection, subscriber, text):
         asked.append(text)
 
-    async def run():
-        pages = Pages(("127.0.0.1", 0), 100)
-        monkeypatch.setattr(pages, "_on_request", on_request)
-        monkeypatch.setattr(pages, "_tell_one", lambda *one: asyncio.Event().wait())
-        rests = held_rests(monkeypatch)
-        serving = asyncio.create_task(pages._serve(Connection()))
-        while not any(rests):
-            await asyncio.sleep(0)
-        monkeypatch.undo()
-        serving.cancel()
-        return rests
-
-    rests = asyncio.run(run())
+    pages = Pages(("127.0.0.1", 0), 100)
+    monkeypatch.setattr(pages, "_on_request", on_request)
+    monkeypatch.setattr(pages, "_tell_one", lambda *one: asyncio.Event().wait())
+    rests = held_rests(monkeypatch)
+    serving = asyncio.create_task(pages._serve(Connection()))
+    while not any(rests):
+        await asyncio.sleep(0)
+    monkeypatch.undo()
+    serving.cancel()
     assert len(asked) == REQUESTS.at_once + 1
     assert rests[:-1] == [0.0] * REQUESTS.at_once
     assert 0 < rests[-1] <= 1 / REQUESTS.per_s

@@ -13,22 +13,19 @@ from tests.support.order_entry.sessions_venue import session
 from tests.support.venue.inline import InlineVenue
 
 
-def test_a_login_that_came_in_time_is_read_however_late_the_acceptor_looks():
-    async def look_late():
-        loop = asyncio.get_running_loop()
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            ours.setblocking(False)
-            late = loop.create_task(in_time(loop.sock_recv(ours, 9), loop.time() + 0.1))
-            await asyncio.sleep(0)
-            theirs.sendall(b"login")
-            time.sleep(0.2)  # without a core
-            assert await late == b"login"
-            with pytest.raises(TimeoutError):
-                await in_time(loop.sock_recv(ours, 9), loop.time() + 0.01)
-            assert not loop.remove_reader(ours), "nobody looks at it any more"
-
-    asyncio.run(look_late())
+async def test_a_login_that_came_in_time_is_read_however_late_the_acceptor_looks():
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        late = loop.create_task(in_time(loop.sock_recv(ours, 9), loop.time() + 0.1))
+        await asyncio.sleep(0)
+        theirs.sendall(b"login")
+        time.sleep(0.2)  # without a core
+        assert await late == b"login"
+        with pytest.raises(TimeoutError):
+            await in_time(loop.sock_recv(ours, 9), loop.time() + 0.01)
+        assert not loop.remove_reader(ours), "nobody looks at it any more"
 
 
 def test_few_handshakes_begin_at_once_in_all_and_of_one_address(monkeypatch):

@@ -203,18 +203,14 @@ def test_a_signed_change_of_v1_that_is_sent_again_is_refused(method, sent_key, c
     assert asyncio.run(both()) is counts
 
 
-def test_a_signed_login_to_the_stream_that_is_sent_again_is_refused():
+async def test_a_signed_login_to_the_stream_that_is_sent_again_is_refused():
     callers, _, (at, signature, text) = asking_of("GET", "", "/v1/stream")
     session = Session(SimpleNamespace(), callers, Limits(), "192.0.2.1")
     login = {"op": "auth", "api_key": "a", "timestamp": at, "signature": signature}
-
-    async def both():
-        await session._log_in(login)
-        with pytest.raises(NotLoggedIn):
-            await session._log_in(login)
-
     assert "/v1/stream" in text
-    asyncio.run(both())
+    await session._log_in(login)
+    with pytest.raises(NotLoggedIn):
+        await session._log_in(login)
 
 
 def test_a_signed_body_is_what_was_signed_byte_for_byte():
@@ -304,7 +300,7 @@ def test_a_signature_of_v1_covers_the_query_that_is_read_whatever_the_host_says(
         asked(b"state=all")
 
 
-def test_a_login_that_is_refused_keeps_no_stream_open():
+async def test_a_login_that_is_refused_keeps_no_stream_open():
     """A thief's stream ends with the key that it was opened with, although the thief has logged in
     with a key of another account, which the connection does not take."""
     ended = set()
@@ -323,16 +319,13 @@ def test_a_login_that_is_refused_keeps_no_stream_open():
     def log_in(name):
         return session._log_in({"api_key": name, "timestamp": "1", "signature": "s"})
 
-    async def run():
-        await log_in("anna")
-        with pytest.raises(NotLoggedIn):
-            await log_in("bert")
-        assert session.connection.participant == 1000
-        ended.add("anna")
-        with pytest.raises(ApiError):
-            await session._still()
-
-    asyncio.run(run())
+    await log_in("anna")
+    with pytest.raises(NotLoggedIn):
+        await log_in("bert")
+    assert session.connection.participant == 1000
+    ended.add("anna")
+    with pytest.raises(ApiError):
+        await session._still()
 
 
 @pytest.mark.promise(
@@ -340,7 +333,7 @@ def test_a_login_that_is_refused_keeps_no_stream_open():
     "portal's reader began again",
     group="portal",
 )
-def test_a_stream_is_watched_on_after_the_reader_was_away(monkeypatch):
+async def test_a_stream_is_watched_on_after_the_reader_was_away(monkeypatch):
     monkeypatch.setattr(stream, "CHECK_S", 0.0)
     session, outcomes = session_of(Limits()), [NotReady(), None, NotReady(), ApiError(-2015, "x")]
 
@@ -350,16 +343,13 @@ def test_a_stream_is_watched_on_after_the_reader_was_away(monkeypatch):
 
     session._still = still
 
-    async def run():
-        await session.watch()
-        assert not outcomes
-        assert session.connection.queue.qsize() == 2, "why, and the end"
-
-    asyncio.run(run())
+    await session.watch()
+    assert not outcomes
+    assert session.connection.queue.qsize() == 2, "why, and the end"
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_stream_that_is_not_watched_ends(monkeypatch, fails):
+async def test_a_stream_that_is_not_watched_ends(monkeypatch, fails):
     session, sent = session_of(Limits()), []
 
     async def watch():
@@ -374,15 +364,12 @@ def test_a_stream_that_is_not_watched_ends(monkeypatch, fails):
 
     socket.close = close
 
-    async def run():
-        async with asyncio.timeout(60):
-            await stream._serve(socket, session, False)
-        assert sent == [1000]
-
-    asyncio.run(run())
+    async with asyncio.timeout(60):
+        await stream._serve(socket, session, False)
+    assert sent == [1000]
 
 
-def test_what_cannot_be_read_for_a_moment_is_said_so_at_every_door():
+async def test_what_cannot_be_read_for_a_moment_is_said_so_at_every_door():
     """The portal's reader has died, and the portal does not know yet."""
 
     def gone(*_, **more):
@@ -412,21 +399,18 @@ def test_what_cannot_be_read_for_a_moment_is_said_so_at_every_door():
     async def answered():
         raise NotReady
 
-    async def run():
-        await session.asked('{"op": "auth", "token": "t", "id": 7}')
-        said = json.loads((await session.connection.queue.get()).text())
-        assert (said["code"], said["id"]) == ("unavailable", 7)
-        await requests._ask('{"id": 1, "method": "time"}')
-        (answer,) = answers_of(requests)
-        assert answer["status"] == 503
-        transport = httpx.ASGITransport(made)
-        async with httpx.AsyncClient(transport=transport, base_url="http://portal") as client:
-            assert (await client.get("/v1/balances")).status_code == 503
-            named = {"idempotency-key": "k"}
-            assert (await client.post("/v1/alerts", headers=named)).status_code == 503
-        assert claims == ["insert", "delete"], "nothing was done: the name may be used again"
-
-    asyncio.run(run())
+    await session.asked('{"op": "auth", "token": "t", "id": 7}')
+    said = json.loads((await session.connection.queue.get()).text())
+    assert (said["code"], said["id"]) == ("unavailable", 7)
+    await requests._ask('{"id": 1, "method": "time"}')
+    (answer,) = answers_of(requests)
+    assert answer["status"] == 503
+    transport = httpx.ASGITransport(made)
+    async with httpx.AsyncClient(transport=transport, base_url="http://portal") as client:
+        assert (await client.get("/v1/balances")).status_code == 503
+        named = {"idempotency-key": "k"}
+        assert (await client.post("/v1/alerts", headers=named)).status_code == 503
+    assert claims == ["insert", "delete"], "nothing was done: the name may be used again"
 
 
 class OneVenue:
@@ -452,44 +436,37 @@ class OneVenue:
         return order
 
 
-def test_of_orders_with_one_name_at_once_one_is_entered_and_answered():
+async def test_of_orders_with_one_name_at_once_one_is_entered_and_answered():
     venue = OneVenue()
     trading = OrderService(venue, venue, lambda: None)
     order = NewOrder("x", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
-
-    async def run():
-        asked = [asyncio.ensure_future(trading.enter(1000, order)) for _ in range(5)]
-        await asyncio.sleep(0)
-        shown = venue.show("x")
-        outcomes = await asyncio.gather(*asked, return_exceptions=True)
-        late = await asyncio.gather(trading.enter(1000, order), return_exceptions=True)
-        return shown, [*outcomes, *late]
-
-    shown, outcomes = asyncio.run(run())
+    asked = [asyncio.ensure_future(trading.enter(1000, order)) for _ in range(5)]
+    await asyncio.sleep(0)
+    shown = venue.show("x")
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    late = await asyncio.gather(trading.enter(1000, order), return_exceptions=True)
+    shown, outcomes = shown, [*outcomes, *late]
     assert [one is shown for one in outcomes] == [True] + 5 * [False]
     assert {one.code for one in outcomes[1:]} == {Code.DUPLICATE}
     assert venue.sent == ["x", "x"], "the last one was refused by the venue"
 
 
 @pytest.mark.parametrize("other", [{"side": Side.SELL}, {"ticks": 2}])
-def test_an_order_of_another_process_with_the_same_name_is_not_ours(other):
+async def test_an_order_of_another_process_with_the_same_name_is_not_ours(other):
     """Each process sends its own; the venue takes one of them, and the mirrors of both show it."""
     venue = OneVenue()
     trading = OrderService(venue, venue, lambda: None)
     order = NewOrder("x", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
 
-    async def run():
-        asked = asyncio.ensure_future(trading.enter(1000, order))
-        await asyncio.sleep(0)
-        venue.show("x", **other)
-        with pytest.raises(Reject) as refused:
-            await asked
-        assert refused.value.code is Code.DUPLICATE
-
-    asyncio.run(run())
+    asked = asyncio.ensure_future(trading.enter(1000, order))
+    await asyncio.sleep(0)
+    venue.show("x", **other)
+    with pytest.raises(Reject) as refused:
+        await asked
+    assert refused.value.code is Code.DUPLICATE
 
 
-def test_no_solution_of_another_form_raises():
+async def test_no_solution_of_another_form_raises():
     """A challenge as it was given, with one field or two of something else."""
     pytest.importorskip("altcha")
     accounts = SimpleNamespace(
@@ -509,18 +486,15 @@ def test_no_solution_of_another_form_raises():
             out[name] = spoiled(inner) if isinstance(inner, dict) and inner else rng.choice(values)
         return out
 
-    async def run():
-        for _ in range(1_000):
-            document = {
-                "challenge": challenges.new(),
-                "solution": {"counter": 1, "derivedKey": "0"},
-            }
-            text = json.dumps(spoiled(document))
-            solution = base64.b64encode(text.encode()).decode()
-            with pytest.raises(ChallengeRequired):
-                await challenges.require(solution)
-
-    asyncio.run(run())
+    for _ in range(1_000):
+        document = {
+            "challenge": challenges.new(),
+            "solution": {"counter": 1, "derivedKey": "0"},
+        }
+        text = json.dumps(spoiled(document))
+        solution = base64.b64encode(text.encode()).decode()
+        with pytest.raises(ChallengeRequired):
+            await challenges.require(solution)
 
 
 class NoHistory(History):
@@ -600,19 +574,16 @@ def answers_of(connection):
     return [json.loads(one.text() if is_native else one) for one in said if one]
 
 
-def test_no_parameter_of_a_socket_reads_as_two():
+async def test_no_parameter_of_a_socket_reads_as_two():
     """What is signed there is ``name=value`` joined by ``&``, sorted."""
     spot = SimpleNamespace(limits=Limits(), markets=None)
 
-    async def run():
-        for given in ({"a": "1&b=2"}, {"a=1&b": "2"}, {"a=b": "c"}, {"a": ["1&b=2"]}):
-            requests = Requests(spot, None, "192.0.2.1")
-            text = json.dumps({"id": 1, "method": "order.place", "params": given})
-            await requests._ask(text)
-            (answer,) = answers_of(requests)
-            assert answer["error"]["code"] == -1100, given
-
-    asyncio.run(run())
+    for given in ({"a": "1&b=2"}, {"a=1&b": "2"}, {"a=b": "c"}, {"a": ["1&b=2"]}):
+        requests = Requests(spot, None, "192.0.2.1")
+        text = json.dumps({"id": 1, "method": "order.place", "params": given})
+        await requests._ask(text)
+        (answer,) = answers_of(requests)
+        assert answer["error"]["code"] == -1100, given
 
 
 def test_an_order_without_a_name_is_named_by_its_request():
@@ -693,7 +664,7 @@ def anything(count):
     "traceback",
     group="doors",
 )
-def test_whatever_a_socket_is_asked_is_answered():
+async def test_whatever_a_socket_is_asked_is_answered():
     mirror = SimpleNamespace(markets=SimpleNamespace(by_name={}))
     spot = SimpleNamespace(
         limits=Limits(10**9),
@@ -703,37 +674,31 @@ def test_whatever_a_socket_is_asked_is_answered():
     )
     feeds = SimpleNamespace(subscribe=lambda *row: False, unsubscribe=lambda *row: None)
 
-    async def run():
-        for text in anything(2_000):
-            streams = Streams(spot, feeds, None, False, "192.0.2.1")
-            await streams.asked(text)
-            assert len(answers_of(streams)) == 1, text
-            requests = Requests(spot, None, "192.0.2.1")
-            await requests._ask(text)
-            assert len(answers_of(requests)) == 1, text
-
-    asyncio.run(run())
+    for text in anything(2_000):
+        streams = Streams(spot, feeds, None, False, "192.0.2.1")
+        await streams.asked(text)
+        assert len(answers_of(streams)) == 1, text
+        requests = Requests(spot, None, "192.0.2.1")
+        await requests._ask(text)
+        assert len(answers_of(requests)) == 1, text
 
 
-def test_mails_that_are_not_taken_keep_no_password_waiting():
+async def test_mails_that_are_not_taken_keep_no_password_waiting():
     """A mail server hangs, and a stranger asks for mails."""
     taken = threading.Event()
     key = SimpleNamespace(derived=lambda name: b"k" * 32)
     accounts = Accounts(None, key, lambda *mail: taken.wait(), "TEST")
     user = {"mail": "anna@example.com", "language": "en", "mail_word": ""}
 
-    async def run():
-        try:
-            for _ in range(50):
-                accounts.mail(user, "reset")
-            await asyncio.sleep(0)
-            async with asyncio.timeout(60):
-                assert not await accounts.passwords.is_right(None, "a password", "192.0.2.1")
-        finally:
-            taken.set()
-        await accounts.drain()
-
-    asyncio.run(run())
+    try:
+        for _ in range(50):
+            accounts.mail(user, "reset")
+        await asyncio.sleep(0)
+        async with asyncio.timeout(60):
+            assert not await accounts.passwords.is_right(None, "a password", "192.0.2.1")
+    finally:
+        taken.set()
+    await accounts.drain()
 
 
 def session_of(limits):
@@ -753,7 +718,7 @@ def session_of(limits):
     "traceback",
     group="doors",
 )
-def test_whatever_v1_stream_is_asked_has_an_answer_in_each_format():
+async def test_whatever_v1_stream_is_asked_has_an_answer_in_each_format():
     """Also what JSON can say and MessagePack cannot: large numbers, halves of characters."""
     rng, session = random.Random(47), session_of(Limits(10**9))
     fields = {"op": ("subscribe", "ping", "auth", "unsubscribe"), "channel": ("book", "orders")}
@@ -764,19 +729,16 @@ def test_whatever_v1_stream_is_asked_has_an_answer_in_each_format():
         assert json.loads(one.text()) == msgpack.unpackb(one.packed())
         assert len(one.text()) < 300
 
-    async def run():
-        for value in VALUES:
-            await session.asked(json.dumps({"op": "ping", "id": value}))
-            answer()
-        for _ in range(1_000):
-            names = rng.sample(("id", "op", "channel", "symbol", "after", "api_key", "token"), 4)
-            message = {name: rng.choice((*fields.get(name, ()), *VALUES)) for name in names}
-            await session.asked(json.dumps(message))
-            answer()
-            await session.asked(rng.randbytes(rng.randrange(30)))
-            answer()
-
-    asyncio.run(run())
+    for value in VALUES:
+        await session.asked(json.dumps({"op": "ping", "id": value}))
+        answer()
+    for _ in range(1_000):
+        names = rng.sample(("id", "op", "channel", "symbol", "after", "api_key", "token"), 4)
+        message = {name: rng.choice((*fields.get(name, ()), *VALUES)) for name in names}
+        await session.asked(json.dumps(message))
+        answer()
+        await session.asked(rng.randbytes(rng.randrange(30)))
+        answer()
 
 
 BOOKS = json.dumps({"id": 1, "method": "SUBSCRIBE", "params": [f"m{n}@depth" for n in range(50)]})
@@ -844,7 +806,7 @@ MALFORMED_QUERIES = (
     "WebSocket, however early it is refused. An address that sends nothing else is banned",
     group="portal",
 )
-def test_whatever_is_refused_has_a_weight():
+async def test_whatever_is_refused_has_a_weight():
     async def weight(ask):
         """What one request counts for the address that it comes from."""
         limits = stopped(10**9)
@@ -857,28 +819,25 @@ def test_whatever_is_refused_has_a_weight():
     async def refused(*terms):
         raise ApiError(-2015, "refused")
 
-    async def run():
-        free = []
-        for at, route in ROUTES.items():
-            for query in MALFORMED_QUERIES:
+    free = []
+    for at, route in ROUTES.items():
+        for query in MALFORMED_QUERIES:
 
-                async def ask(spot, route=route, query=query):
-                    await Endpoint(spot, route).answer(query, b"", {}, "192.0.2.1")
+            async def ask(spot, route=route, query=query):
+                await Endpoint(spot, route).answer(query, b"", {}, "192.0.2.1")
 
-                if not await weight(ask):
-                    free.append((at, query))
-        for method in (*WS_METHODS, *OF_CONNECTION, "no"):
-            for given in MALFORMED:
-                text = json.dumps({"id": 1, "method": method, "params": given})
+            if not await weight(ask):
+                free.append((at, query))
+    for method in (*WS_METHODS, *OF_CONNECTION, "no"):
+        for given in MALFORMED:
+            text = json.dumps({"id": 1, "method": method, "params": given})
 
-                async def ask(spot, text=text):
-                    await Requests(spot, None, "192.0.2.1")._ask(text)
+            async def ask(spot, text=text):
+                await Requests(spot, None, "192.0.2.1")._ask(text)
 
-                if not await weight(ask):
-                    free.append((method, given))
-        assert not free
-
-    asyncio.run(run())
+            if not await weight(ask):
+                free.append((method, given))
+    assert not free
 
 
 @pytest.mark.parametrize("socket", [Streams, Requests, Session])
@@ -1012,20 +971,17 @@ async def reading(scope, receive, send):
     " nothing is done",
     group="portal",
 )
-def test_a_body_that_is_too_long_or_never_ends_does_nothing(monkeypatch):
+async def test_a_body_that_is_too_long_or_never_ends_does_nothing(monkeypatch):
     monkeypatch.setattr("openoutcry.portal.server.BODY_S", 0.01)
 
-    async def run():
-        client = Client(reading)
-        assert await client.ask(b"x", more=False) == 200
-        assert await client.ask(b"x" * BODY_BYTES, b"y", more=False) == 413
-        assert await client.ask(b"x") == 408
-        assert client.lines == []
-
-    asyncio.run(run())
+    client = Client(reading)
+    assert await client.ask(b"x", more=False) == 200
+    assert await client.ask(b"x" * BODY_BYTES, b"y", more=False) == 413
+    assert await client.ask(b"x") == 408
+    assert client.lines == []
 
 
-def test_what_a_stranger_has_written_down_weighs_more_than_a_look():
+async def test_what_a_stranger_has_written_down_weighs_more_than_a_look():
     """Each is a transaction of the database."""
     made = FastAPI()
     made.router.route_class = route_class(None, stopped(100))
@@ -1039,18 +995,15 @@ def test_what_a_stranger_has_written_down_weighs_more_than_a_look():
     async def answered():
         return {}
 
-    async def run():
-        transport = httpx.ASGITransport(made, client=("192.0.2.1", 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://portal") as client:
-            path = "/v1/login/passkey/begin"
-            begun = [(await client.post(path)).status_code for _ in range(6)]
-            assert begun == [200] * 5 + [429]
-        transport = httpx.ASGITransport(made, client=("192.0.2.2", 1))
-        async with httpx.AsyncClient(transport=transport, base_url="http://portal") as client:
-            looks = [(await client.get("/v1/markets")).status_code for _ in range(6)]
-            assert looks == [200] * 6
-
-    asyncio.run(run())
+    transport = httpx.ASGITransport(made, client=("192.0.2.1", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://portal") as client:
+        path = "/v1/login/passkey/begin"
+        begun = [(await client.post(path)).status_code for _ in range(6)]
+        assert begun == [200] * 5 + [429]
+    transport = httpx.ASGITransport(made, client=("192.0.2.2", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://portal") as client:
+        looks = [(await client.get("/v1/markets")).status_code for _ in range(6)]
+        assert looks == [200] * 6
 
 
 TWICE = (
@@ -1070,7 +1023,7 @@ TWICE = (
     group="portal",
 )
 @pytest.mark.parametrize(("given", "name"), TWICE)
-def test_nothing_that_a_request_names_occurs_twice(given, name):
+async def test_nothing_that_a_request_names_occurs_twice(given, name):
     made, done = FastAPI(), []
     made.router.route_class = route_class(None, stopped(100))
     _add_problems(made)
@@ -1080,21 +1033,18 @@ def test_nothing_that_a_request_names_occurs_twice(given, name):
         done.append(await request.body())
         return {}
 
-    async def run():
-        transport = httpx.ASGITransport(made)
-        async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
-            for method in ("POST", "DELETE"):
-                refused = await client.request(method, "/v1/thing", **given)
-                assert refused.status_code == 422, given
-                assert refused.json()["detail"] == f"{name}: this occurs twice"
-            assert (await client.post("/v1/thing", json={"a": {"b": 1}, "b": 1})).is_success
-
-    asyncio.run(run())
+    transport = httpx.ASGITransport(made)
+    async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
+        for method in ("POST", "DELETE"):
+            refused = await client.request(method, "/v1/thing", **given)
+            assert refused.status_code == 422, given
+            assert refused.json()["detail"] == f"{name}: this occurs twice"
+        assert (await client.post("/v1/thing", json={"a": {"b": 1}, "b": 1})).is_success
     assert len(done) == 1
 
 
 @pytest.mark.parametrize("more", [{}, {"x-api-key": "a" * 64}])
-def test_a_large_body_is_not_read_before_its_sender_is_known(more):
+async def test_a_large_body_is_not_read_before_its_sender_is_known(more):
     """A key of the request is none of its: 100 bodies of strangers had 500 MB of the portal."""
     made, read = FastAPI(), []
     made.router.route_class = route_class(None, stopped(100))
@@ -1107,14 +1057,11 @@ def test_a_large_body_is_not_read_before_its_sender_is_known(more):
         read.append(1)
         yield b"%PDF-"
 
-    async def run():
-        transport = httpx.ASGITransport(made)
-        async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
-            headers = {"idempotency-key": "once", **more}
-            answer = await client.post(LARGE_BODY, headers=headers, content=body())
-            assert answer.json() == {"read": 0}
-
-    asyncio.run(run())
+    transport = httpx.ASGITransport(made)
+    async with httpx.AsyncClient(transport=transport, base_url="http://p") as client:
+        headers = {"idempotency-key": "once", **more}
+        answer = await client.post(LARGE_BODY, headers=headers, content=body())
+        assert answer.json() == {"read": 0}
 
 
 TWICE = '{"id": 1, "op": "ping", "method": "ping", "op": "ping", "method": "LIST_SUBSCRIPTIONS"}'
@@ -1124,7 +1071,7 @@ PACKED = b"\x82\xa2op\xa4ping\xa2op\xa4ping"
 @pytest.mark.parametrize(
     ("socket", "text"), [(Requests, TWICE), (Session, TWICE), (Session, PACKED), (Streams, TWICE)]
 )
-def test_no_message_of_a_socket_has_a_field_twice(socket, text):
+async def test_no_message_of_a_socket_has_a_field_twice(socket, text):
     limits = stopped(100)
     spot = SimpleNamespace(limits=limits, markets=None, listen_keys=ListenKeys())
     if socket is Session:
@@ -1134,27 +1081,20 @@ def test_no_message_of_a_socket_has_a_field_twice(socket, text):
         parts = (spot, None, None) if socket is Streams else (spot, None)
         connection = socket(*parts, *more, "192.0.2.1")
     ask = connection._ask if socket is Requests else connection.asked
-
-    async def run():
-        await ask(text)
-        return answers_of(connection)
-
-    ((answer),) = asyncio.run(run())
+    await ask(text)
+    ((answer),) = answers_of(connection)
     assert answer.get("code") == "invalid_request" or answer["error"]["code"] in (-1135, 3)
 
 
-def test_a_client_that_goes_before_its_body_is_whole_is_no_fault():
+async def test_a_client_that_goes_before_its_body_is_whole_is_no_fault():
     """What reads bodies itself, as signatures and keys do, raises then."""
 
     async def of_body(scope, receive, send):
         await Request(scope, receive).body()
 
-    async def run():
-        client = Client(of_body)
-        assert await client.ask(b"{", is_gone=True) == 400
-        assert client.lines == []
-
-    asyncio.run(run())
+    client = Client(of_body)
+    assert await client.ask(b"{", is_gone=True) == 400
+    assert client.lines == []
 
 
 @pytest.mark.promise(
@@ -1163,26 +1103,23 @@ def test_a_client_that_goes_before_its_body_is_whole_is_no_fault():
     "whatever is sent, and nothing of the inside",
     group="portal",
 )
-def test_what_fails_is_one_line_a_minute_and_what_has_no_weight_of_its_own_has_one():
+async def test_what_fails_is_one_line_a_minute_and_what_has_no_weight_of_its_own_has_one():
     async def failing(scope, receive, send):
         await send({"type": "http.response.start", "status": 500, "headers": []})
         raise RuntimeError("\x1b[31mboom")
 
-    async def run():
-        client = Client(failing)
-        for _ in range(100):
-            assert await client.ask(b"", more=False) == 500
-        assert len(client.lines) == 1
-        limited = Client(reading, stopped(5))
-        statuses = [await limited.ask(b"", more=False) for _ in range(7)]
-        assert statuses == [200] * 5 + [429] * 2
-        assert await limited.ask(b"", more=False, address="192.0.2.2") == 200
-        large = [(b"content-length", b"%d" % (BODY_BYTES + 1))]
-        limited = Client(reading, stopped(5))
-        statuses = [await limited.ask(b"", more=False, headers=large) for _ in range(7)]
-        assert statuses == [413] * 5 + [429] * 2
-
-    asyncio.run(run())
+    client = Client(failing)
+    for _ in range(100):
+        assert await client.ask(b"", more=False) == 500
+    assert len(client.lines) == 1
+    limited = Client(reading, stopped(5))
+    statuses = [await limited.ask(b"", more=False) for _ in range(7)]
+    assert statuses == [200] * 5 + [429] * 2
+    assert await limited.ask(b"", more=False, address="192.0.2.2") == 200
+    large = [(b"content-length", b"%d" % (BODY_BYTES + 1))]
+    limited = Client(reading, stopped(5))
+    statuses = [await limited.ask(b"", more=False, headers=large) for _ in range(7)]
+    assert statuses == [413] * 5 + [429] * 2
 
 
 def test_an_answer_to_a_connection_that_the_server_has_given_up_is_no_fault():

@@ -68,7 +68,7 @@ def test_a_frame_is_what_the_library_writes(size):
     assert frame_of(text) == Frame(Opcode.TEXT, text.encode()).serialize(mask=False)
 
 
-def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
+async def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
     """A client whose buffer is full gets them later, by the way that waits."""
     monkeypatch.setattr(sockets, "SEND_S", 5.0)
     connection, connections, writes = Connection(), Connections(), []
@@ -81,52 +81,49 @@ def test_texts_that_wait_are_sent_in_one_write_and_in_order(monkeypatch):
         await socket.accept()
         await sockets._serve(socket, connection, connections)
 
-    async def run():
-        transport = SimpleNamespace(
-            get_extra_info=lambda name: None,
-            write=writes.append,
-            close=lambda: None,
-            is_closing=lambda: False,
-            pause_reading=lambda: None,
-            resume_reading=lambda: None,
-        )
-        app = with_sockets(None, lambda path: serve)
-        state = ServerState()
-        config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
-        protocol = text_pings(ConnectionLimits())(config, state, {})
-        protocol.connection_made(transport)
-        protocol.data_received(b"".join(client.data_to_send()))
-        await until(lambda: writes and connections.open == {connection})
-        writes.clear()
-        for text in ("one", "two"):
-            subscriber.put_text(text)
-        await until(lambda: writes)
-        assert writes == [frame_of("one") + frame_of("two")]
-        writes.clear()
-        protocol.pause_writing()
-        subscriber.put_text("three")
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert writes == []
-        subscriber.put_text("four")
-        protocol.resume_writing()
-        await until(lambda: len(writes) == 2)
-        assert b"".join(writes) == frame_of("three") + frame_of("four")
-        writes.clear()
-        subscriber.cut()
-        await until(lambda: writes)
-        assert writes[0][:1] == b"\x88", "the connection is closed"
-        await until(lambda: connection.is_closed)
-        assert not connections.open
-        protocol.stop_keepalive()
-        protocol.close_timer.cancel()
-        for task in state.tasks:
-            task.cancel()
-
-    asyncio.run(run())
+    transport = SimpleNamespace(
+        get_extra_info=lambda name: None,
+        write=writes.append,
+        close=lambda: None,
+        is_closing=lambda: False,
+        pause_reading=lambda: None,
+        resume_reading=lambda: None,
+    )
+    app = with_sockets(None, lambda path: serve)
+    state = ServerState()
+    config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
+    protocol = text_pings(ConnectionLimits())(config, state, {})
+    protocol.connection_made(transport)
+    protocol.data_received(b"".join(client.data_to_send()))
+    await until(lambda: writes and connections.open == {connection})
+    writes.clear()
+    for text in ("one", "two"):
+        subscriber.put_text(text)
+    await until(lambda: writes)
+    assert writes == [frame_of("one") + frame_of("two")]
+    writes.clear()
+    protocol.pause_writing()
+    subscriber.put_text("three")
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert writes == []
+    subscriber.put_text("four")
+    protocol.resume_writing()
+    await until(lambda: len(writes) == 2)
+    assert b"".join(writes) == frame_of("three") + frame_of("four")
+    writes.clear()
+    subscriber.cut()
+    await until(lambda: writes)
+    assert writes[0][:1] == b"\x88", "the connection is closed"
+    await until(lambda: connection.is_closed)
+    assert not connections.open
+    protocol.stop_keepalive()
+    protocol.close_timer.cancel()
+    for task in state.tasks:
+        task.cancel()
 
 
-def test_a_text_is_handed_over_as_it_comes_and_in_order():
+async def test_a_text_is_handed_over_as_it_comes_and_in_order():
     """One that is not taken waits in the queue, and so do all after it."""
     client, room, taken, ways = ClientProtocol(parse_uri("ws://portal/ws")), [], [], []
     client.send_request(client.connect())
@@ -149,64 +146,58 @@ def test_a_text_is_handed_over_as_it_comes_and_in_order():
         while True:
             taken.append((await socket.receive_text(), "read"))
 
-    async def run():
-        app = with_sockets(None, lambda path: serve)
-        state = ServerState()
-        config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
-        protocol = text_pings(ConnectionLimits())(config, state, {})
+    app = with_sockets(None, lambda path: serve)
+    state = ServerState()
+    config = Config(app, log_config=None, ws_per_message_deflate=False, proxy_headers=False)
+    protocol = text_pings(ConnectionLimits())(config, state, {})
 
-        def send(*texts):
-            for text in texts:
-                client.send_text(text.encode())
-            protocol.data_received(b"".join(client.data_to_send()))
-
-        protocol.connection_made(transport)
+    def send(*texts):
+        for text in texts:
+            client.send_text(text.encode())
         protocol.data_received(b"".join(client.data_to_send()))
-        await until(lambda: protocol.take is not None and protocol.queue.is_idle())
-        room.append(1)
-        send("one", "zwölf")
-        assert (taken, ways) == (["one", "zwölf"], [])
-        room.clear()
-        send("two")
-        room.append(1)
-        send("three")
-        await until(lambda: len(taken) == 4 and protocol.queue.is_idle())
-        assert taken[2:] == [("two", "read"), ("three", "read")]
-        assert ways == ["paused", "resumed"]
-        client.send_text(b"\xff")
-        protocol.data_received(b"".join(client.data_to_send()))
-        assert protocol.close_sent, "what is no text ends the connection"
-        assert len(taken) == 4
-        protocol.stop_keepalive()
-        protocol.connection_lost(OSError())
-        assert protocol.take is None
-        for task in state.tasks:
-            task.cancel()
 
-    asyncio.run(run())
-
-
-def test_a_queue_gives_what_came_in_order_also_to_a_reader_that_waits():
-    async def run():
-        queue = Queue()
-        reader = asyncio.create_task(queue.get())
-        await asyncio.sleep(0)
-        queue.put_nowait(1)
-        queue.put_nowait(2)
-        assert await reader == 1
-        queue.put_nowait(3)
-        assert (queue.qsize(), await queue.all(), queue.empty()) == (2, [2, 3], True)
-        gone = asyncio.create_task(queue.all())
-        await asyncio.sleep(0)
-        gone.cancel()
-        await asyncio.gather(gone, return_exceptions=True)
-        queue.put_nowait(4)
-        assert queue.get_nowait() == 4
-
-    asyncio.run(run())
+    protocol.connection_made(transport)
+    protocol.data_received(b"".join(client.data_to_send()))
+    await until(lambda: protocol.take is not None and protocol.queue.is_idle())
+    room.append(1)
+    send("one", "zwölf")
+    assert (taken, ways) == (["one", "zwölf"], [])
+    room.clear()
+    send("two")
+    room.append(1)
+    send("three")
+    await until(lambda: len(taken) == 4 and protocol.queue.is_idle())
+    assert taken[2:] == [("two", "read"), ("three", "read")]
+    assert ways == ["paused", "resumed"]
+    client.send_text(b"\xff")
+    protocol.data_received(b"".join(client.data_to_send()))
+    assert protocol.close_sent, "what is no text ends the connection"
+    assert len(taken) == 4
+    protocol.stop_keepalive()
+    protocol.connection_lost(OSError())
+    assert protocol.take is None
+    for task in state.tasks:
+        task.cancel()
 
 
-def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
+async def test_a_queue_gives_what_came_in_order_also_to_a_reader_that_waits():
+    queue = Queue()
+    reader = asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.put_nowait(1)
+    queue.put_nowait(2)
+    assert await reader == 1
+    queue.put_nowait(3)
+    assert (queue.qsize(), await queue.all(), queue.empty()) == (2, [2, 3], True)
+    gone = asyncio.create_task(queue.all())
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    queue.put_nowait(4)
+    assert queue.get_nowait() == 4
+
+
+async def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
     """For this participant, twice: of the order, and of its end.  No other process is woken."""
 
     class Own:
@@ -224,26 +215,23 @@ def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
         async def close(self):
             pass
 
-    async def run():
-        owns = [Own(), Own(), Own()]
-        peers = [PeerBroker(own, index, 3, tmp_path) for index, own in enumerate(owns)]
-        heard = [[] for _ in peers]
-        for peer, rows in zip(peers, heard, strict=True):
-            peer.heard = rows.append
-            await peer.listen()
-        market = NewOrder("a", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
-        await peers[1].enter(1002, market)
-        await peers[2]._link_for(1002)
-        assert owns[0].entered == [market]
-        for participant in (999, 1002, 1002, 1002):
-            owns[0].heard(participant)
-        async with asyncio.timeout(5):
-            await peers[1].enter(1005, market)  # its answer comes after all that was written
-        assert heard == [[999, 1002, 1002, 1002], [1002, 1002], []]
-        for peer in peers:
-            await peer.close()
-
-    asyncio.run(run())
+    owns = [Own(), Own(), Own()]
+    peers = [PeerBroker(own, index, 3, tmp_path) for index, own in enumerate(owns)]
+    heard = [[] for _ in peers]
+    for peer, rows in zip(peers, heard, strict=True):
+        peer.heard = rows.append
+        await peer.listen()
+    market = NewOrder("a", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
+    await peers[1].enter(1002, market)
+    await peers[2]._link_for(1002)
+    assert owns[0].entered == [market]
+    for participant in (999, 1002, 1002, 1002):
+        owns[0].heard(participant)
+    async with asyncio.timeout(5):
+        await peers[1].enter(1005, market)  # its answer comes after all that was written
+    assert heard == [[999, 1002, 1002, 1002], [1002, 1002], []]
+    for peer in peers:
+        await peer.close()
 
 
 @pytest.mark.promise(
@@ -251,7 +239,7 @@ def test_what_a_session_says_wakes_the_process_that_asked_its_owner(tmp_path):
     "cuts one that leaves a megabyte unread, and answers the other processes meanwhile",
     group="doors",
 )
-def test_a_connection_to_a_broker_has_a_bound_of_requests_and_of_unread_answers(tmp_path):
+async def test_a_connection_to_a_broker_has_a_bound_of_requests_and_of_unread_answers(tmp_path):
     class Own:
         refused, heard, entered, under_way, most = None, None, 0, 0, 0
 
@@ -276,46 +264,43 @@ def test_a_connection_to_a_broker_has_a_bound_of_requests_and_of_unread_answers(
         async def close(self):
             pass
 
-    async def run():
-        owns = [Own(), Own()]
-        peers = [PeerBroker(own, index, 2, tmp_path) for index, own in enumerate(owns)]
-        for peer in peers:
-            await peer.listen()
+    owns = [Own(), Own()]
+    peers = [PeerBroker(own, index, 2, tmp_path) for index, own in enumerate(owns)]
+    for peer in peers:
+        await peer.listen()
+    reader, writer = await asyncio.open_unix_connection(peers[0]._path(0))
+    many = 3 * peer_broker.MAX_UNDER_WAY
+    request = b'{"do":"cancel","participant":1000,"terms":["A",1,"a","b"],"n":1}\n'
+    writer.write(request * many)
+    await until(lambda: owns[0].under_way == peer_broker.MAX_UNDER_WAY)
+    order = NewOrder("a", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
+    await peers[1].enter(1002, order)
+    assert owns[0].entered == 1
+    assert len(peers[0]._tasks) == owns[0].most == peer_broker.MAX_UNDER_WAY
+    owns[0].go_on.set()
+    answers = [await reader.readline() for _ in range(many)]
+    assert set(answers) == {b'{"n":1,"problem":""}\n'}
+    assert owns[0].most == peer_broker.MAX_UNDER_WAY
+    # It reads nothing more, and leaves no more than the bound.
+    refusal = Refusal("x" * 60_000)
+    writer.transport.pause_reading()
+    for _ in range(2 * peer_broker.MAX_UNREAD_BYTES // 60_000 + 20):
+        peers[0]._refused(1000, "a", refusal)
+        if len(peers[0]._askers) == 1:
+            break
+        await asyncio.sleep(0)
+    await until(lambda: len(peers[0]._askers) == 1)
+    await peers[1].enter(1002, order)
+    assert owns[0].entered == 2
+    # What is no request ends its connection.
+    for line in (b"[]\n", b"{}\n", b'{"do":"enter","participant":"x"}\n', b"nonsense\n"):
         reader, writer = await asyncio.open_unix_connection(peers[0]._path(0))
-        many = 3 * peer_broker.MAX_UNDER_WAY
-        request = b'{"do":"cancel","participant":1000,"terms":["A",1,"a","b"],"n":1}\n'
-        writer.write(request * many)
-        await until(lambda: owns[0].under_way == peer_broker.MAX_UNDER_WAY)
-        order = NewOrder("a", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 1)
-        await peers[1].enter(1002, order)
-        assert owns[0].entered == 1
-        assert len(peers[0]._tasks) == owns[0].most == peer_broker.MAX_UNDER_WAY
-        owns[0].go_on.set()
-        answers = [await reader.readline() for _ in range(many)]
-        assert set(answers) == {b'{"n":1,"problem":""}\n'}
-        assert owns[0].most == peer_broker.MAX_UNDER_WAY
-        # It reads nothing more, and leaves no more than the bound.
-        refusal = Refusal("x" * 60_000)
-        writer.transport.pause_reading()
-        for _ in range(2 * peer_broker.MAX_UNREAD_BYTES // 60_000 + 20):
-            peers[0]._refused(1000, "a", refusal)
-            if len(peers[0]._askers) == 1:
-                break
-            await asyncio.sleep(0)
-        await until(lambda: len(peers[0]._askers) == 1)
-        await peers[1].enter(1002, order)
-        assert owns[0].entered == 2
-        # What is no request ends its connection.
-        for line in (b"[]\n", b"{}\n", b'{"do":"enter","participant":"x"}\n', b"nonsense\n"):
-            reader, writer = await asyncio.open_unix_connection(peers[0]._path(0))
-            writer.write(line)
-            assert await reader.read() == b""
-            writer.close()
+        writer.write(line)
+        assert await reader.read() == b""
         writer.close()
-        for peer in peers:
-            await peer.close()
-
-    asyncio.run(run())
+    writer.close()
+    for peer in peers:
+        await peer.close()
 
 
 class Cycle:
@@ -337,104 +322,90 @@ class Cycle:
         self.transport.write(message.get("body", b"head "))
 
 
-def test_an_answer_is_one_write_and_what_comes_later_waits_for_nothing():
+async def test_an_answer_is_one_write_and_what_comes_later_waits_for_nothing():
     """Head and first part go together, also if the application waits between them: then the head
     goes with the next turn of the event loop.  Nothing is left at the end."""
+    cycle, go_on = Cycle(), asyncio.Event()
 
-    async def run():
-        cycle, go_on = Cycle(), asyncio.Event()
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200})
+        await send({"type": "http.response.body", "body": b"one ", "more_body": True})
+        assert cycle.writes == [b"head one "]
+        await send({"type": "http.response.body", "body": b"two"})
+        assert cycle.writes == [b"head one ", b"two"]
+        await send({"type": "http.response.start", "status": 200})
+        await go_on.wait()
+        assert not cycle.transport.is_closing()
+        cycle.transport.write(b"end")
+        cycle.transport.close()
 
-        async def app(scope, receive, send):
-            await send({"type": "http.response.start", "status": 200})
-            await send({"type": "http.response.body", "body": b"one ", "more_body": True})
-            assert cycle.writes == [b"head one "]
-            await send({"type": "http.response.body", "body": b"two"})
-            assert cycle.writes == [b"head one ", b"two"]
-            await send({"type": "http.response.start", "status": 200})
-            await go_on.wait()
-            assert not cycle.transport.is_closing()
-            cycle.transport.write(b"end")
-            cycle.transport.close()
-
-        task = asyncio.create_task(in_one_write(app)({"type": "http"}, None, cycle.send))
-        await until(lambda: len(cycle.writes) == 3)
-        go_on.set()
-        await task
-        assert (cycle.writes[2:], cycle.is_closed) == ([b"head ", b"end"], True)
-
-    asyncio.run(run())
+    task = asyncio.create_task(in_one_write(app)({"type": "http"}, None, cycle.send))
+    await until(lambda: len(cycle.writes) == 3)
+    go_on.set()
+    await task
+    assert (cycle.writes[2:], cycle.is_closed) == ([b"head ", b"end"], True)
 
 
-def test_a_queue_sends_what_a_turn_of_the_loop_brings_in_one_go_without_its_reader():
+async def test_a_queue_sends_what_a_turn_of_the_loop_brings_in_one_go_without_its_reader():
     """The reader has what was not sent, and the end."""
-
-    async def run():
-        queue, sent = Queue(), []
-        reader = asyncio.create_task(queue.all())
-        await asyncio.sleep(0)
-        queue.send = lambda rows: not sent.append(list(rows))
-        queue.put_nowait(1)
-        queue.put_nowait(2)
-        await asyncio.sleep(0)
-        assert (sent, reader.done(), queue.empty()) == ([[1, 2]], False, True)
-        queue.put_nowait(3)
-        queue.put_all([4], now=True)
-        assert sent.pop() == [3, 4], "at once, with what was there before"
-        await asyncio.sleep(0)
-        assert (sent, reader.done(), queue.is_idle()) == ([[1, 2]], False, True)
-        queue.send = lambda rows: False
-        queue.put_all([5], now=True)
-        queue.put_nowait(None)
-        assert not queue.is_idle()
-        assert await reader == [5, None]
-
-    asyncio.run(run())
+    queue, sent = Queue(), []
+    reader = asyncio.create_task(queue.all())
+    await asyncio.sleep(0)
+    queue.send = lambda rows: not sent.append(list(rows))
+    queue.put_nowait(1)
+    queue.put_nowait(2)
+    await asyncio.sleep(0)
+    assert (sent, reader.done(), queue.empty()) == ([[1, 2]], False, True)
+    queue.put_nowait(3)
+    queue.put_all([4], now=True)
+    assert sent.pop() == [3, 4], "at once, with what was there before"
+    await asyncio.sleep(0)
+    assert (sent, reader.done(), queue.is_idle()) == ([[1, 2]], False, True)
+    queue.send = lambda rows: False
+    queue.put_all([5], now=True)
+    queue.put_nowait(None)
+    assert not queue.is_idle()
+    assert await reader == [5, None]
 
 
-def test_many_queues_are_sent_by_one_call_of_the_loop_and_a_fault_holds_up_none():
-    async def run():
-        loop, calls, sent, faults = asyncio.get_running_loop(), [], [], []
-        queues = [Queue() for _ in range(3)]
-        readers = [asyncio.create_task(queue.all()) for queue in queues]
-        await asyncio.sleep(0)
-        loop.set_exception_handler(lambda loop, context: faults.append(context["exception"]))
-        call_soon = loop.call_soon
-        loop.call_soon = lambda *call, **more: calls.append(call) or call_soon(*call, **more)
-        for queue in queues:
-            queue.send = lambda rows: not sent.append(rows)
-        queues[0].send = lambda rows: [][1]
-        for queue in queues:
-            queue.put_nowait("event")
-        del loop.call_soon
-        await asyncio.sleep(0)
-        assert (len(calls), sent, len(faults)) == (1, [["event"]] * 2, 1)
-        queues[1].put_nowait("next")
-        await asyncio.sleep(0)
-        assert sent[2:] == [["next"]]
-        for reader in readers:
-            reader.cancel()
-
-    asyncio.run(run())
+async def test_many_queues_are_sent_by_one_call_of_the_loop_and_a_fault_holds_up_none():
+    loop, calls, sent, faults = asyncio.get_running_loop(), [], [], []
+    queues = [Queue() for _ in range(3)]
+    readers = [asyncio.create_task(queue.all()) for queue in queues]
+    await asyncio.sleep(0)
+    loop.set_exception_handler(lambda loop, context: faults.append(context["exception"]))
+    call_soon = loop.call_soon
+    loop.call_soon = lambda *call, **more: calls.append(call) or call_soon(*call, **more)
+    for queue in queues:
+        queue.send = lambda rows: not sent.append(rows)
+    queues[0].send = lambda rows: [][1]
+    for queue in queues:
+        queue.put_nowait("event")
+    del loop.call_soon
+    await asyncio.sleep(0)
+    assert (len(calls), sent, len(faults)) == (1, [["event"]] * 2, 1)
+    queues[1].put_nowait("next")
+    await asyncio.sleep(0)
+    assert sent[2:] == [["next"]]
+    for reader in readers:
+        reader.cancel()
 
 
-def test_the_portal_looks_at_intervals_only_if_no_session_has_made_it_look():
-    async def run():
-        portal = Portal.__new__(Portal)
-        portal._wake = asyncio.Event()
-        now_s = time.monotonic()
-        portal._looked_s, portal._look_s = now_s, now_s + 100
-        portal._wake_if_due()
-        assert not portal._wake.is_set(), "it has just looked"
-        portal._timer.cancel()
-        portal._look_s = now_s
-        portal._wake_if_due()
-        assert portal._wake.is_set(), "the venue's process is looked for even so"
-        portal._wake.clear()
-        portal._looked_s, portal._look_s = now_s - 1, now_s + 100
-        portal._wake_if_due()
-        assert portal._wake.is_set()
-
-    asyncio.run(run())
+async def test_the_portal_looks_at_intervals_only_if_no_session_has_made_it_look():
+    portal = Portal.__new__(Portal)
+    portal._wake = asyncio.Event()
+    now_s = time.monotonic()
+    portal._looked_s, portal._look_s = now_s, now_s + 100
+    portal._wake_if_due()
+    assert not portal._wake.is_set(), "it has just looked"
+    portal._timer.cancel()
+    portal._look_s = now_s
+    portal._wake_if_due()
+    assert portal._wake.is_set(), "the venue's process is looked for even so"
+    portal._wake.clear()
+    portal._looked_s, portal._look_s = now_s - 1, now_s + 100
+    portal._wake_if_due()
+    assert portal._wake.is_set()
 
 
 @pytest.mark.parametrize(

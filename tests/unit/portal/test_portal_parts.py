@@ -372,7 +372,9 @@ class RefusingBroker:
     ],
     ids=["refused", "duplicate"],
 )
-def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(refusal, state, code):
+async def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(
+    refusal, state, code
+):
     own = ParticipantOrders()
     mirror = SimpleNamespace(
         listeners=[], require_ready=int, orders=SimpleNamespace(participant=lambda number: own)
@@ -387,22 +389,19 @@ def test_a_rejection_is_answered_once_the_order_is_shown_with_its_reason(refusal
         for listener in mirror.listeners:
             listener(SimpleNamespace(changes=[report]))
 
-    async def run():
-        trading = OrderService(mirror, RefusingBroker(shown, refusal), lambda: None)
-        order = NewOrder("one", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 100)
-        with pytest.raises(Reject) as refused:
-            await trading.enter(1000, order)
-        assert refused.value.code is code
-        assert "one" in own.by_client_id, "it may be cancelled next"
-        assert not trading.waits
-
-    asyncio.run(run())
+    trading = OrderService(mirror, RefusingBroker(shown, refusal), lambda: None)
+    order = NewOrder("one", "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 100)
+    with pytest.raises(Reject) as refused:
+        await trading.enter(1000, order)
+    assert refused.value.code is code
+    assert "one" in own.by_client_id, "it may be cancelled next"
+    assert not trading.waits
 
 
 SOON_S = 0.01
 
 
-def test_each_order_without_an_answer_is_given_up_in_its_own_time(monkeypatch):
+async def test_each_order_without_an_answer_is_given_up_in_its_own_time(monkeypatch):
     """Also after others that were answered, and while later ones still wait."""
     own = ParticipantOrders()
     mirror = SimpleNamespace(
@@ -413,66 +412,59 @@ def test_each_order_without_an_answer_is_given_up_in_its_own_time(monkeypatch):
     async def enter(participant, order):
         sent.append(order.client_id)
 
-    async def run():
-        trading = OrderService(mirror, SimpleNamespace(enter=enter), lambda: None)
+    trading = OrderService(mirror, SimpleNamespace(enter=enter), lambda: None)
 
-        async def given_up(name):
-            order = NewOrder(name, "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 100)
-            begun_s = time.monotonic()
-            with pytest.raises(Reject) as refused:
-                await trading.enter(1000, order)
-            return refused.value.code, time.monotonic() - begun_s >= SOON_S
+    async def given_up(name):
+        order = NewOrder(name, "BTC-USD", Side.BUY, OrderType.LIMIT, TimeInForce.GTC, 1, 100)
+        begun_s = time.monotonic()
+        with pytest.raises(Reject) as refused:
+            await trading.enter(1000, order)
+        return refused.value.code, time.monotonic() - begun_s >= SOON_S
 
-        tasks = []
-        for name in ("one", "answered", "three", "four"):
-            monkeypatch.setattr(service, "ANSWER_S", 900.0 if name == "answered" else SOON_S)
-            tasks.append(asyncio.create_task(given_up(name)))
-            while name not in sent and not tasks[-1].done():
-                await asyncio.sleep(0)
+    tasks = []
+    for name in ("one", "answered", "three", "four"):
+        monkeypatch.setattr(service, "ANSWER_S", 900.0 if name == "answered" else SOON_S)
+        tasks.append(asyncio.create_task(given_up(name)))
+        while name not in sent and not tasks[-1].done():
             await asyncio.sleep(0)
-            if name == "answered":
-                trading.waits.resolve(1000, name)
-        rows = await asyncio.gather(*tasks)
-        assert [code for code, _ in rows].count(Code.UNKNOWN_OUTCOME) == 3
-        assert rows[1][0] == Code.REFUSED, "the mirror has no order of the name"
-        assert all(is_in_time for code, is_in_time in rows if code == Code.UNKNOWN_OUTCOME)
-        assert not trading.waits
+        await asyncio.sleep(0)
+        if name == "answered":
+            trading.waits.resolve(1000, name)
+    rows = await asyncio.gather(*tasks)
+    assert [code for code, _ in rows].count(Code.UNKNOWN_OUTCOME) == 3
+    assert rows[1][0] == Code.REFUSED, "the mirror has no order of the name"
+    assert all(is_in_time for code, is_in_time in rows if code == Code.UNKNOWN_OUTCOME)
+    assert not trading.waits
 
-    asyncio.run(run())
 
-
-def test_a_cancel_that_the_venue_refuses_is_not_an_unknown_order():
+async def test_a_cancel_that_the_venue_refuses_is_not_an_unknown_order():
     mirror = SimpleNamespace(listeners=[], require_ready=int)
     order = Order(1, 1000, 0, 1, "one", 1, 1, 4, 100, 1, 0, 0, 0, state="NEW")
 
-    async def run():
-        broker = RefusingBroker(None, Refusal("the market is closed"))
-        trading = OrderService(mirror, broker, lambda: None)
-        with pytest.raises(Reject) as refused:
-            await trading.cancel(1000, SimpleNamespace(symbol="BTC-USD"), order, "c")
-        assert (refused.value.code, refused.value.detail) == (
-            Code.NOT_CANCELLED,
-            "the market is closed",
-        )
-        assert not trading.waits
-
-    asyncio.run(run())
+    broker = RefusingBroker(None, Refusal("the market is closed"))
+    trading = OrderService(mirror, broker, lambda: None)
+    with pytest.raises(Reject) as refused:
+        await trading.cancel(1000, SimpleNamespace(symbol="BTC-USD"), order, "c")
+    assert (refused.value.code, refused.value.detail) == (
+        Code.NOT_CANCELLED,
+        "the market is closed",
+    )
+    assert not trading.waits
 
 
-def test_a_cancel_with_the_name_of_its_order_is_not_refused_while_the_order_trades(monkeypatch):
+async def test_a_cancel_with_the_name_of_its_order_is_not_refused_while_the_order_trades(
+    monkeypatch,
+):
     """What the order does in between ends the wait by that name, and refuses nothing."""
     monkeypatch.setattr(service, "ANSWER_S", 0.01)
     mirror = SimpleNamespace(listeners=[], require_ready=int)
     order = Order(1, 1000, 0, 1, "one", 1, 1, 4, 100, 1, 0, 0, 0, state="PARTIALLY_FILLED")
 
-    async def run():
-        trading = OrderService(mirror, RefusingBroker(None, None), lambda: None)
-        with pytest.raises(Reject) as unknown:
-            await trading.cancel(1000, SimpleNamespace(symbol="BTC-USD"), order, "one")
-        assert unknown.value.code == Code.UNKNOWN_OUTCOME
-        assert not trading.waits
-
-    asyncio.run(run())
+    trading = OrderService(mirror, RefusingBroker(None, None), lambda: None)
+    with pytest.raises(Reject) as unknown:
+        await trading.cancel(1000, SimpleNamespace(symbol="BTC-USD"), order, "one")
+    assert unknown.value.code == Code.UNKNOWN_OUTCOME
+    assert not trading.waits
 
 
 def test_a_mirror_knows_at_once_that_the_venue_s_process_is_gone(monkeypatch):

@@ -3,6 +3,7 @@ FIX, and what became of a request is known after each death."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from threading import RLock
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -31,8 +32,8 @@ LOCK = RLock()
 """Held by the thread in which the venue goes on."""
 
 
-def rows(**more):
-    more |= {"takeover": Takeover.TAKE_OVER, "rings": True}
+def rows():
+    more = {"takeover": Takeover.TAKE_OVER, "rings": True}
     more |= {"cancel_on_disconnect": int(CancelOnDisconnect.NONE), "protocol": SHM}
     return [
         session("PORTAL-1", 9, acts_for=[(TEN, TEN)], **more),
@@ -103,76 +104,76 @@ def apart(work):
         return pool.submit(work).result()
 
 
-def run(test, tmp_path, **more):
-    async def main(venue):
+@pytest.fixture
+def venue(tmp_path):
+    with InlineVenue(rows(), tmp_path / "journal") as venue:
+        venue.step, venue.clock.advance = alone(venue.step), alone(venue.clock.advance)
+        yield venue
+
+
+@pytest.fixture
+def broker(venue):
+    @asynccontextmanager
+    async def begun():
         broker = Inline(venue)
         try:
-            await test(venue, broker)
+            async with asyncio.timeout(60):
+                yield broker
         finally:
             for task in broker._tasks:
                 task.cancel()
 
-    with InlineVenue(rows(**more), tmp_path / "journal") as venue:
-        venue.step, venue.clock.advance = alone(venue.step), alone(venue.clock.advance)
-        asyncio.run(asyncio.wait_for(main(venue), 60))
+    return begun()
 
 
-def test_orders_of_several_participants_come_by_their_sessions_and_each_is_heard_of(tmp_path):
-    async def test(venue, broker):
-        for participant in (TEN, ELEVEN, 12):
-            await broker.enter(participant, order("a", lots=participant))
-        await broker.all()
-        assert sorted(broker.woken) == [TEN, ELEVEN, 12]
-        await broker.amend(TEN, "a", order("b", lots=20))
-        await broker.cancel(12, "ACME", Side.BUY, "a", "c")
-        await broker.all()
-        assert (sorted(broker.woken[3:]), broker.told) == ([TEN, 12], [])
-        commands = venue.commands()
-        entered = commands[commands["kind"] == CommandKind.NEW]
-        assert entered["participant"].tolist() == [TEN, ELEVEN, 12]
-        assert entered["qty_lots"].tolist() == [TEN, ELEVEN, 12]
-        assert [one.asked for one in broker.sessions] == [{}, {}]
-        with pytest.raises(BrokerError, match="no session"):
-            await broker.enter(77, order("a"))
+async def test_orders_of_several_participants_come_by_their_sessions_and_each_is_heard_of(
+    venue, broker
+):
+    for participant in (TEN, ELEVEN, 12):
+        await broker.enter(participant, order("a", lots=participant))
+    await broker.all()
+    assert sorted(broker.woken) == [TEN, ELEVEN, 12]
+    await broker.amend(TEN, "a", order("b", lots=20))
+    await broker.cancel(12, "ACME", Side.BUY, "a", "c")
+    await broker.all()
+    assert (sorted(broker.woken[3:]), broker.told) == ([TEN, 12], [])
+    commands = venue.commands()
+    entered = commands[commands["kind"] == CommandKind.NEW]
+    assert entered["participant"].tolist() == [TEN, ELEVEN, 12]
+    assert entered["qty_lots"].tolist() == [TEN, ELEVEN, 12]
+    assert [one.asked for one in broker.sessions] == [{}, {}]
+    with pytest.raises(BrokerError, match="no session"):
+        await broker.enter(77, order("a"))
 
-    run(test, tmp_path)
 
-
-def test_a_reply_wakes_a_broker_that_sleeps_without_a_look(tmp_path):
+async def test_a_reply_wakes_a_broker_that_sleeps_without_a_look(venue, broker):
     """By a byte of its socket; the maker trades with an order that has rested for long."""
-
-    async def test(venue, broker):
-        await broker.enter(TEN, order("a"))
-        await broker.all()
-        maker = apart(lambda: venue.shm("MAKER"))
-        before = len(broker.woken)
-        maker.enter(1, Side.SELL, "ACME", 1, 10_000)
-        await broker.all()
-        assert broker.woken[before:] == [TEN]
-
-    run(test, tmp_path)
+    await broker.enter(TEN, order("a"))
+    await broker.all()
+    maker = apart(lambda: venue.shm("MAKER"))
+    before = len(broker.woken)
+    maker.enter(1, Side.SELL, "ACME", 1, 10_000)
+    await broker.all()
+    assert broker.woken[before:] == [TEN]
 
 
-def test_what_is_refused_is_said_as_over_fix(tmp_path):
-    async def test(venue, broker):
-        await broker.enter(TEN, order("a"))
-        await broker.enter(TEN, order("a"))
-        await broker.enter(TEN, order("odd", lots=-5))
-        await broker.cancel(TEN, "ACME", Side.BUY, "none", "c")
-        await broker.cancel(ELEVEN, "ACME", Side.BUY, "a", "c")
-        await broker.amend(TEN, "a", order("b", lots=0))
-        await broker.all()
-        told = {name: refusal for who, name, refusal in broker.told if who == TEN}
-        duplicate, odd, unknown, changed = (told.pop(name) for name in ("a", "odd", "c", "b"))
-        assert not told
-        assert duplicate == Refusal("ClOrdID (11) was used before", is_duplicate=True)
-        assert odd == Refusal("OrderQty (38) must be above 0")
-        assert unknown.text == "ClOrdID (11) or OrigClOrdID (41) names no order of this session"
-        assert "OrderQty (38)" in changed.text
-        (other,) = (one for who, _, one in broker.told if who == ELEVEN)
-        assert other == unknown, "another participant's order is none of its own"
-
-    run(test, tmp_path)
+async def test_what_is_refused_is_said_as_over_fix(venue, broker):
+    await broker.enter(TEN, order("a"))
+    await broker.enter(TEN, order("a"))
+    await broker.enter(TEN, order("odd", lots=-5))
+    await broker.cancel(TEN, "ACME", Side.BUY, "none", "c")
+    await broker.cancel(ELEVEN, "ACME", Side.BUY, "a", "c")
+    await broker.amend(TEN, "a", order("b", lots=0))
+    await broker.all()
+    told = {name: refusal for who, name, refusal in broker.told if who == TEN}
+    duplicate, odd, unknown, changed = (told.pop(name) for name in ("a", "odd", "c", "b"))
+    assert not told
+    assert duplicate == Refusal("ClOrdID (11) was used before", is_duplicate=True)
+    assert odd == Refusal("OrderQty (38) must be above 0")
+    assert unknown.text == "ClOrdID (11) or OrigClOrdID (41) names no order of this session"
+    assert "OrderQty (38)" in changed.text
+    (other,) = (one for who, _, one in broker.told if who == ELEVEN)
+    assert other == unknown, "another participant's order is none of its own"
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -187,159 +188,137 @@ def test_every_reason_of_a_reply_has_the_text_of_fix(reason):
 # Deaths.
 
 
-def test_a_request_that_the_venue_did_not_take_is_known_to_have_had_no_effect(tmp_path):
-    async def test(venue, broker):
-        await broker.enter(TEN, order("first"))
-        await broker.all()
-        await broker.enter(TEN, order("lost"))
-        apart(lambda: (venue.drop(), venue.open()))  # before it has looked
-        await broker.all()
-        ((participant, name, refusal),) = broker.told
-        assert (participant, name, refusal.is_unsent) == (TEN, "lost", True)
-        await broker.enter(TEN, order("lost"))
-        await broker.enter(TEN, order("first"))
-        await broker.all()
-        assert [(name, one.is_duplicate) for _, name, one in broker.told[1:]] == [("first", True)]
-        assert apart(venue.stop)["replay"]["equal"] is True
-
-    run(test, tmp_path)
+async def test_a_request_that_the_venue_did_not_take_is_known_to_have_had_no_effect(venue, broker):
+    await broker.enter(TEN, order("first"))
+    await broker.all()
+    await broker.enter(TEN, order("lost"))
+    apart(lambda: (venue.drop(), venue.open()))  # before it has looked
+    await broker.all()
+    ((participant, name, refusal),) = broker.told
+    assert (participant, name, refusal.is_unsent) == (TEN, "lost", True)
+    await broker.enter(TEN, order("lost"))
+    await broker.enter(TEN, order("first"))
+    await broker.all()
+    assert [(name, one.is_duplicate) for _, name, one in broker.told[1:]] == [("first", True)]
+    assert apart(venue.stop)["replay"]["equal"] is True
 
 
-def test_what_the_venue_said_while_nobody_was_there_is_read_later(tmp_path):
+async def test_what_the_venue_said_while_nobody_was_there_is_read_later(venue, broker):
     """A request was taken and refused; its answer was not read before the connection ended."""
-
-    async def test(venue, broker):
-        await broker.enter(TEN, order("first"))
-        await broker.all()
-        session = broker.sessions[0]
-        await broker.enter(TEN, order("first"))
-        await broker.enter(TEN, order("second"))
-        venue.step()
-        assert len(session.asked) == 2
-        broker._end(session, session.client, BrokerError("lost"))
-        await broker.all()
-        ((_, name, refusal),) = broker.told
-        assert (name, refusal.is_duplicate, refusal.is_unsent) == ("first", True, False)
-        assert session.asked == {}
-        assert broker.woken.count(TEN) >= 2
-
-    run(test, tmp_path)
+    await broker.enter(TEN, order("first"))
+    await broker.all()
+    session = broker.sessions[0]
+    await broker.enter(TEN, order("first"))
+    await broker.enter(TEN, order("second"))
+    venue.step()
+    assert len(session.asked) == 2
+    broker._end(session, session.client, BrokerError("lost"))
+    await broker.all()
+    ((_, name, refusal),) = broker.told
+    assert (name, refusal.is_duplicate, refusal.is_unsent) == ("first", True, False)
+    assert session.asked == {}
+    assert broker.woken.count(TEN) >= 2
 
 
 @pytest.mark.parametrize(("who", "name"), [(12, "bad"), (ELEVEN, "bad")])
-def test_an_answer_about_another_request_of_the_same_number_is_not_taken_for_ours(
-    tmp_path, who, name
+async def test_an_answer_about_another_request_of_the_same_number_is_not_taken_for_ours(
+    venue, broker, who, name
 ):
     """The venue died before it took ours; another process was first at the next one."""
-
-    async def test(venue, broker):
-        await broker.enter(ELEVEN, order("first"))
-        await broker.all()
-        session = broker.sessions[1]
-        await broker.enter(ELEVEN, order("lost"))
-        broker._is_closed = True  # as if it were slow
-        apart(lambda: (venue.drop(), venue.open()))
-        broker._end(session, session.client, BrokerError("lost"))
-        other = Inline(venue)
-        await other.enter(who, order(name, lots=-5))
-        await other.all()
-        broker._is_closed = False
-        await broker.enter(ELEVEN, order("next"))
-        await broker.all()
-        ((_, _, refused),) = other.told
-        assert refused == Refusal("OrderQty (38) must be above 0")
-        ((participant, told, unsent),) = broker.told
-        assert (participant, told, unsent.is_unsent) == (ELEVEN, "lost", True)
-        for task in other._tasks:
-            task.cancel()
-
-    run(test, tmp_path)
+    await broker.enter(ELEVEN, order("first"))
+    await broker.all()
+    session = broker.sessions[1]
+    await broker.enter(ELEVEN, order("lost"))
+    broker._is_closed = True  # as if it were slow
+    apart(lambda: (venue.drop(), venue.open()))
+    broker._end(session, session.client, BrokerError("lost"))
+    other = Inline(venue)
+    await other.enter(who, order(name, lots=-5))
+    await other.all()
+    broker._is_closed = False
+    await broker.enter(ELEVEN, order("next"))
+    await broker.all()
+    ((_, _, refused),) = other.told
+    assert refused == Refusal("OrderQty (38) must be above 0")
+    ((participant, told, unsent),) = broker.told
+    assert (participant, told, unsent.is_unsent) == (ELEVEN, "lost", True)
+    for task in other._tasks:
+        task.cancel()
 
 
 @pytest.mark.parametrize("is_late", [False, True])
-def test_a_venue_that_has_forgotten_the_replies_is_asked_for_a_while_and_then_logged_in_to(
-    tmp_path, is_late
+async def test_a_venue_that_has_forgotten_the_replies_is_asked_for_a_while_and_then_logged_in_to(
+    venue, broker, is_late
 ):
     """A venue whose journal is gone has fewer replies than the portal has read."""
+    await broker.enter(TEN, order("a"))
+    await broker.all()
+    session = broker.sessions[0]
+    session.next_reply = 99
+    session.asked[7] = TEN, "lost", True
+    broker._is_closed = True
+    broker._end(session, session.client, BrokerError("lost"))
+    broker._is_closed = False
+    if not is_late:
+        with pytest.raises(BrokerError, match="number"):
+            await broker.enter(TEN, order("b"))
+        return
+    session.ended_s -= session_broker.ASKED_S
+    await broker.enter(TEN, order("b"))
+    await broker.all()
+    assert (broker.told, session.asked) == ([], {})
 
-    async def test(venue, broker):
-        await broker.enter(TEN, order("a"))
-        await broker.all()
-        session = broker.sessions[0]
-        session.next_reply = 99
-        session.asked[7] = TEN, "lost", True
-        broker._is_closed = True
-        broker._end(session, session.client, BrokerError("lost"))
-        broker._is_closed = False
-        if not is_late:
-            with pytest.raises(BrokerError, match="number"):
-                await broker.enter(TEN, order("b"))
-            return
-        session.ended_s -= session_broker.ASKED_S
+
+async def test_a_session_that_another_process_took_over_is_not_taken_back_without_need(
+    venue, broker
+):
+    await broker.enter(TEN, order("a"))
+    await broker.all()
+    other = Inline(venue)
+    await other.enter(TEN, order("b"))
+    await broker.all()
+    await other.all()
+    assert broker.sessions[0].client is None
+    assert (broker.told, other.told) == ([], [])
+    await broker.cancel(TEN, "ACME", Side.BUY, "b", "c")
+    await broker.all()
+    await other.all()
+    assert other.sessions[0].client is None, "one process has it at a time"
+    assert broker.told == [], "an order of the other process is the session's, too"
+    block = venue.run.work.sessions.region.block(1)
+    assert block[session_block.OPEN_ORDERS // 8] == 1
+    for task in other._tasks:
+        task.cancel()
+
+
+async def test_what_a_session_says_last_is_heard_before_it_ends(venue, broker):
+    await broker.enter(TEN, order("a"))
+    await broker.all()
+    broker.woken.clear()
+    session, client = broker.sessions[0], broker.sessions[0].client
+    asyncio.get_running_loop().remove_reader(client.fileno())  # it has no core for a while
+    await broker.enter(TEN, order("a"))
+    venue.step()
+    block = venue.run.work.sessions.region.block(1)
+    block[session_block.SWITCH // 8] = session_block.SWITCH_OFF
+    venue.clock.advance(0.01)
+    broker._readable(session, client)
+    assert (broker.woken, session.client) == ([TEN], None)
+    assert [(name, one.is_duplicate) for _, name, one in broker.told] == [("a", True)]
+
+
+async def test_a_venue_that_is_gone_is_said_to_take_no_orders(venue, broker):
+    await broker.enter(TEN, order("a"))
+    await broker.all()
+    client = broker.sessions[0].client
+    block = venue.run.work.sessions.region.block(1)
+    block[session_block.SWITCH // 8] = session_block.SWITCH_OFF
+    venue.clock.advance(0.01)
+    assert client.end is End.SWITCHED_OFF
+    with pytest.raises(BrokerError, match="the connection to the venue is lost"):
         await broker.enter(TEN, order("b"))
-        await broker.all()
-        assert (broker.told, session.asked) == ([], {})
-
-    run(test, tmp_path)
-
-
-def test_a_session_that_another_process_took_over_is_not_taken_back_without_need(tmp_path):
-    async def test(venue, broker):
-        await broker.enter(TEN, order("a"))
-        await broker.all()
-        other = Inline(venue)
-        await other.enter(TEN, order("b"))
-        await broker.all()
-        await other.all()
-        assert broker.sessions[0].client is None
-        assert (broker.told, other.told) == ([], [])
-        await broker.cancel(TEN, "ACME", Side.BUY, "b", "c")
-        await broker.all()
-        await other.all()
-        assert other.sessions[0].client is None, "one process has it at a time"
-        assert broker.told == [], "an order of the other process is the session's, too"
-        block = venue.run.work.sessions.region.block(1)
-        assert block[session_block.OPEN_ORDERS // 8] == 1
-        for task in other._tasks:
-            task.cancel()
-
-    run(test, tmp_path)
-
-
-def test_what_a_session_says_last_is_heard_before_it_ends(tmp_path):
-    async def test(venue, broker):
-        await broker.enter(TEN, order("a"))
-        await broker.all()
-        broker.woken.clear()
-        session, client = broker.sessions[0], broker.sessions[0].client
-        asyncio.get_running_loop().remove_reader(client.fileno())  # it has no core for a while
-        await broker.enter(TEN, order("a"))
-        venue.step()
-        block = venue.run.work.sessions.region.block(1)
-        block[session_block.SWITCH // 8] = session_block.SWITCH_OFF
-        venue.clock.advance(0.01)
-        broker._readable(session, client)
-        assert (broker.woken, session.client) == ([TEN], None)
-        assert [(name, one.is_duplicate) for _, name, one in broker.told] == [("a", True)]
-
-    run(test, tmp_path)
-
-
-def test_a_venue_that_is_gone_is_said_to_take_no_orders(tmp_path):
-    async def test(venue, broker):
-        await broker.enter(TEN, order("a"))
-        await broker.all()
-        client = broker.sessions[0].client
-        block = venue.run.work.sessions.region.block(1)
-        block[session_block.SWITCH // 8] = session_block.SWITCH_OFF
-        venue.clock.advance(0.01)
-        assert client.end is End.SWITCHED_OFF
-        with pytest.raises(BrokerError, match="the connection to the venue is lost"):
-            await broker.enter(TEN, order("b"))
-        with pytest.raises(BrokerError):
-            await broker.enter(TEN, order("b"))
-
-    run(test, tmp_path)
+    with pytest.raises(BrokerError):
+        await broker.enter(TEN, order("b"))
 
 
 # Its place in the portal.
@@ -364,27 +343,22 @@ class Sender:
         self.refused(participant, request_id, self.refusal)
 
 
-def test_a_request_that_was_lost_is_answered_that_nothing_was_sent():
-    async def main():
-        orders = SimpleNamespace(participant=lambda number: ParticipantOrders())
-        mirror = SimpleNamespace(listeners=[], orders=orders, require_ready=int)
-        broker = Sender(Refusal("the venue did not take the request", is_unsent=True))
-        service = OrderService(mirror, broker, lambda: None)
-        market = SimpleNamespace(symbol="ACME")
-        held = SimpleNamespace(
-            number=1, side=1, client_id="a", is_open=True, state="NEW", cancel_id=""
-        )
-        for asked in (
-            service.enter(TEN, order("a")),
-            service.cancel(TEN, market, held, "c"),
-            service.amend(TEN, held, order("b")),
-        ):
-            with pytest.raises(Reject) as refused:
-                await asyncio.wait_for(asked, 5)
-            assert refused.value.code is Code.UNAVAILABLE
-            assert refused.value.detail == "the venue did not take the request"
-
-    asyncio.run(main())
+async def test_a_request_that_was_lost_is_answered_that_nothing_was_sent():
+    orders = SimpleNamespace(participant=lambda number: ParticipantOrders())
+    mirror = SimpleNamespace(listeners=[], orders=orders, require_ready=int)
+    broker = Sender(Refusal("the venue did not take the request", is_unsent=True))
+    service = OrderService(mirror, broker, lambda: None)
+    market = SimpleNamespace(symbol="ACME")
+    held = SimpleNamespace(number=1, side=1, client_id="a", is_open=True, state="NEW", cancel_id="")
+    for asked in (
+        service.enter(TEN, order("a")),
+        service.cancel(TEN, market, held, "c"),
+        service.amend(TEN, held, order("b")),
+    ):
+        with pytest.raises(Reject) as refused:
+            await asyncio.wait_for(asked, 5)
+        assert refused.value.code is Code.UNAVAILABLE
+        assert refused.value.detail == "the venue did not take the request"
 
 
 def test_a_session_has_one_owner_among_the_processes(tmp_path):

@@ -217,60 +217,50 @@ def test_what_fails_is_answered_without_its_reason_and_an_address_that_is_not_se
     assert answered(WHOLE, serves=lambda host: False)[0][0][0] == 403
 
 
-def test_a_head_is_answered_without_a_body():
-    async def run():
-        written, _ = await Served().sent(request("HEAD /api/v3/time HTTP/1.1", None))
-        head, _, body = written.partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 200 ")
-        assert b"content-length: 0" not in head
-        assert body == b""
-
-    asyncio.run(run())
+async def test_a_head_is_answered_without_a_body():
+    written, _ = await Served().sent(request("HEAD /api/v3/time HTTP/1.1", None))
+    head, _, body = written.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"content-length: 0" not in head
+    assert body == b""
 
 
-def test_a_client_that_waits_to_be_asked_for_its_body_is_asked():
-    async def run():
-        served = Served()
-        waits = request("POST /api/v3/order HTTP/1.1", b"a=1", "expect: 100-continue")
-        served.protocol.data_received(waits[:-3])
-        assert served.wire.written == CONTINUE
-        written, _ = await served.sent(waits[-3:])
-        assert written.removeprefix(CONTINUE).startswith(b"HTTP/1.1 200 ")
-
-    asyncio.run(run())
+async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked():
+    served = Served()
+    waits = request("POST /api/v3/order HTTP/1.1", b"a=1", "expect: 100-continue")
+    served.protocol.data_received(waits[:-3])
+    assert served.wire.written == CONTINUE
+    written, _ = await served.sent(waits[-3:])
+    assert written.removeprefix(CONTINUE).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_body_that_does_not_come_is_refused_and_one_that_is_cut_off_does_nothing(monkeypatch):
+async def test_a_body_that_does_not_come_is_refused_and_one_that_is_cut_off_does_nothing(
+    monkeypatch,
+):
     monkeypatch.setattr(spot_http, "BODY_S", 0.0)
 
-    async def run():
-        api = Api()
-        served = Served(api)
-        served.protocol.data_received(WHOLE[:-1])
-        await until(lambda: served.wire.is_over)
-        assert served.wire.written.startswith(b"HTTP/1.1 408 ")
-        cut = Served(api)
-        cut.protocol.data_received(WHOLE[:-1])
-        cut.protocol.connection_lost(None)
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert cut.wire.written == b""
-        assert api.count == 0
-
-    asyncio.run(run())
+    api = Api()
+    served = Served(api)
+    served.protocol.data_received(WHOLE[:-1])
+    await until(lambda: served.wire.is_over)
+    assert served.wire.written.startswith(b"HTTP/1.1 408 ")
+    cut = Served(api)
+    cut.protocol.data_received(WHOLE[:-1])
+    cut.protocol.connection_lost(None)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert cut.wire.written == b""
+    assert api.count == 0
 
 
-def test_a_full_server_refuses():
-    async def run():
-        served = Served()
-        served.protocol.limit_concurrency = 1
-        written, _ = await served.sent(WHOLE)
-        assert written.startswith(b"HTTP/1.1 503 ")
-
-    asyncio.run(run())
+async def test_a_full_server_refuses():
+    served = Served()
+    served.protocol.limit_concurrency = 1
+    written, _ = await served.sent(WHOLE)
+    assert written.startswith(b"HTTP/1.1 503 ")
 
 
-def test_requests_are_measured_and_traced():
+async def test_requests_are_measured_and_traced():
     class Span:
         def __init__(self):
             self.seen = {}
@@ -287,50 +277,44 @@ def test_requests_are_measured_and_traced():
         def end(self):
             self.seen["end"] = True
 
-    async def run():
-        span = Span()
-        served = Served(tracer=span)
-        await served.sent(WHOLE)
-        rows = served.metrics.shown().decode().splitlines()
-        counted_rows = [row for row in rows if row.startswith("outcry_portal_requests_total")]
-        labels = 'method="POST",route="/api/v3/order",status="200"'
-        assert counted_rows == [f"outcry_portal_requests_total{{{labels}}} 1.0"]
-        assert span.seen == {
-            "name": "POST /api/v3/order",
-            "http.request.method": "POST",
-            "http.route": "/api/v3/order",
-            "http.response.status_code": 200,
-            "end": True,
-        }
-        assert served.connections.counts() == (0, {})
-
-    asyncio.run(run())
+    span = Span()
+    served = Served(tracer=span)
+    await served.sent(WHOLE)
+    rows = served.metrics.shown().decode().splitlines()
+    counted_rows = [row for row in rows if row.startswith("outcry_portal_requests_total")]
+    labels = 'method="POST",route="/api/v3/order",status="200"'
+    assert counted_rows == [f"outcry_portal_requests_total{{{labels}}} 1.0"]
+    assert span.seen == {
+        "name": "POST /api/v3/order",
+        "http.request.method": "POST",
+        "http.route": "/api/v3/order",
+        "http.response.status_code": 200,
+        "end": True,
+    }
+    assert served.connections.counts() == (0, {})
 
 
-def test_an_address_that_is_banned_is_refused_before_its_request_is_read():
+async def test_an_address_that_is_banned_is_refused_before_its_request_is_read():
     now = [1_000.0]
     limits = Limits(10, clock=lambda: now[0])
 
-    async def run():
-        for weight in (10, BAN_AFTER + 1, 1):
-            try:
-                limits.take(AWAY, weight)
-            except Exception as error:
-                refused = error
-        served = Served(limits=limits)
-        written, is_over = await served.sent(WHOLE[:9])
-        head, _, body = written.partition(b"\r\n\r\n")
-        assert is_over
-        assert head.startswith(b"HTTP/1.1 418 ")
-        assert b"retry-after: %d" % refused.retry_after_s in head
-        assert json.loads(body) == refused.body
-        refusal = refusal_of(limits)
-        assert refusal("192.0.2.8") == b""
-        assert refusal(HERE[0]) == b"", "a proxy speaks for all its clients"
-        now[0] += BAN_S
-        assert refusal(AWAY) == b""
-
-    asyncio.run(run())
+    for weight in (10, BAN_AFTER + 1, 1):
+        try:
+            limits.take(AWAY, weight)
+        except Exception as error:
+            refused = error
+    served = Served(limits=limits)
+    written, is_over = await served.sent(WHOLE[:9])
+    head, _, body = written.partition(b"\r\n\r\n")
+    assert is_over
+    assert head.startswith(b"HTTP/1.1 418 ")
+    assert b"retry-after: %d" % refused.retry_after_s in head
+    assert json.loads(body) == refused.body
+    refusal = refusal_of(limits)
+    assert refusal("192.0.2.8") == b""
+    assert refusal(HERE[0]) == b"", "a proxy speaks for all its clients"
+    now[0] += BAN_S
+    assert refusal(AWAY) == b""
 
 
 def test_a_host_that_opens_connections_all_the_time_is_turned_away():

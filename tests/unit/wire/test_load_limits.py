@@ -151,108 +151,61 @@ def test_of_ipv6_a_customers_network_is_one_address(peer: Any, address: str) -> 
     assert address_of(peer) == address
 
 
-def test_an_owner_that_pauses_keeps_no_other_waiting() -> None:
+async def test_an_owner_that_pauses_keeps_no_other_waiting() -> None:
     """Its turn comes back after the pause, the place among all turns at once."""
+    turns, order = Turns(at_once=1, each=1, waiting=2), list[str]()
 
-    async def run() -> None:
-        turns, order = Turns(at_once=1, each=1, waiting=2), list[str]()
+    async def work(owner: str, pause_s: float) -> None:
+        async with turns.turn(owner) as turn:
+            order.append(owner)
+            turn.pause_s = pause_s
 
-        async def work(owner: str, pause_s: float) -> None:
-            async with turns.turn(owner) as turn:
-                order.append(owner)
-                turn.pause_s = pause_s
-
-        first, again, other = [
-            asyncio.create_task(work(owner, pause_s))
-            for owner, pause_s in (("a", 1e6), ("a", 0.0), ("b", 0.0))
-        ]
-        await asyncio.gather(first, other)
-        await asyncio.sleep(0)
-        assert order == ["a", "b"]
-        again.cancel()
-        held = [asyncio.create_task(work("a", 0.0)) for _ in range(2)]
-        await asyncio.sleep(0)
-        with pytest.raises(TurnsError):
-            await work("a", 0.0)
-        for one in held:
-            one.cancel()
-        await asyncio.gather(again, *held, return_exceptions=True)
-        assert order == ["a", "b"]
-
-    asyncio.run(run())
+    first, again, other = [
+        asyncio.create_task(work(owner, pause_s))
+        for owner, pause_s in (("a", 1e6), ("a", 0.0), ("b", 0.0))
+    ]
+    await asyncio.gather(first, other)
+    await asyncio.sleep(0)
+    assert order == ["a", "b"]
+    again.cancel()
+    held = [asyncio.create_task(work("a", 0.0)) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(TurnsError):
+        await work("a", 0.0)
+    for one in held:
+        one.cancel()
+    await asyncio.gather(again, *held, return_exceptions=True)
+    assert order == ["a", "b"]
 
 
-def test_an_owner_waits_here_for_its_turn_in_another_process() -> None:
+async def test_an_owner_waits_here_for_its_turn_in_another_process() -> None:
     """The turn of the other process is a place of the owner that is held."""
     places = SharedPlaces()
 
-    async def run() -> None:
-        turns, order = Turns(at_once=1, each=1, waiting=2, shared=places), list[str]()
-        elsewhere = places.take("a", range(1))
-        assert elsewhere is not None
+    turns, order = Turns(at_once=1, each=1, waiting=2, shared=places), list[str]()
+    elsewhere = places.take("a", range(1))
+    assert elsewhere is not None
 
-        async def work(owner: str) -> None:
-            async with turns.turn(owner):
-                order.append(owner)
+    async def work(owner: str) -> None:
+        async with turns.turn(owner):
+            order.append(owner)
 
-        waits = asyncio.create_task(work("a"))
-        await asyncio.sleep(0)
-        await work("b")
-        assert order == ["b"]
-        places.leave(elsewhere)
-        await waits
-        assert order == ["b", "a"]
-        # What was cancelled or refused keeps no place.
-        held = [places.take("a", range(4)) for _ in range(5)]
-        assert held[-1] is None
-        assert None not in held[:-1]
-
-    asyncio.run(run())
+    waits = asyncio.create_task(work("a"))
+    await asyncio.sleep(0)
+    await work("b")
+    assert order == ["b"]
+    places.leave(elsewhere)
+    await waits
+    assert order == ["b", "a"]
+    # What was cancelled or refused keeps no place.
+    held = [places.take("a", range(4)) for _ in range(5)]
+    assert held[-1] is None
+    assert None not in held[:-1]
 
 
 @pytest.mark.parametrize("attackers", [1, 50])
-def test_however_many_fail_the_others_wait_for_one_of_them(attackers: int) -> None:
+async def test_however_many_fail_the_others_wait_for_one_of_them(attackers: int) -> None:
     """Each attacker fails again and again; what another owner asks for then is next but one."""
-
-    async def run() -> None:
-        turns, order, release = Turns(2, 2, 4), list[str](), asyncio.Semaphore(0)
-
-        async def fail(owner: str) -> None:
-            for _ in range(3):
-                async with turns.turn(owner) as turn:
-                    turn.has_failed = True
-                    await release.acquire()
-                    order.append(owner)
-
-        async def log_in(owner: str) -> None:
-            async with turns.turn(owner):
-                await release.acquire()
-                order.append(owner)
-
-        async def until(count: int) -> None:
-            while len(order) < count:
-                release.release()
-                await asyncio.sleep(0)
-
-        tasks = [asyncio.create_task(fail(f"attacker {number}")) for number in range(attackers)]
-        await until(attackers)  # each has failed once
-        for number in range(3):
-            before = len(order)
-            await log_in_within(log_in(f"other {number}"), release)
-            assert len(order) - before <= 4
-        # An attacker that gives up while it waits is still one that has failed.
-        gives_up = asyncio.create_task(turns.turn("attacker 0").__aenter__())
-        await asyncio.sleep(0)
-        gives_up.cancel()
-        await asyncio.gather(gives_up, return_exceptions=True)
-        before = len(order)
-        await log_in_within(log_in("other"), release)
-        assert len(order) - before <= 4
-        await until(3 * attackers + 4)
-        await asyncio.gather(*tasks)
-        # A turn that succeeds makes up for those that failed.
-        await log_in_within(log_in("attacker 0"), release)
-        assert "attacker 0" not in turns._failed
 
     async def log_in_within(login: Any, release: asyncio.Semaphore) -> None:
         task = asyncio.create_task(login)
@@ -260,4 +213,41 @@ def test_however_many_fail_the_others_wait_for_one_of_them(attackers: int) -> No
             release.release()
             await asyncio.sleep(0)
 
-    asyncio.run(run())
+    turns, order, release = Turns(2, 2, 4), list[str](), asyncio.Semaphore(0)
+
+    async def fail(owner: str) -> None:
+        for _ in range(3):
+            async with turns.turn(owner) as turn:
+                turn.has_failed = True
+                await release.acquire()
+                order.append(owner)
+
+    async def log_in(owner: str) -> None:
+        async with turns.turn(owner):
+            await release.acquire()
+            order.append(owner)
+
+    async def until(count: int) -> None:
+        while len(order) < count:
+            release.release()
+            await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(fail(f"attacker {number}")) for number in range(attackers)]
+    await until(attackers)  # each has failed once
+    for number in range(3):
+        before = len(order)
+        await log_in_within(log_in(f"other {number}"), release)
+        assert len(order) - before <= 4
+    # An attacker that gives up while it waits is still one that has failed.
+    gives_up = asyncio.create_task(turns.turn("attacker 0").__aenter__())
+    await asyncio.sleep(0)
+    gives_up.cancel()
+    await asyncio.gather(gives_up, return_exceptions=True)
+    before = len(order)
+    await log_in_within(log_in("other"), release)
+    assert len(order) - before <= 4
+    await until(3 * attackers + 4)
+    await asyncio.gather(*tasks)
+    # A turn that succeeds makes up for those that failed.
+    await log_in_within(log_in("attacker 0"), release)
+    assert "attacker 0" not in turns._failed
