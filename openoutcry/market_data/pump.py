@@ -86,19 +86,8 @@ class PumpContext(Layout, size_bytes=384):
     to_shm: Words = i64("address of the histogram: released -> shared memory", of=Words)
 
 
-RING = PumpContext.offset("ring")
-MASK = PumpContext.offset("mask")
-CURSOR = PumpContext.offset("cursor")
-GATE = PumpContext.offset("gate")
-EVENTS = PumpContext.offset("events")
-STAMPS = PumpContext.offset("stamps")
-STAMP_MASK = PumpContext.offset("stamp_mask")
-TIMES = PumpContext.offset("times")
 HANDED_NS = PumpContext.offset("handed_ns")
 HANDED_MASK = PumpContext.offset("handed_mask")
-AFTER_SEQ = PumpContext.offset("after_seq")
-PRIVATE = PumpContext.offset("private")
-PRIVATE_2 = PumpContext.offset("private_2")
 
 CONTEXT_WORDS = PumpContext.size_bytes // 8
 LAST = enum_numbers.EVENT_FLAG_LAST

@@ -130,12 +130,7 @@ STATE = SessionBlock.offset("state")
 GENERATION = SessionBlock.offset("generation")
 IN_SEQ = SessionBlock.offset("in_seq")
 OUT_SEQ = SessionBlock.offset("out_seq")
-SYMBOLS = SessionBlock.offset("symbols")
-SYMBOL_MASK = SessionBlock.offset("symbol_mask")
-INSTRUMENTS = SessionBlock.offset("instruments")
-INSTRUMENT_COUNT = SessionBlock.offset("instrument_count")
 DAY_START_NS = SessionBlock.offset("day_start_ns")
-LENGTH_OF_DAY_NS = SessionBlock.offset("day_ns")
 RX_TS_NS = SessionBlock.offset("rx_ts_ns")
 CAUSE_SEQ = SessionBlock.offset("cause_seq")
 STREAM = SessionBlock.offset("stream")
@@ -143,18 +138,13 @@ SIDE_LENGTH = SessionBlock.offset("side_length")
 INPUT = SessionBlock.offset("input")
 INPUT_LENGTH = SessionBlock.offset("input_length")
 INPUT_CAPACITY = SessionBlock.offset("input_capacity")
-HEARTBEAT_NS = SessionBlock.offset("heartbeat_ns")
-TIMEOUT_NS = SessionBlock.offset("timeout_ns")
 GRACE_NS = SessionBlock.offset("grace_ns")
-CANCEL_MODE = SessionBlock.offset("cancel_mode")
 LOST_NS = SessionBlock.offset("lost_ns")
 THROTTLE_NS = SessionBlock.offset("throttle_ns")
 THROTTLE_BURST = SessionBlock.offset("throttle_burst")
 THROTTLE_AT = SessionBlock.offset("throttle_at")
 THROTTLE_POLICY = SessionBlock.offset("throttle_policy")
-MAX_OPEN = SessionBlock.offset("max_open")
 OPEN_ORDERS = SessionBlock.offset("open_orders")
-QUEUE_BYTES = SessionBlock.offset("queue_bytes")
 SOLE_ORDER_SOURCE = SessionBlock.offset("sole_order_source")
 MESSAGES = SessionBlock.offset("messages")
 REFUSED = SessionBlock.offset("refused")
@@ -177,8 +167,6 @@ NAME = SessionBlock.offset("name")
 SIDE = SessionBlock.offset("side")
 LOGINS = SessionBlock.offset("logins")
 LOCKED_UNTIL_NS = SessionBlock.offset("locked_until_ns")
-NAMES = SessionBlock.offset("names")
-NAME_MASK = SessionBlock.offset("name_mask")
 LIST_ROW, LIST_LEFT = SessionBlock.offset("list_row"), SessionBlock.offset("list_left")
 
 OWN_ROWS = 496
@@ -332,14 +320,14 @@ class Symbols:
 
     def words(self) -> dict[int, int]:
         """Return the words that each session's block holds of it."""
-        return {
-            SYMBOLS: self.table.ctypes.data,
-            SYMBOL_MASK: len(self.table) - 1,
-            INSTRUMENTS: self.by_index.ctypes.data,
-            INSTRUMENT_COUNT: len(self.by_index),
-            NAMES: self.names.ctypes.data,
-            NAME_MASK: len(self.names) - 1,
-        }
+        return SessionBlock.words(
+            symbols=self.table.ctypes.data,
+            symbol_mask=len(self.table) - 1,
+            instruments=self.by_index.ctypes.data,
+            instrument_count=len(self.by_index),
+            names=self.names.ctypes.data,
+            name_mask=len(self.names) - 1,
+        )
 
 
 def _enter(table: npt.NDArray[np.int64], place: int, row: npt.NDArray[np.int64]) -> None:

@@ -203,28 +203,28 @@ class State:
         copies = row.protocol in DROP_COPIES
         per_s = row.throttle_per_s
         day = datetime.strptime(self.day, "%Y%m%d").replace(tzinfo=UTC)
-        words = self.symbols.words() | {
-            session.PARTICIPANT: row.participant,
-            session.PROTOCOL: int(row.protocol),
-            session.DAY_START_NS: self.spec.day_start_ns or int(day.timestamp()) * 1_000_000_000,
-            session.LENGTH_OF_DAY_NS: DAY_NS if self.spec.is_over_days else 0,
-            session.STREAM: self.streams[index - 1].address,
-            session.HEARTBEAT_NS: row.heartbeat_ms * 1_000_000,
-            session.TIMEOUT_NS: row.timeout_ms * 1_000_000,
-            session.GRACE_NS: row.grace_ms * 1_000_000,
-            session.CANCEL_MODE: int(
-                CancelOnDisconnect.NONE if copies else row.cancel_on_disconnect
-            ),
-            session.THROTTLE_NS: 1_000_000_000 // per_s if per_s else 0,
-            session.THROTTLE_BURST: row.throttle_burst,
-            session.THROTTLE_POLICY: int(row.throttle_policy),
-            session.MAX_OPEN: row.max_open_orders,
-            session.SELF_TRADE: int(row.self_trade),
-            session.QUEUE_BYTES: row.queue_bytes,
-            session.SOLE_ORDER_SOURCE: int(self._is_alone(row)),
-        }
+        words = self.symbols.words() | session.SessionBlock.words(
+            participant=row.participant,
+            protocol=int(row.protocol),
+            day_start_ns=self.spec.day_start_ns or int(day.timestamp()) * 1_000_000_000,
+            day_ns=DAY_NS if self.spec.is_over_days else 0,
+            stream=self.streams[index - 1].address,
+            heartbeat_ns=row.heartbeat_ms * 1_000_000,
+            timeout_ns=row.timeout_ms * 1_000_000,
+            grace_ns=row.grace_ms * 1_000_000,
+            cancel_mode=int(CancelOnDisconnect.NONE if copies else row.cancel_on_disconnect),
+            throttle_ns=1_000_000_000 // per_s if per_s else 0,
+            throttle_burst=row.throttle_burst,
+            throttle_policy=int(row.throttle_policy),
+            max_open=row.max_open_orders,
+            self_trade=int(row.self_trade),
+            queue_bytes=row.queue_bytes,
+            sole_order_source=int(self._is_alone(row)),
+        )
         if row.protocol == Protocol.SHM:
-            words |= {shm_layout.RANGE_COUNT: len(row.acts_for), shm_layout.RINGS: int(row.rings)}
+            words |= shm_layout.ShmSession.words(
+                range_count=len(row.acts_for), rings=int(row.rings)
+            )
             for place, number in enumerate(n for ends in row.acts_for for n in ends):
                 words[shm_layout.RANGES + 8 * place] = number
         block = self.region.block(index)
@@ -327,14 +327,14 @@ class FixSession:
         self.out = np.zeros(fix_words.OUT_SIZE + 64, np.uint8)
         day_ns = int(self.block[session.DAY_START_NS // 8])
         ahead_ns = -day_ns % DAY_NS
-        for word, value in {
-            fix_words.FIELDS: sessions.fields.ctypes.data,
-            fix_words.NUMBERS_FILE: self.numbers.address,
-            fix_words.OUT: self.out.ctypes.data,
-            fix_words.OUT_CAPACITY: fix_words.OUT_SIZE,
-            fix_words.ACCURACY_NS: ACCURACY_NS,
-            fix_words.UTC_OFFSET_NS: ahead_ns if ahead_ns <= EASTERNMOST_NS else ahead_ns - DAY_NS,
-        }.items():
+        for word, value in fix_words.FixSession.words(
+            fields_=sessions.fields.ctypes.data,
+            numbers_file=self.numbers.address,
+            out=self.out.ctypes.data,
+            out_capacity=fix_words.OUT_SIZE,
+            accuracy_ns=ACCURACY_NS,
+            utc_offset_ns=ahead_ns if ahead_ns <= EASTERNMOST_NS else ahead_ns - DAY_NS,
+        ).items():
             self.block[word // 8] = value
 
     def begin(self) -> None:

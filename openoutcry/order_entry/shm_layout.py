@@ -298,7 +298,6 @@ REPLIES = ShmSession.offset("replies")
 PIDFD = ShmSession.offset("pidfd")
 APPLIED_REQUEST = ShmSession.offset("applied_request")
 ENDED = ShmSession.offset("ended")
-RINGS = ShmSession.offset("rings")
 RANGE_COUNT = ShmSession.offset("range_count")
 RANGES = ShmSession.offset("ranges")
 

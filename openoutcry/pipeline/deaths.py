@@ -61,13 +61,6 @@ ROW_SUPERVISOR = DeathRow.offset("supervisor")
 ROW_DIED = DeathRow.offset("died")
 ROW_BYTES = DeathRow.size_bytes
 HIDDEN_BYTES = HiddenCursor.size_bytes
-STEP = DeathContext.offset("step")
-STAGE = DeathContext.offset("stage")
-DEATHS = DeathContext.offset("deaths")
-DEATH_COUNT = DeathContext.offset("death_count")
-HIDDEN = DeathContext.offset("hidden")
-HIDDEN_COUNT = DeathContext.offset("hidden_count")
-PID = DeathContext.offset("pid")
 
 
 class Place(IntEnum):
@@ -187,16 +180,16 @@ class Deaths:
             for at, address in enumerate(addresses):
                 array[array == address] = hidden.ctypes.data + at * HIDDEN_BYTES
         context = np.zeros(stage_words.CONTEXT_BYTES // 8, np.int64)
-        for offset, value in {
-            stage_words.BLOCK: words[stage_words.BLOCK // 8],
-            STEP: own_step,
-            STAGE: own_context,
-            DEATHS: rows.ctypes.data,
-            DEATH_COUNT: len(rows),
-            HIDDEN: hidden.ctypes.data,
-            HIDDEN_COUNT: len(hidden),
-            PID: os.getpid(),
-        }.items():
+        for offset, value in DeathContext.words(
+            block=words[stage_words.BLOCK // 8],
+            step=own_step,
+            stage=own_context,
+            deaths=rows.ctypes.data,
+            death_count=len(rows),
+            hidden=hidden.ctypes.data,
+            hidden_count=len(hidden),
+            pid=os.getpid(),
+        ).items():
             context[offset // 8] = value
         contexts.keep_alive += [hidden, context]
         return self._step, int(context.ctypes.data)

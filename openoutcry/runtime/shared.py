@@ -23,6 +23,7 @@ from openoutcry.runtime.histogram import HISTOGRAM_BYTES, WORDS
 from openoutcry.runtime.lanes import NUMBERS, SHIFT, last_of_lanes
 from openoutcry.runtime.stage_clock import StageClock
 from openoutcry.runtime.table import RECORD_TYPES, Geometry, Topology, TopologyError
+from openoutcry.runtime.words import StageContext
 from openoutcry.wire import ORDER_DTYPE, RECORD_BYTES
 
 LANE_WORDS = "lane"
@@ -389,42 +390,42 @@ class Contexts:
         it and where its stamps are. Its own ``prepare`` may say otherwise."""
         shared, table = self.shared, self.shared.table
         row, index = table[name], table.index[name]
-        words = {
-            stage_words.CONTROL: int(shared.control.block),
-            stage_words.CLOCK: shared.clock.address,
-            stage_words.BLOCK: int(shared.control.stage(index)),
-            stage_words.STAMP_MASK: shared.geometry.stamps - 1,
-            stage_words.SINCE: shared.stamp_address(row.since),
-            stage_words.UNTIL: shared.stamp_address(row.until),
-            stage_words.NEXT: self._place(name) + 1,
-        }
+        words = StageContext.words(
+            control=int(shared.control.block),
+            clock=shared.clock.address,
+            block=int(shared.control.stage(index)),
+            stamp_mask=shared.geometry.stamps - 1,
+            since=shared.stamp_address(row.since),
+            until=shared.stamp_address(row.until),
+            next=self._place(name) + 1,
+        )
         if row in table.intervals:
             words[stage_words.HISTOGRAM] = shared.histogram(name).ctypes.data
         if inputs := table.inputs(name):
             ring, barrier = shared.rings[inputs[0]], table.barrier(name)
             ahead = ring.cursors[barrier].ctypes.data if barrier else 0
-            words |= {
-                stage_words.IN_RING: ring.address,
-                stage_words.IN_MASK: ring.mask,
-                stage_words.IN_CURSOR: ring.cursors[name].ctypes.data,
-                stage_words.BARRIER: ahead,
-                stage_words.IN_END: shared.control.stage(table.index[barrier]).address_of("done")
+            words |= StageContext.words(
+                in_ring=ring.address,
+                in_mask=ring.mask,
+                in_cursor=ring.cursors[name].ctypes.data,
+                barrier=ahead,
+                in_end=shared.control.stage(table.index[barrier]).address_of("done")
                 if barrier
                 else shared.end_of(inputs[0]),
-            }
+            )
         if row.writes in shared.rings:
             ring = shared.rings[row.writes]
-            words |= {
-                stage_words.OUT_RING: ring.address,
-                stage_words.OUT_MASK: ring.mask,
-                stage_words.OUT_LIMIT: 0,
-            }
+            words |= StageContext.words(
+                out_ring=ring.address,
+                out_mask=ring.mask,
+                out_limit=0,
+            )
             if stamps := shared.lane_stamps(row.writes):
-                words |= {
-                    stage_words.SINCE: stamps[0],
-                    stage_words.UNTIL: stamps[1],
-                    stage_words.STAMP_MASK: ring.mask,
-                }
+                words |= StageContext.words(
+                    since=stamps[0],
+                    until=stamps[1],
+                    stamp_mask=ring.mask,
+                )
         self.set(name, words)
         self._wait_for(name)
 
@@ -437,11 +438,11 @@ class Contexts:
         )
         self.keep_alive.append(addresses)
         enough = needed(table[name].policy, len(names))
-        words = {
-            stage_words.CONFIRMED: addresses.ctypes.data,
-            stage_words.CONFIRMERS: len(names),
-            stage_words.NEEDED: enough,
-        }
+        words = StageContext.words(
+            confirmed=addresses.ctypes.data,
+            confirmers=len(names),
+            needed=enough,
+        )
         self.set(name, words)
 
     def _place(self, name: str) -> int:

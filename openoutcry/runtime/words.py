@@ -54,25 +54,8 @@ class StageContext(Layout, size_bytes=1024):
     clock: int = i64("address of the word that says the time, 0: the system's clock does")
 
 
-CONTROL = StageContext.offset("control")
 BLOCK = StageContext.offset("block")
-IN_RING = StageContext.offset("in_ring")
-IN_MASK = StageContext.offset("in_mask")
-IN_CURSOR = StageContext.offset("in_cursor")
-IN_END = StageContext.offset("in_end")
-BARRIER = StageContext.offset("barrier")
-OUT_RING = StageContext.offset("out_ring")
-OUT_MASK = StageContext.offset("out_mask")
-OUT_LIMIT = StageContext.offset("out_limit")
-NEXT = StageContext.offset("next")
-STAMP_MASK = StageContext.offset("stamp_mask")
-SINCE = StageContext.offset("since")
-UNTIL = StageContext.offset("until")
 HISTOGRAM = StageContext.offset("histogram")
-CONFIRMED = StageContext.offset("confirmed")
-CONFIRMERS = StageContext.offset("confirmers")
-NEEDED = StageContext.offset("needed")
-CLOCK = StageContext.offset("clock")
 
 
 @kernel

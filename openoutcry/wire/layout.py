@@ -195,6 +195,11 @@ class Layout(int):
         return cls.fields[name].offset
 
     @classmethod
+    def words(cls, **values: Any) -> dict[int, Any]:
+        """Return values of fields, by the byte at which each begins."""
+        return {cls.offset(name): value for name, value in values.items()}
+
+    @classmethod
     def dtype(cls, named: dict[str, str] | None = None, **formats: str) -> np.dtype[Any]:
         """The structured numpy dtype of the block; ``named``: fields that have another name there;
         ``formats``: of fields that numpy is to see otherwise.  Of fields that share bytes it has

@@ -85,7 +85,6 @@ NUMBERS = FixSession.offset("numbers")
 NUMBERS_MASK = FixSession.offset("numbers_mask")
 QUEUE = FixSession.offset("queue")
 CLOCK_OFFSET_NS = FixSession.offset("clock_offset_ns")
-UTC_OFFSET_NS = FixSession.offset("utc_offset_ns")
 ACCURACY_NS = FixSession.offset("accuracy_ns")
 OPTIONS = FixSession.offset("options")
 STATE = FixSession.offset("fix_state")
@@ -108,18 +107,12 @@ SENT_ANSWER = FixSession.offset("sent_answer")
 QUESTIONS_FD = FixSession.offset("questions_fd")
 ASKED = FixSession.offset("asked")
 ANSWERED = FixSession.offset("answered")
-NUMBERS_FILE = FixSession.offset("numbers_file")
 REFUSED_SYMBOL = FixSession.offset("refused_symbol")
 GAP_SEQ = FixSession.offset("gap_seq")
-BEGIN_SIZE = FixSession.offset("begin_size")
 BEGIN = FixSession.offset("begin")
-SENDER_SIZE = FixSession.offset("sender_size")
 SENDER = FixSession.offset("own_comp_id")
-TARGET_SIZE = FixSession.offset("target_size")
 TARGET = FixSession.offset("comp_id")
-HEAD_SIZE = FixSession.offset("head_size")
 HEAD = FixSession.offset("head")
-TAIL_SIZE = FixSession.offset("tail_size")
 TAIL = FixSession.offset("tail")
 
 MAX_COMP_ID = 32
@@ -321,13 +314,13 @@ class Memory:
 
 def put_names(words: npt.NDArray[Any], begin: str, sender: str, target: str) -> None:
     """The texts of a session's block; raises as :class:`Memory`."""
-    texts = {
-        BEGIN_SIZE: begin.encode(),
-        SENDER_SIZE: _comp_id(sender),
-        TARGET_SIZE: _comp_id(target),
-        HEAD_SIZE: b"49=%s\x0152=" % _comp_id(sender),
-        TAIL_SIZE: b"\x0156=%s\x01" % _comp_id(target),
-    }
+    texts = FixSession.words(
+        begin_size=begin.encode(),
+        sender_size=_comp_id(sender),
+        target_size=_comp_id(target),
+        head_size=b"49=%s\x0152=" % _comp_id(sender),
+        tail_size=b"\x0156=%s\x01" % _comp_id(target),
+    )
     memory = words.view(np.uint8)
     for place, text in texts.items():
         words[place // 8] = len(text)

@@ -43,9 +43,6 @@ class GateContext(StageContext):
 
 
 READER_BYTES = ReleasedReader.size_bytes
-READERS = GateContext.offset("readers")
-READER_COUNT = GateContext.offset("reader_count")
-LEASE = GateContext.offset("lease")
 
 
 @kernel
@@ -100,8 +97,8 @@ def prepare(group: StageGroup, name: str) -> None:
     rows = [(cursors[r.name].ctypes.data, r.queue) for r in shared.table.released]
     words = np.array(rows, np.int64).reshape(-1, 2)
     contexts.keep_alive.append(words)
-    contexts.set(name, {READERS: words.ctypes.data, READER_COUNT: len(words)})
+    contexts.set(name, GateContext.words(readers=words.ctypes.data, reader_count=len(words)))
     row, index = shared.table[name], shared.table.index
     if STREAM in row.gated_by and row.policy == "all":
         address = shared.control.stage(index[STREAM]).address_of("safe_until_ns")
-        contexts.set(name, {LEASE: address})
+        contexts.set(name, GateContext.words(lease=address))

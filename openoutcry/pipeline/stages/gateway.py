@@ -56,21 +56,6 @@ class GatewayContext(StageContext):
     journal_asleep: int = i64("address of the word on which the journal sleeps, 0: it does not")
 
 
-RULES = GatewayContext.offset("rules")
-RTL = GatewayContext.offset("rtl")
-RTL_HANDLE = GatewayContext.offset("rtl_handle")
-LANES = GatewayContext.offset("lanes")
-LANE_COUNT = GatewayContext.offset("lane_count")
-LANE_WORDS = GatewayContext.offset("lane_words")
-INTENDED = GatewayContext.offset("intended")
-RECEIVED = GatewayContext.offset("received")
-PUBLISHED_BITS = GatewayContext.offset("published_bits")
-CORE_REGION = GatewayContext.offset("core_region")
-CORE_CURSOR = GatewayContext.offset("core_cursor")
-OPERATOR = GatewayContext.offset("operator")
-JOURNAL_ASLEEP = GatewayContext.offset("journal_asleep")
-
-
 class Lane(Layout, size_bytes=64):
     """A row of the lanes."""
 
@@ -281,24 +266,25 @@ def prepare(group: StageGroup, name: str) -> None:
             0,
         )
         row[:] = np.array(values, np.int64)
-    words = {
-        RULES: rules.ctypes.data,
-        LANES: rows.ctypes.data,
-        LANE_COUNT: len(rows),
-        LANE_WORDS: shared.lane_words_address,
-        INTENDED: shared.stamp_address("intended"),
-        RECEIVED: shared.stamp_address("received"),
-    }
+    words = GatewayContext.words(
+        rules=rules.ctypes.data,
+        lanes=rows.ctypes.data,
+        lane_count=len(rows),
+        lane_words=shared.lane_words_address,
+        intended=shared.stamp_address("intended"),
+        received=shared.stamp_address("received"),
+    )
     if work.durable:
         # Answers wait for it; what no answer waits for gathers while it sleeps for a time.
-        words[JOURNAL_ASLEEP] = shared.control.block.address_of("journal_asleep")
+        asleep = shared.control.block.address_of("journal_asleep")
+        words |= GatewayContext.words(journal_asleep=asleep)
     words |= bump_words(work, rows, name)
     bits = publication_of(work, rules, group.rtl)
     if bits is not None:
         contexts.keep_alive.append(bits)
-        words[PUBLISHED_BITS] = bits.ctypes.data
+        words |= GatewayContext.words(published_bits=bits.ctypes.data)
     if group.rtl is not None:
-        words |= {RTL: group.rtl.function, RTL_HANDLE: group.rtl.handle}
+        words |= GatewayContext.words(rtl=group.rtl.function, rtl_handle=group.rtl.handle)
     contexts.set(name, words)
 
 
@@ -312,8 +298,8 @@ def bump_words(work: Work, rows: npt.NDArray[np.int64], name: str) -> dict[int, 
     if OPERATOR_LANE not in numbers or len(numbers) < 2:
         raise PipelineError("a speed bump needs the operator's lane as well as the participants'")
     core = next(s for s in shared.table.readers("sequenced") if shared.table[s].until == "matched")
-    return {
-        CORE_REGION: shared.region.ctypes.data,
-        CORE_CURSOR: shared.sequenced.cursors[core].ctypes.data,
-        OPERATOR: rows.ctypes.data + LANE_BYTES * numbers.index(OPERATOR_LANE),
-    }
+    return GatewayContext.words(
+        core_region=shared.region.ctypes.data,
+        core_cursor=shared.sequenced.cursors[core].ctypes.data,
+        operator=rows.ctypes.data + LANE_BYTES * numbers.index(OPERATOR_LANE),
+    )

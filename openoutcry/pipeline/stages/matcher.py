@@ -49,19 +49,6 @@ class MatcherContext(StageContext):
     notes: int = i64("address of what the hooks note, a word a slot of the event ring; 0: nothing")
 
 
-BATCH = MatcherContext.offset("batch")
-CORE = MatcherContext.offset("core")
-SCRATCH = MatcherContext.offset("scratch")
-SCRATCH_COUNT = MatcherContext.offset("scratch_count")
-NEXT_EVENT = MatcherContext.offset("next_event")
-SKIP_UNTIL = MatcherContext.offset("skip_until")
-PLACE = MatcherContext.offset("place")
-OTHER_PLACE = MatcherContext.offset("other_place")
-OPEN_ORDERS = MatcherContext.offset("open_orders")
-SHOWN_ORDERS = MatcherContext.offset("shown_orders")
-NOTES = MatcherContext.offset("notes")
-
-
 @kernel
 def publish_events(context: MatcherContext) -> int:
     """Publish what the matcher has pending, as far as the event ring has room."""
@@ -155,18 +142,18 @@ def prepare(group: StageGroup, name: str) -> None:
     control.stage(index).open_orders = engine.open_orders
     contexts.set(
         name,
-        {
-            BATCH: kernel_address(engine.batch, 5),
-            CORE: engine.core_address,
-            SCRATCH: scratch.ctypes.data,
-            SCRATCH_COUNT: len(scratch),
-            words.NEXT: engine.last_seq + 1,
-            NEXT_EVENT: engine.event_count + 1,
-            OPEN_ORDERS: engine.address + OPEN_ORDERS_AT,
-            SHOWN_ORDERS: control.stage(index).address_of("open_orders"),
-            SKIP_UNTIL: work.shared.rings[work.shared.table[name].writes].published,
-            NOTES: work.shared.stamp_address(EVENT_NOTES) if has_notes else 0,
-        },
+        MatcherContext.words(
+            batch=kernel_address(engine.batch, 5),
+            core=engine.core_address,
+            scratch=scratch.ctypes.data,
+            scratch_count=len(scratch),
+            next=engine.last_seq + 1,
+            next_event=engine.event_count + 1,
+            open_orders=engine.address + OPEN_ORDERS_AT,
+            shown_orders=control.stage(index).address_of("open_orders"),
+            skip_until=work.shared.rings[work.shared.table[name].writes].published,
+            notes=work.shared.stamp_address(EVENT_NOTES) if has_notes else 0,
+        ),
     )
     if work.table[name].shard is not None:
         places = int(control.stage(index).places)
@@ -175,4 +162,4 @@ def prepare(group: StageGroup, name: str) -> None:
             (places, places + STAGE_PLACE_BYTES),
             key=lambda place: Words(place)[0] == engine.last_seq,
         )
-        contexts.set(name, {PLACE: first, OTHER_PLACE: second})
+        contexts.set(name, MatcherContext.words(place=first, other_place=second))

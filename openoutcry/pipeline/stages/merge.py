@@ -49,13 +49,6 @@ class MergeContext(StageContext):
     skip_until: int = i64("events up to here were published before the stage was restarted")
 
 
-COMMANDS = MergeContext.offset("commands")
-COMMANDS_MASK = MergeContext.offset("commands_mask")
-COMMANDS_CURSOR = MergeContext.offset("commands_cursor")
-ROWS = MergeContext.offset("rows")
-SHARDS = MergeContext.offset("shards")
-SKIP_UNTIL = MergeContext.offset("skip_until")
-
 NO_SHARD = -1
 assert (
     MergeState.offset("shards") + MAX_SHARDS * control_words.MERGE_SHARD_BYTES
@@ -286,13 +279,13 @@ def prepare(group: StageGroup, name: str) -> None:
         state.cause = int(commands.cursors[name][0]) + 1
     contexts.set(
         name,
-        {
-            stage_words.NEXT: state.event + 1,
-            COMMANDS: commands.address,
-            COMMANDS_MASK: commands.mask,
-            COMMANDS_CURSOR: commands.cursors[name].ctypes.data,
-            ROWS: words.ctypes.data,
-            SHARDS: len(rings),
-            SKIP_UNTIL: published,
-        },
+        MergeContext.words(
+            next=state.event + 1,
+            commands=commands.address,
+            commands_mask=commands.mask,
+            commands_cursor=commands.cursors[name].ctypes.data,
+            rows=words.ctypes.data,
+            shards=len(rings),
+            skip_until=published,
+        ),
     )

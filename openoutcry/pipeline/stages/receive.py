@@ -30,16 +30,6 @@ class ReceiveContext(StageContext):
     shim_poll: int = i64("and of its function")
 
 
-PRELOADED = ReceiveContext.offset("preloaded")
-COUNT = ReceiveContext.offset("count")
-KEEPS_RX_TS = ReceiveContext.offset("keeps_rx_ts")
-RATE = ReceiveContext.offset("rate")
-RESUMED = ReceiveContext.offset("resumed")
-PORTS = ReceiveContext.offset("ports")
-SHIM = ReceiveContext.offset("shim")
-SHIM_POLL = ReceiveContext.offset("shim_poll")
-
-
 def prepare(group: StageGroup, name: str) -> None:
     """Continue after the last command published on the lane, which the slots show."""
     work, contexts = group.work, group.contexts
@@ -48,19 +38,19 @@ def prepare(group: StageGroup, name: str) -> None:
     # A rate limit's verdicts depend on the times at which commands were received: where no journal
     # keeps them, the preloaded input does.
     keeps_times = work.journal is None and work.settings.rate_interval_ns != 0
-    words = {
-        RATE: work.rate,
-        COUNT: work.limit,
-        RESUMED: work.shared.resumed_lanes.get(lane, 0),
-        KEEPS_RX_TS: int(keeps_times),
-    }
+    words = ReceiveContext.words(
+        rate=work.rate,
+        count=work.limit,
+        resumed=work.shared.resumed_lanes.get(lane, 0),
+        keeps_rx_ts=int(keeps_times),
+    )
     first = name == work.table.sources[0]
     if preloaded is not None:
-        words |= {PRELOADED: preloaded.segment.address, COUNT: preloaded.count}
+        words |= ReceiveContext.words(preloaded=preloaded.segment.address, count=preloaded.count)
     elif not first:
-        words[COUNT] = 0
+        words |= ReceiveContext.words(count=0)
     if first and work.ports is not None:
-        words[PORTS] = 1
+        words |= ReceiveContext.words(ports=1)
     contexts.set(name, words)
 
 
@@ -68,7 +58,7 @@ def opened(group: StageGroup, name: str) -> None:
     """The group's ports are open: take what they bring."""
     assert group.shim is not None
     if name == group.work.table.sources[0]:
-        words = {SHIM: group.shim.address, SHIM_POLL: group.shim.poll_function}
+        words = ReceiveContext.words(shim=group.shim.address, shim_poll=group.shim.poll_function)
         group.contexts.set(name, words)
 
 

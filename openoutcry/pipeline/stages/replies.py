@@ -44,13 +44,6 @@ class RepliesContext(StageContext):
     shim_reply: int = i64("address of its function for replies, 0: none")
 
 
-EVENT_HASHES = RepliesContext.offset("event_hashes")
-INTERVALS = RepliesContext.offset("intervals")
-INTERVAL_COUNT = RepliesContext.offset("interval_count")
-SHIM = RepliesContext.offset("shim")
-SHIM_REPLY = RepliesContext.offset("shim_reply")
-
-
 REPLY_BURST = 16 * stage_words.BURST
 """Events that are taken at once, if as many wait: the more, the larger is one participant's share
 of a packet."""
@@ -176,17 +169,17 @@ def prepare(group: StageGroup, name: str) -> None:
     ]
     rows = np.array(intervals, np.int64)
     contexts.keep_alive.append(rows)
-    words = {
-        stage_words.NEXT: done + 1,
-        EVENT_HASHES: shared.stamp_address(control_words.EVENT_HASHES),
-        INTERVALS: rows.ctypes.data,
-        INTERVAL_COUNT: len(rows),
-    }
+    words = RepliesContext.words(
+        next=done + 1,
+        event_hashes=shared.stamp_address(control_words.EVENT_HASHES),
+        intervals=rows.ctypes.data,
+        interval_count=len(rows),
+    )
     contexts.set(name, words)
 
 
 def opened(group: StageGroup, name: str) -> None:
     """The group's ports are open: replies leave by them."""
     assert group.shim is not None
-    words = {SHIM: group.shim.address, SHIM_REPLY: group.shim.reply_function}
+    words = RepliesContext.words(shim=group.shim.address, shim_reply=group.shim.reply_function)
     group.contexts.set(name, words)

@@ -81,7 +81,7 @@ def step(context: TallyContext) -> int:
 
 
 def prepare(group, name):
-    group.contexts.set(name, {TallyContext.offset("digests"): digests.ctypes.data})
+    group.contexts.set(name, TallyContext.words(digests=digests.ctypes.data))
 
 
 class Marked(GeneratedFlow):

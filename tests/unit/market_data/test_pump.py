@@ -28,19 +28,19 @@ def context_of(ring, private):
     }
     words = np.zeros(pump.CONTEXT_WORDS, np.int64)
     events = kept["events"].ctypes.data
-    for word, value in {
-        pump.RING: ring.address,
-        pump.MASK: ring.mask,
-        pump.EVENTS: events + -events % 64,
-        pump.CURSOR: ring.cursors["feed"].ctypes.data,
-        pump.GATE: ring.cursors["gate"].ctypes.data,
-        pump.STAMPS: kept["stamps"].ctypes.data,
-        pump.STAMP_MASK: 63,
-        pump.TIMES: kept["times"].ctypes.data,
-        pump.AFTER_SEQ: -1,
-        pump.PRIVATE: ring.cursors[private[0]].ctypes.data if private else 0,
-        pump.PRIVATE_2: ring.cursors[private[1]].ctypes.data if len(private) > 1 else 0,
-    }.items():
+    for word, value in pump.PumpContext.words(
+        ring=ring.address,
+        mask=ring.mask,
+        events=events + -events % 64,
+        cursor=ring.cursors["feed"].ctypes.data,
+        gate=ring.cursors["gate"].ctypes.data,
+        stamps=kept["stamps"].ctypes.data,
+        stamp_mask=63,
+        times=kept["times"].ctypes.data,
+        after_seq=-1,
+        private=ring.cursors[private[0]].ctypes.data if private else 0,
+        private_2=ring.cursors[private[1]].ctypes.data if len(private) > 1 else 0,
+    ).items():
         words[word // 8] = value
     return words, kept
 
