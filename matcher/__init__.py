@@ -37,11 +37,9 @@ answered in plain Python by ``tests/oracles/matcher/``.
 from openoutcry.matcher.book.position import Position
 from openoutcry.matcher.commands.dispatch import process_batch, process_one, scratch_records
 from openoutcry.matcher.engine import Engine
-from openoutcry.matcher.state.rebuild import BookFromEvents
 from openoutcry.wire.errors import MatcherError
 
 __all__ = [
-    "BookFromEvents",
     "Engine",
     "MatcherError",
     "Position",

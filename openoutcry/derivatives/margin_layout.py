@@ -16,11 +16,9 @@ from openoutcry.derivatives.margin import (
     MAX_LIQUIDITY,
     MAX_SPREADS,
     MAX_TIERS,
-    CommodityMargin,
     CommodityRisk,
     ContractRisk,
     Leg,
-    Margin,
     Offset,
     Parameters,
     SpreadCharge,
@@ -305,29 +303,3 @@ def rows_of(rows: Sequence[tuple[int, int]] | Mapping[int, int]) -> npt.NDArray[
     """Positions or open orders as kernels read them."""
     pairs = list(rows.items()) if isinstance(rows, Mapping) else list(rows)
     return np.array(pairs, np.int64).reshape(-1, 2)
-
-
-def margin_in(work: npt.NDArray[np.int64]) -> Margin:
-    """The results in a portfolio's work, as the reference gives them."""
-    head = MarginWork(work.ctypes.data)
-    parts = []
-    for number in range(head.commodities):
-        row = Totals(work.ctypes.data + head.totals_at + number * Totals.size_bytes)
-        parts.append(
-            CommodityMargin(
-                losses=[row.sums[s] + row.worst[s] for s in range(SCENARIOS)],
-                scan=row.scan,
-                active=row.active,
-                tiers=[row.tiers[tier] for tier in range(MAX_TIERS)],
-                net_delta=row.net_delta,
-                hedge_delta=row.hedge_delta,
-                intra=row.intra,
-                price_risk=row.price_risk,
-                credit=row.credit,
-                short_minimum=row.shorts,
-                addon=row.addon,
-                maintenance=row.maintenance,
-                initial=row.initial,
-            )
-        )
-    return Margin(parts, head.maintenance, head.initial)

@@ -1,4 +1,4 @@
-"""Black-76 in float64, for views: prices, Greeks and implied volatilities of European options.
+"""Black-76 in float64, for views: prices and Greeks of European options.
 
 The forward is the underlying's price for the expiry, and the discount what a unit paid then is
 worth now.  With forward = spot × e^((r-q)t) and discount = e^(-rt) these are the formulas of Black
@@ -12,8 +12,6 @@ from dataclasses import dataclass
 YEAR_NS = 365 * 86_400 * 1_000_000_000
 """Times to expiry are in years of 365 days."""
 ROOT_2, ROOT_2_PI = math.sqrt(2.0), math.sqrt(2.0 * math.pi)
-MAX_VOLATILITY = 1_000.0
-"""Highest implied volatility; a price that needs more has none."""
 
 
 @dataclass(frozen=True)
@@ -72,44 +70,3 @@ def greeks(
         theta=rate * value - bell * volatility / (2.0 * root),
         rho=-years * value,
     )
-
-
-def implied(
-    call: bool, forward: float, strike: float, value: float, years: float, discount: float = 1.0
-) -> float:
-    """The volatility at which an option has a value.
-
-    Raises ``ValueError`` for a value outside of what any volatility gives.
-    """
-    sign = 1.0 if call else -1.0
-    forward_value = value / discount
-    # Of the option that is out of the money, which by parity has the same volatility: its value is
-    # all time value, and nothing cancels.
-    inside = max(0.0, sign * (forward - strike))
-    outside = forward_value - inside
-    above = strike > forward
-    highest = forward if above else strike
-    if not 0.0 < outside < highest:
-        raise ValueError(f"{value} is the value of no volatility")
-    goal = math.log(outside)
-    low, high = 0.0, MAX_VOLATILITY * math.sqrt(years)
-    # The inflection of the value by its deviation, from which Newton's steps go the right way.
-    guess = math.sqrt(2.0 * abs(math.log(forward / strike))) or outside / highest * 2.5
-    for _ in range(200):
-        price = black(above, forward, strike, guess)
-        if price > outside:
-            high = guess
-        else:
-            low = guess
-        step = 0.0
-        if price > 0.0:
-            d1 = math.log(forward / strike) / guess + 0.5 * guess
-            slope = forward * density(d1) / price
-            step = (math.log(price) - goal) / slope if slope > 0.0 else 0.0
-        following = guess - step
-        if step == 0.0 or not low < following < high:
-            following = 0.5 * (low + high)
-        if abs(following - guess) <= 1e-15 * guess:
-            break
-        guess = following
-    return guess / math.sqrt(years)

@@ -94,19 +94,6 @@ def contracts_of(
     return listed
 
 
-def to_list(
-    series: Series,
-    now_ns: int,
-    reference_ticks: int,
-    listed: Iterable[str],
-    holidays: Iterable[date] = (),
-) -> list[Contract]:
-    """Return those of :func:`contracts_of` that are not listed yet."""
-    known = set(listed)
-    every = contracts_of(series, now_ns, reference_ticks, holidays)
-    return [contract for contract in every if contract.symbol not in known]
-
-
 def symbol_of(
     root: str, kind: int, expiry_ns: int = 0, strike_ticks: int = 0, decimals: int = 0
 ) -> str:

@@ -177,19 +177,6 @@ def limit_key(side: int, limit: int, taker_ppm: int) -> int:
     return limit * (PART + taker_ppm if side == BUY else taker_ppm - PART)
 
 
-def best_single(depth: Depth, side: int, quantity: int, limit: int, now_ns: int) -> Plan | None:
-    """The cheapest plan of one venue alone, of those that fill the most: what a router is compared
-    with.  None if no venue fills anything."""
-    splitter = Splitter(depth)
-    count = len(depth.market.venues)
-    plans = []
-    for number in range(count):
-        most = [depth.market.listings[number].most() if n == number else 0 for n in range(count)]
-        plans.append(splitter.plan(side, quantity, limit, now_ns, most))
-    plans = [plan for plan in plans if plan.filled]
-    return min(plans, key=lambda one: (-one.filled, total_cost(one)), default=None)
-
-
 def total_cost(plan: Plan) -> int:
     """Price times quantity with fees, in millionths: what a buyer pays, or minus what a seller
     gets."""

@@ -69,13 +69,6 @@ def enter_block(words: npt.NDArray[np.int64], at: int, instruments: npt.NDArray[
     words[(at + TABLE_AT) // 8 :][: len(table)] = table
 
 
-def make_block(instruments: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
-    """Return a block of its own with these rules in force."""
-    words = np.zeros(block_bytes(len(instruments)) // 8, np.int64)
-    enter_block(words, 0, instruments)
-    return words
-
-
 class RulesView:
     """A block of rules as arrays over its words."""
 

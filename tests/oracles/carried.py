@@ -12,8 +12,8 @@ from openoutcry.journal.checkpoint import recover
 from openoutcry.journal.checkpoints import checkpoint_path, read_checkpoint
 from openoutcry.journal.core import Core
 from openoutcry.journal.events import events_of, starting_point
-from openoutcry.matcher.state.rebuild import BookFromEvents, BookOrder
 from openoutcry.risk.region import View
+from tests.oracles.matcher.book_from_events import BookFromEvents, BookOrder
 
 Place = tuple[int, int]
 Shown = tuple[int, int, int, int]

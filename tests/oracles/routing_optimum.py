@@ -7,8 +7,21 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from openoutcry.routing.instruments import BUY, PART, SELL, Market
-from openoutcry.routing.split import Splitter, best_single, total_cost
+from openoutcry.routing.split import Splitter, total_cost
 from tests.support.routing.markets import filled_depth, random_market
+
+
+def best_single(depth, side, quantity, limit, now_ns):
+    """The cheapest plan of one venue alone, of those that fill the most: what a router is compared
+    with.  None if no venue fills anything."""
+    splitter = Splitter(depth)
+    count = len(depth.market.venues)
+    plans = []
+    for number in range(count):
+        most = [depth.market.listings[number].most() if n == number else 0 for n in range(count)]
+        plans.append(splitter.plan(side, quantity, limit, now_ns, most))
+    plans = [plan for plan in plans if plan.filled]
+    return min(plans, key=lambda one: (-one.filled, total_cost(one)), default=None)
 
 
 def random_case(rng):

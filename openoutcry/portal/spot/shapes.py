@@ -36,11 +36,6 @@ PERMISSIONS = ["SPOT"]
 PREVENTED_LOTS = "takerPreventedQuantity", "makerPreventedQuantity"
 
 
-def ms(time_ns: int) -> int:
-    """Milliseconds since 1970, rounded down."""
-    return time_ns // 1_000_000
-
-
 def side_text(side: int) -> str:
     """BUY or SELL."""
     return words.SIDES.say("Binance", Side(side))

@@ -7,9 +7,9 @@ from openoutcry.journal.archive import retire
 from openoutcry.journal.checkpoint import make_checkpoints
 from openoutcry.journal.events import events_of, starting_point
 from openoutcry.journal.replay import instruments_to_json
-from openoutcry.matcher import BookFromEvents
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.records import ORDER_DTYPE, make_instruments
+from tests.oracles.matcher.book_from_events import BookFromEvents
 
 
 def make_journal(home, instruments, orders, order_capacity, blocks=7, segment_bytes=1 << 20):

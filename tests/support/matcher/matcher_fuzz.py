@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.matcher import Engine
-from openoutcry.matcher.state.rebuild import BookFromEvents
 from openoutcry.wire import CommandKind, EventKind, Phase
 from openoutcry.wire.enums import Reason
 from openoutcry.wire.records import NO_INSTRUMENT
+from tests.oracles.matcher.book_from_events import BookFromEvents
 from tests.oracles.matcher_compare import compare
 from tests.oracles.matcher_ledger import check_ledger
 from tests.support.matcher.matcher_mixed import Mixed, mixed

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.matcher import Engine
-from openoutcry.matcher.state.rebuild import BookFromEvents
 from openoutcry.wire import (
     ORDER_DTYPE,
     EventFlag,
@@ -19,6 +18,7 @@ from openoutcry.wire import (
     make_instruments,
 )
 from openoutcry.wire.enums import SELF_TRADE_SHIFT, InstrumentOption
+from tests.oracles.matcher.book_from_events import BookFromEvents
 from tests.oracles.matcher.engine import ReferenceEngine
 from tests.oracles.matcher_compare import assert_same, compare
 from tests.support.matcher.matcher_fuzz import check_in_parts, check_shards

@@ -12,10 +12,10 @@ from openoutcry.ledger.layout import Kind
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import View
-from openoutcry.routing.split import best_single
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, EventKind, Phase
 from tests.oracles import routing_optimum
+from tests.oracles.routing_optimum import best_single
 from tests.world import judges
 from tests.world.judges import JUDGES, Judge, Ledger, Reported, Takeovers
 from tests.world.places import FIRST_DAY

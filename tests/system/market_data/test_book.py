@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from openoutcry.market_data.book import Book, hash_side
 from openoutcry.market_data.feed import Feed
-from openoutcry.matcher import BookFromEvents
 from openoutcry.wire.enums import Side
 from openoutcry.wire.errors import FeedError
+from tests.oracles.matcher.book_from_events import BookFromEvents
 from tests.support.market_data.feed_support import NO_LIMIT, PlainBook, by_command, flow, unframed
 
 SIDES = ((Side.BUY, "B"), (Side.SELL, "S"))

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openoutcry.market_data.feed import Feed
-from openoutcry.matcher import BookFromEvents
 from openoutcry.wire.enums import EventKind, Side
 from tests.oracles.market_data_feed import ReferenceFeed
+from tests.oracles.matcher.book_from_events import BookFromEvents
 from tests.support.market_data.encode import times_of
 from tests.support.market_data.feed_support import (
     NO_LIMIT,

@@ -13,10 +13,11 @@ from meatpy.itch50 import ITCH50MarketProcessor, ITCH50MessageReader
 
 from openoutcry.flow import ItchSource
 from openoutcry.market_data.files import JournalFeed, write_feed
-from openoutcry.matcher import BookFromEvents, Engine
+from openoutcry.matcher import Engine
 from openoutcry.wire.enums import Side
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.records import make_instruments
+from tests.oracles.matcher.book_from_events import BookFromEvents
 from tests.support.market_data import files as shared
 from tests.support.market_data.feed_journal import book_of, make_journal
 from tests.support.market_data.feed_support import NO_LIMIT, PlainBook, flow, unframed

@@ -26,10 +26,11 @@ from openoutcry.market_data.publisher import Publisher
 from openoutcry.market_data.receiver import Receiver
 from openoutcry.market_data.spec import FeedSpec
 from openoutcry.market_data.store import Store
-from openoutcry.matcher import BookFromEvents, Engine
+from openoutcry.matcher import Engine
 from openoutcry.report.evidence import write_evidence
 from openoutcry.wire.enums import Side
 from openoutcry.wire.feed_messages import ITCH50
+from tests.oracles.matcher.book_from_events import BookFromEvents
 from tests.support.market_data.feed_support import damaged_line, flow, unframed
 from tests.support.market_data.snapshot_server import serve_next
 from tests.support.waiting import BOUND_S

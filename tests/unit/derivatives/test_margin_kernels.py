@@ -5,8 +5,12 @@ from random import Random
 import pytest
 
 from openoutcry.derivatives.margin import (
+    MAX_TIERS,
+    SCENARIOS,
+    CommodityMargin,
     CommodityRisk,
     ContractRisk,
+    Margin,
     Parameters,
     Refused,
     SpreadCharge,
@@ -25,12 +29,37 @@ from openoutcry.derivatives.margin_kernels import worst_margin as worst_margin_k
 from openoutcry.derivatives.margin_layout import (
     MarginWork,
     Totals,
-    margin_in,
     rows_of,
     table_of,
     work_of,
 )
 from tests.support.portfolios import random_parameters, random_portfolio
+
+
+def margin_in(work):
+    """The results in a portfolio's work, as the reference gives them."""
+    head = MarginWork(work.ctypes.data)
+    parts = []
+    for number in range(head.commodities):
+        row = Totals(work.ctypes.data + head.totals_at + number * Totals.size_bytes)
+        parts.append(
+            CommodityMargin(
+                losses=[row.sums[s] + row.worst[s] for s in range(SCENARIOS)],
+                scan=row.scan,
+                active=row.active,
+                tiers=[row.tiers[tier] for tier in range(MAX_TIERS)],
+                net_delta=row.net_delta,
+                hedge_delta=row.hedge_delta,
+                intra=row.intra,
+                price_risk=row.price_risk,
+                credit=row.credit,
+                short_minimum=row.shorts,
+                addon=row.addon,
+                maintenance=row.maintenance,
+                initial=row.initial,
+            )
+        )
+    return Margin(parts, head.maintenance, head.initial)
 
 
 def by_kernel(parameters, positions, orders, table=None, work=None):

@@ -1,4 +1,4 @@
-"""Prices, Greeks and implied volatilities: against each other, and against QuantLib."""
+"""Prices and Greeks: against each other, and against QuantLib."""
 
 import math
 from random import Random
@@ -8,7 +8,7 @@ import pytest
 from openoutcry.derivatives import fixed
 from openoutcry.derivatives.contracts import CALL, PUT, Contract
 from openoutcry.derivatives.marks import premium, value_of
-from openoutcry.derivatives.pricing import YEAR_NS, black, greeks, implied
+from openoutcry.derivatives.pricing import YEAR_NS, black, greeks
 
 CONTRACTS = 10_000
 TICKS = 1_000_000
@@ -91,25 +91,6 @@ def test_greeks_are_the_slopes_of_the_value():
         assert one.gamma == pytest.approx(bend, rel=1e-3, abs=1e-12)
 
 
-def test_an_implied_volatility_gives_the_price_back():
-    for call, forward, strike, volatility, left_ns in random_contracts(3, 2_000):
-        years = left_ns / YEAR_NS
-        deviation = volatility / 1e6 * math.sqrt(years)
-        value = black(call, forward, strike, deviation)
-        outside = black(strike > forward, forward, strike, deviation)
-        if outside < 1e-6 * forward or outside > 0.999 * min(forward, strike):
-            continue
-        assert implied(call, forward, strike, value, years) == pytest.approx(
-            volatility / 1e6, rel=1e-8
-        )
-
-
-@pytest.mark.parametrize("value", [0.0, 20.0, 100.0, 120.0])
-def test_a_value_that_no_volatility_gives_is_refused(value):
-    with pytest.raises(ValueError, match="value of no volatility"):
-        implied(True, 100.0, 80.0, value, 1.0)
-
-
 # QuantLib
 
 
@@ -147,27 +128,3 @@ def test_greeks_agree_with_quantlib(quantlib):
         assert ours.delta == pytest.approx(theirs.deltaForward(), rel=1e-9, abs=1e-12), row
         assert ours.gamma == pytest.approx(theirs.gammaForward(), rel=1e-9, abs=1e-18), row
         assert ours.vega == pytest.approx(theirs.vega(years), rel=1e-9, abs=1e-9), row
-
-
-def test_implied_volatilities_agree_with_quantlib(quantlib):
-    """Every contract whose time value is a tick or more, and not nearly all that there can be:
-    outside of that the last bits of the price decide the volatility."""
-    compared = 0
-    for row in random_contracts(58, CONTRACTS):
-        call, forward, strike, volatility, left_ns = row
-        years = left_ns / YEAR_NS
-        deviation = volatility / 1e6 * math.sqrt(years)
-        value = black(call, forward, strike, deviation)
-        outside = black(strike > forward, forward, strike, deviation)
-        if outside < 1.0 or outside > 0.99 * min(forward, strike):
-            continue
-        kind = quantlib.Option.Call if call else quantlib.Option.Put
-        theirs = quantlib.blackFormulaImpliedStdDev(
-            kind, strike, forward, value, 1.0, 0.0, deviation * 1.1, 1e-14, 200
-        )
-        ours = implied(call, forward, strike, value, years) * math.sqrt(years)
-        back = black(call, forward, strike, ours)
-        assert is_near(back, value, tick=1e-7), row
-        assert ours == pytest.approx(theirs, rel=1e-9), row
-        compared += 1
-    assert compared > CONTRACTS // 2

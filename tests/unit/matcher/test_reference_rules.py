@@ -5,11 +5,12 @@ reference: its own tests, for it is what the kernels are measured by.
 import numpy as np
 import pytest
 
-from openoutcry.matcher import BookFromEvents, Engine, MatcherError
+from openoutcry.matcher import Engine, MatcherError
 from openoutcry.matcher.event_bound import scratch_records
 from openoutcry.wire import EventFlag, EventKind, Phase, Side, make_instruments
 from openoutcry.wire.records import NO_INSTRUMENT
 from tests import ROOT
+from tests.oracles.matcher.book_from_events import BookFromEvents
 from tests.oracles.matcher.books import Place
 from tests.oracles.matcher.cascade import cascade
 from tests.oracles.matcher.engine import ReferenceEngine

@@ -13,7 +13,7 @@ from openoutcry.wire.enums import CommandKind, EventKind, OrderType, Phase, Reas
 from openoutcry.wire.order_types import UNPRICED
 from openoutcry.wire.record_blocks import InstrumentRecord
 from openoutcry.wire.records import INSTRUMENT_DTYPE, NO_PRICE
-from openoutcry.wire.rule_changes import FIELDS, can_be, changes_between, make_block
+from openoutcry.wire.rule_changes import FIELDS, block_bytes, can_be, changes_between, enter_block
 from tests.support.risk.contracts import ContractOperator, contract_pair
 from tests.support.risk.risk_core import Operator
 from tests.support.risk.risk_flow import instruments, mixed_commands
@@ -234,4 +234,6 @@ def test_a_tick_of_one_needs_no_rules_and_another_does():
 
 def test_the_block_of_a_copy_is_the_table():
     table = instruments()
-    assert make_block(table)[384 // 8 :].view(INSTRUMENT_DTYPE).tolist() == table.tolist()
+    block = np.zeros(block_bytes(len(table)) // 8, np.int64)
+    enter_block(block, 0, table)
+    assert block[384 // 8 :].view(INSTRUMENT_DTYPE).tolist() == table.tolist()

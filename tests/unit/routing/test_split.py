@@ -6,8 +6,9 @@ import pytest
 
 from openoutcry.routing.depth import LIVE, Depth
 from openoutcry.routing.instruments import BUY, PART, SELL, Listing, Market, Venue
-from openoutcry.routing.split import Splitter, best_single, total_cost
+from openoutcry.routing.split import Splitter, total_cost
 from openoutcry.routing.split_kernels import MAX_NODES, SplitHeader
+from tests.oracles.routing_optimum import best_single
 from tests.oracles.routing_split import SplitLimits, optimal_split
 from tests.support.routing.markets import GOLD, filled_depth, random_market
 
