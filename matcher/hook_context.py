@@ -2,6 +2,8 @@
 
 from openoutcry.wire.layout import Layout, i64
 
+ASKS_TERMS = 7 << 8
+"""Answer to a NEW: the hooks must know its terms first (``hooks.ask_with_terms``)."""
 REDUCES = 5 << 8
 """Verdict on a NEW or a REPLACE that enters, after which reduce-only orders are cut
 (``reducing.py``)."""
@@ -40,6 +42,7 @@ class HookContext(Layout):
     flags_mask: int = i64("the bits of those whose orders are cancelled")
     excess: int = i64("address of the kernel that says how many lots to cut, 0: it never does")
     cut: int = i64("address of the kernel that says how many of them an order has")
+    terms: int = i64("address of the kernel that is given the terms of a NEW, 0: none wants them")
     rules: int = i64("address of the block of rules that change (``rule_changes``), 0: none does")
     marks: int = i64("address of the first contract's row (``marks.Marks``), 0: no contracts")
     marks_step: int = i64("bytes to the next one's")

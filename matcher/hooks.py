@@ -43,6 +43,7 @@ from openoutcry.matcher.book.depth import note_best
 from openoutcry.matcher.book.empty_arena import Zeros, zeroed
 from openoutcry.matcher.book.ids import id_addr, prefetch_chain
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
+from openoutcry.matcher.book.terms import restate_terms
 from openoutcry.matcher.capacity import process_with_capacity_share
 from openoutcry.matcher.commands.after import after_command
 from openoutcry.matcher.commands.dispatch import find_instrument, process_batch
@@ -50,7 +51,7 @@ from openoutcry.matcher.commands.general import begin_new, is_foreign, reject_an
 from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
 from openoutcry.matcher.commands.rules import change_rules
 from openoutcry.matcher.events import emit, event_tag, mark_last
-from openoutcry.matcher.hook_context import REDUCES, HookContext
+from openoutcry.matcher.hook_context import ASKS_TERMS, REDUCES, HookContext
 from openoutcry.matcher.marks import Marks, follow_marks
 from openoutcry.matcher.off_book import show_takeover, trade_off_book
 from openoutcry.matcher.reducing import cut_traded, enter_reducing
@@ -181,6 +182,10 @@ class Hooks:
     cut: Callable[..., Any] | None = None
     """``cut(region, order)`` how many of its ``qty_lots`` the open order of its id has of them.
     Give both or neither."""
+    terms: Callable[..., Any] | None = None
+    """``terms(region, terms) -> 0`` is given the terms of a NEW that ``before`` has answered with
+    ASKS_TERMS, as the TERMS command that said them; with ``qty_lots`` 0 there are none, and ``aux``
+    is how many of its participant wait in the instrument.  Then ``before`` is asked again."""
     rules_at: int = 0
     """Where in the region the rules are that change while an instrument trades
     (``wire/rule_changes.py``); 0: none ever does."""
@@ -224,6 +229,7 @@ class Hooks:
             words += [kernel_address(self.excess, 2), kernel_address(self.cut, 2)]
         else:
             words += [0, 0]
+        words.append(kernel_address(self.terms, 2) if self.terms else 0)
         words.append(region.ctypes.data + self.rules_at if self.rules_at else 0)
         marks = self.marks
         if marks is None:
@@ -306,19 +312,22 @@ def process_hooked(
         if before != 0 and error_code == 0 and refused == 0:
             refused = call_before(before, region, order)
         if refused >= APPLIED and refused & REASON_MASK == 0:
+            if refused == ASKS_TERMS:
+                refused = ask_with_terms(block, order)
             if refused == REDUCES:
                 if changes != 0 and load_i64(changes) != block.changes_seen:
                     follow_holds(block, order, at, 0)
                 written += enter_reducing(block, order, at, out_capacity - written)
                 done += 1
                 continue
-            traded = 0
-            if refused != APPLIED:
-                traded, refused = trade_outside(block, order, at, refused)
-            if block.marks != 0:
-                traded += follow_marks(block, order, at + traded * RECORD_BYTES, True)
-            at = EventRecord(at + traded * RECORD_BYTES)
-            written += traded
+            if refused >= APPLIED and refused & REASON_MASK == 0:
+                traded = 0
+                if refused != APPLIED:
+                    traded, refused = trade_outside(block, order, at, refused)
+                if block.marks != 0:
+                    traded += follow_marks(block, order, at + traded * RECORD_BYTES, True)
+                at = EventRecord(at + traded * RECORD_BYTES)
+                written += traded
         settled = 0
         if changes != 0 and load_i64(changes) != block.changes_seen:
             settled = follow_holds(block, order, at, refused)
@@ -340,6 +349,17 @@ def process_hooked(
         written += events
         done += 1
     return done, written
+
+
+@kernel_outlined
+def ask_with_terms(block: HookContext, order: OrderRecord) -> int:
+    """Give the hooks the terms of a NEW and ask ``before`` again; returns its answer."""
+    not_inlined()
+    arena = ArenaHeader(block.arena)
+    instrument = find_instrument(arena, order.symbol)
+    restate_terms(arena, order, instrument)
+    call_before(block.terms, block.region, OrderRecord(arena + layout.RESTATED))
+    return call_before(block.before, block.region, order)
 
 
 @kernel
@@ -425,6 +445,8 @@ def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int,
         refused = load_i64(figures + FIGURE_VERDICT)
         if refused == 0:
             refused = call_before(before, region, record)
+            if refused == ASKS_TERMS:
+                refused = ask_with_terms(block, record)
         changes = block.changes
         if changes != 0 and load_i64(changes) != block.changes_seen:
             follow_holds(block, record, at, 0 if refused == REDUCES else refused)

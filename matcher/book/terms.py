@@ -167,6 +167,29 @@ def begin_refused_term(arena: ArenaHeader, order: OrderRecord) -> None:
 
 
 @kernel
+def restate_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> None:
+    """Write at RESTATED the TERMS command that said of which list the NEW at ``order`` is a leg.  Without one
+    its ``qty_lots`` is 0, and ``aux`` how many terms of its participant wait in the instrument."""
+    record, participant, waiting = OrderRecord(arena + layout.RESTATED), order.word & 0xFFFF, 0
+    record.symbol = order.symbol
+    record.order_id = order.order_id
+    record.word = participant | const.TERMS << const.KIND_SHIFT
+    record.price_ticks = 0
+    record.qty_lots = 0
+    for index in range(arena.terms_count):
+        row = term_addr(arena, index)
+        if row.participant != participant or row.instrument != instrument:
+            continue
+        waiting += 1
+        if row.term == const.TERM_LIST and row.order_id == order.order_id:
+            record.price_ticks = row.price_ticks
+            record.qty_lots = row.qty_lots
+            record.aux = row.aux
+            return
+    record.aux = waiting
+
+
+@kernel
 def note_term(arena: ArenaHeader, row: WaitingTerm) -> None:
     """Make a term one of the command at work."""
     new = new_terms(arena)

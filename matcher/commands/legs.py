@@ -61,7 +61,8 @@ from openoutcry.matcher.commands.new import (
     order_type_of,
     requested_slices,
 )
-from openoutcry.matcher.events import command_number, emit_next
+from openoutcry.matcher.events import command_number, emit_next, event_tag
+from openoutcry.wire.enums import LEGS_SHIFT
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.order_types import LEG_TIMES, LEGS, RESTING, RESTING_LEGS, type_bits
 from openoutcry.wire.record_blocks import OrderRecord
@@ -108,6 +109,7 @@ def enter_leg(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     if order_type == const.ICEBERG:
         contra = order.aux
     emit_accepted(arena, order, instrument, price, contra, type_flags(order_type) | const.WAITING)
+    emit_link(arena, order, instrument)
     new.stage = HELD
     new.peer = 0
     if first != 0:
@@ -121,6 +123,17 @@ def enter_leg(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     if new.leg == new.legs:
         begin_list_of(arena, ext)
     return const.ACCEPT
+
+
+@kernel
+def emit_link(arena: ArenaHeader, order: OrderRecord, instrument: int) -> None:
+    """Say of which list the order is a leg, as its terms said it."""
+    new, word = new_terms(arena), order.word
+    tag = event_tag(instrument, (word >> const.SIDE_SHIFT) & 0xFF, word & 0xFFFF)
+    what = new.contingency | new.legs << LEGS_SHIFT
+    emit_next(
+        arena, order.order_id, const.TERM_LIST, new.list_id, new.leg, what, tag | const.COMPLETED
+    )
 
 
 @kernel_outlined

@@ -17,6 +17,7 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.delay import due, hold
 from openoutcry.risk.instrument_state import STOPS_TRADING
 from openoutcry.risk.layout import RiskState
+from openoutcry.risk.lists import take_terms
 from openoutcry.risk.protection_layout import HEADER_BYTES
 from openoutcry.risk.rebalance import wait_for_rebalance
 from openoutcry.risk.reduce_only import cut, excess
@@ -37,7 +38,7 @@ def risk_kernels(settings: Mapping[str, Any]) -> list[tuple[Callable[..., Any], 
             (wait_for_rebalance, 2),
         ]
     else:
-        kernels = [(before, 2), (after, 4), (ahead, 2), (excess, 2), (cut, 2)]
+        kernels = [(before, 2), (after, 4), (ahead, 2), (excess, 2), (cut, 2), (take_terms, 2)]
         if int(settings.get("delayed", 0)):
             kernels += [(hold, 2), (due, 2)]
     return kernels
@@ -123,6 +124,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         sweeps=sweeps_of(region),
         excess=excess,
         cut=cut,
+        terms=take_terms,
         leaves_notes=int(region.view(np.int64)[lay.WALLETS_AT // 8]) != 0,
     )
     return replace(hooks, hold=hold, due=due, figures_at=bump_at) if bump_at else hooks

@@ -10,15 +10,9 @@ from openoutcry.risk import totals
 from openoutcry.risk.bits import NO_LIMIT, RISK_REASON
 from openoutcry.risk.contracts import contracts_of, loss_flags, trade_contract
 from openoutcry.risk.instrument_rules import note_in_the_way, take_rules
-from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
-from openoutcry.risk.money import (
-    add_money,
-    call,
-    is_under,
-    judge_loss,
-    margined_lots,
-    mark_position,
-)
+from openoutcry.risk.layout import RiskInstrument, RiskState
+from openoutcry.risk.lists import NEW_LEG, forget_leg, more_lots, move_leg, note_terms
+from openoutcry.risk.money import call, is_under, trade
 from openoutcry.risk.portfolio import follow_portfolio
 from openoutcry.risk.protection import CALLS, watch
 from openoutcry.risk.requests import note_effect
@@ -38,7 +32,7 @@ from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
 from openoutcry.wire.off_book import is_off_book
-from openoutcry.wire.open_orders import OpenOrder
+from openoutcry.wire.open_orders import IS_LEG, OpenOrder
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_PRICE, RECORD_BYTES
 
@@ -89,6 +83,8 @@ def after(state: RiskState, order: OrderRecord, events: int, count: int) -> int:
         elif kind == PHASE_CHANGED:
             rules = totals.instrument_row(state, (word >> INSTRUMENT_SHIFT) & 0xFFFF)
             enter_phase(rules, event.qty_lots, event.price_ticks)
+        elif kind == COMPLETED and order.kind == command.TERMS:
+            note_terms(state, event, word)
     if fills != 0:
         judge_traders(state, events, count)
     if state.protection_at != 0:
@@ -163,6 +159,10 @@ def ask_for_order(state: RiskState, event: EventRecord) -> None:
 def report_refusal(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -> None:
     """Give the figures of a command that ``before`` refused; what it applied is not a reject."""
     reason = (word >> REASON_SHIFT) & 0xFF
+    if state.linking != 0:
+        if state.linking == NEW_LEG:
+            forget_leg(state, (word >> INSTRUMENT_SHIFT) & 0xFFFF, event.order_id)
+        state.linking = 0
     if reason == RISK_REASON:
         event.price_ticks = state.refused_limit
         event.leaves_lots = state.refused_value
@@ -211,21 +211,30 @@ def enter(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -
     is_budget = (command.BUDGET_TYPES >> order_type) & 1 != 0
     if rules.contract_at != 0 and state.passed == 0 and not is_budget:
         # What ``before`` reserved loses nothing at once.
-        side_lots = (cell.buy_lots if side == BUY else cell.sell_lots) + leaves
+        more = leaves
+        if state.linking == NEW_LEG:
+            more = more_lots(state, rules, instrument, event.order_id, side, 0, leaves)
+        side_lots = (cell.buy_lots if side == BUY else cell.sell_lots) + more
         flags = loss_flags(state, rules, cell, side, flags, price, side_lots)
     if VERIFY:
         assert entry.meta == 0, "an order enters once"
         assert state.orders_open < state.order_mask, "there is room"
         assert 0 < leaves <= asked_qty, "no more is open than was asked for"
+    leg = 0
     if state.passed == 0:
         reserved = 0
+        if state.linking != 0:
+            leg = IS_LEG if state.linking == NEW_LEG else 0
+            state.linking = 0
         flags |= lay.REDUCES_FLAG * (order.time_in_force >> REDUCE_ONLY_BIT)
         row = totals.participant_row(state, participant)
         row.open += 1
     state.passed = 0
-    if reserved != leaves or asked_price != price:
+    if leg != 0:
+        move_leg(state, event, word, entry, leaves, price, flags, 0)
+    elif reserved != leaves or asked_price != price:
         bring_rarely(state, event, word, reserved, asked_price, flags, leaves, price)
-    meta = instrument | participant << lay.META_PARTICIPANT | side << lay.META_SIDE
+    meta = instrument | participant << lay.META_PARTICIPANT | side << lay.META_SIDE | leg
     entry.order_id = event.order_id
     entry.meta = meta | flags << lay.META_FLAGS
     entry.leaves = leaves
@@ -258,9 +267,12 @@ def close(state: RiskState, event: EventRecord, word: int) -> None:
     """An open order is gone without a trade."""
     instrument = (word >> INSTRUMENT_SHIFT) & 0xFFFF
     entry = totals.find_order(state, instrument, event.order_id)
-    leaves, price = entry.leaves, entry.price
-    flags = entry.meta >> lay.META_FLAGS
-    move_totals(state, event, word, leaves, price, flags, 0, price, flags, 0)
+    leaves, price, meta = entry.leaves, entry.price, entry.meta
+    flags = meta >> lay.META_FLAGS
+    if meta & IS_LEG != 0:
+        move_leg(state, event, word, entry, 0, price, flags, 0)
+    else:
+        move_totals(state, event, word, leaves, price, flags, 0, price, flags, 0)
     if is_off_book(event.order_id):  # its other side was refused: nothing has happened
         row = totals.participant_row(state, word & 0xFFFF)
         row.full_at_ns -= row.rate_ns
@@ -277,7 +289,10 @@ def gone(state: RiskState, entry: OpenOrder, word: int) -> None:
         assert (meta >> lay.META_PARTICIPANT) & 0xFFFF == word & 0xFFFF, "it is its owner's"
         assert row.open > 0, "an order that goes was counted"
     row.open -= 1
+    is_leg, order_id = entry.meta & IS_LEG != 0, entry.order_id
     totals.erase_order(state, entry)
+    if is_leg:
+        forget_leg(state, (word >> INSTRUMENT_SHIFT) & 0xFFFF, order_id)
 
 
 @kernel_outlined
@@ -291,7 +306,8 @@ def change(state: RiskState, order: OrderRecord, event: EventRecord, word: int, 
     if VERIFY:
         assert meta != 0, "what changes is open"
         assert (meta >> lay.META_PARTICIPANT) & 0xFFFF == word & 0xFFFF, "it is its owner's"
-        assert (meta >> lay.META_SIDE) & 0xFF == (word >> SIDE_SHIFT) & 0xFF, "no order turns round"
+        own_side = (meta >> lay.META_SIDE) & lay.META_SIDE_MASK
+        assert own_side == (word >> SIDE_SHIFT) & 0xFF, "no order turns round"
     flags, price = old_flags, old_price
     # What expires is gone: of a shard's, LEAVES is what the merge goes by.
     leaves = 0 if kind == EXPIRED else event.leaves_lots
@@ -307,7 +323,10 @@ def change(state: RiskState, order: OrderRecord, event: EventRecord, word: int, 
     if is_repriced and rules.contract_at != 0:
         side = (word >> SIDE_SHIFT) & 0xFF
         cell = totals.cell_of(state, word & 0xFFFF, instrument)
-        side_lots = (cell.buy_lots if side == BUY else cell.sell_lots) - entry.leaves + leaves
+        more = leaves - entry.leaves
+        if meta & IS_LEG != 0:
+            more = more_lots(state, rules, instrument, event.order_id, side, entry.leaves, leaves)
+        side_lots = (cell.buy_lots if side == BUY else cell.sell_lots) + more
         flags = loss_flags(state, rules, cell, side, flags, price, side_lots)
     elif kind == FILLED:
         traded = event.qty_lots
@@ -321,7 +340,12 @@ def change(state: RiskState, order: OrderRecord, event: EventRecord, word: int, 
     old_leaves = entry.leaves
     if VERIFY:
         assert kind != FILLED or leaves == old_leaves - traded, "a fill takes what it trades"
-    move_totals(state, event, word, old_leaves, old_price, old_flags, leaves, price, flags, traded)
+    if meta & IS_LEG != 0:
+        move_leg(state, event, word, entry, leaves, price, flags, traded)
+    else:
+        move_totals(
+            state, event, word, old_leaves, old_price, old_flags, leaves, price, flags, traded
+        )
     if leaves == 0:
         gone(state, entry, word)
     else:
@@ -457,29 +481,3 @@ def paid_a_lot(rules: int, at: int, sign: int, flags: int, price: int) -> int:
     instrument that is not leveraged."""
     paid = lot_price(rules + lay.WORST_BUY + at, flags, price)
     return max((paid ^ sign) - sign, 0)
-
-
-@kernel
-def trade(
-    rules: RiskInstrument,
-    row: RiskParticipant,
-    cell: RiskCell,
-    side: int,
-    qty: int,
-    event: EventRecord,
-    position: int,
-) -> None:
-    """One side of a trade: what was held is marked at its price, then it is paid and the fee."""
-    price, seq_at, margin = event.price_ticks, event + CAUSE, rules.margin
-    mark_position(rules, row, cell, price, seq_at)
-    if margin != 0:
-        more = margined_lots(rules, position) - margined_lots(rules, cell.position)
-        row.margined += more * margin
-    cell.position = position
-    if rules.leveraged == 0:
-        paid = wide.mul(wide.mul(price, rules.multiplier), qty)
-        add_money(row, lay.BALANCE, wide.sub(0, paid) if side == BUY else paid, seq_at)
-    fee = wide.sub(0, wide.mul(rules.fee, qty))
-    add_money(row, lay.BALANCE, fee, seq_at)
-    add_money(row, lay.PROFIT, fee, seq_at)
-    judge_loss(row, seq_at)

@@ -27,6 +27,7 @@ from openoutcry.risk.layout import (
     RiskState,
 )
 from openoutcry.risk.liquidation import excuse
+from openoutcry.risk.lists import ASKS_TERMS, NEW_LEG, dearest, more_lots
 from openoutcry.risk.operator_commands import apply_setting
 from openoutcry.risk.portfolio import (
     TOO_LARGE,
@@ -50,6 +51,7 @@ from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
 from openoutcry.wire.off_book_legs import LEG_SHIFT, SIDE_MASK
+from openoutcry.wire.open_orders import IS_LEG
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
@@ -64,6 +66,7 @@ NEW, REPLACE, TIME = (
     enum_numbers.COMMAND_KIND_REPLACE,
     enum_numbers.COMMAND_KIND_TIME,
 )
+TERMS = enum_numbers.COMMAND_KIND_TERMS
 PHASE, DISCONNECT = enum_numbers.COMMAND_KIND_PHASE, enum_numbers.COMMAND_KIND_DISCONNECT
 BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 DAY, IOC, FOK = (
@@ -296,8 +299,8 @@ def reserve(
     switches = state.market_kill | rules.halt
     switches |= group.kill
     switches |= row.flags & (lay.KILLED_FLAGS | lay.BARRED_FLAGS | lay.NAMES_SELF_TRADE)
-    # RESTRICTED for both sides, NO_SHORT for sales, reduce-only orders of the same side.
-    switches |= cell.flags & (6 * side - 1)
+    # RESTRICTED and TERMS for both sides, NO_SHORT for sales, reduce-only orders of the same side.
+    switches |= cell.flags & (6 * side + 15)
     if switches | (BUDGET_TYPES >> order_type & 1) | (order.time_in_force & REDUCE_ONLY) != 0:
         return 0
 
@@ -458,7 +461,7 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     side, order_type = order.side, order.order_type
     price = order.price_ticks
     is_new = kind == NEW
-    flags = 0
+    flags, is_leg = 0, state.linking == NEW_LEG
     old_lots, old_price, old_flags = 0, 0, lay.PRICED_FLAG
     if is_new:
         flags = lay.PRICED_FLAG if (UNPRICED_TYPES >> order_type) & 1 == 0 else 0
@@ -470,9 +473,10 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         meta = entry.meta
         if meta == 0 or (meta >> lay.META_PARTICIPANT) & 0xFFFF != participant:
             return 0
-        side, flags = (meta >> lay.META_SIDE) & 0xFF, meta >> lay.META_FLAGS
+        side, flags = (meta >> lay.META_SIDE) & lay.META_SIDE_MASK, meta >> lay.META_FLAGS
         old_lots, old_price = entry.leaves, entry.price
         old_flags = flags
+        is_leg = meta & IS_LEG != 0
     if qty >= LARGEST:
         return refuse(state, order, ARITHMETIC, LARGEST - 1, 0, qty)
     ends = totals.instrument_row(state, instrument).halt & (EXPIRED_HALT | DELISTED_HALT)
@@ -488,6 +492,8 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     group = totals.group_row(state, row.group)
     rules = totals.instrument_row(state, instrument)
     cell = totals.cell_of(state, participant, instrument)
+    if is_new and cell.flags & lay.TERMS_FLAG != 0 and state.linking == 0:
+        return ASKS_TERMS
 
     # The present totals, and those with this order.
     position = cell.position
@@ -498,6 +504,8 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         assert old_lots <= (buys if side == BUY else sells), "its side's open lots have them in it"
         assert row.gross <= group.gross, "a member of it"
     more = wide.sub(qty, old_lots)
+    if is_leg:
+        more = more_lots(state, rules, instrument, order.order_id, side, old_lots, qty)
     new_buys = wide.add(buys, more) if side == BUY else buys
     new_sells = wide.add(sells, more) if side == SELL else sells
     if rules.contract_at != 0:
@@ -512,16 +520,37 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         value = min(value, budget)
         if not totals.is_charged_loss(rules, side):
             paid = min(paid, budget)
-    new_cost = wide.add(cost - old_lots * totals.lot_cost(rules, side, old_flags, old_price), paid)
+    old_cost = old_lots * totals.lot_cost(rules, side, old_flags, old_price)
+    old_value, new_value = old_lots * totals.lot_exposure(rules, old_flags, old_price), value
+    old_losses, losses = 0, 0
+    if rules.contract_at != 0:
+        old_losses, losses = totals.loss_of(old_flags) * old_lots, totals.loss_of(flags)
+        losses = wide.mul(losses, qty)
+    held, asked = 0, 0
+    if rules.spot_at != 0:
+        spot = rules_of(state, rules)
+        if is_new:
+            flags |= new_flags(side, cell.mark)
+        asked = asked_for(rules, spot, side, flags, price, qty, most_ticks)
+        if not is_new:
+            held = asked_for(rules, spot, side, old_flags, old_price, old_lots, NO_LIMIT)
+    own = asked
+    if is_leg:
+        # Its list counts with the dearest of its legs.
+        number = order.order_id
+        was = dearest(state, rules, instrument, number, side, old_flags, old_price, old_lots)
+        now = dearest(state, rules, instrument, number, side, flags, price, qty)
+        old_cost, paid, old_losses, losses = was[2], now[2], was[3], now[3]
+        old_value, new_value = (was[4], now[4]) if side == BUY else (was[5], now[5])
+        held, asked = (was[6], now[6]) if side == BUY else (was[7], now[7])
+    new_cost = wide.add(cost - old_cost, paid)
     need = totals.needed(rules, position, buys, sells, cost)
     new_need = totals.needed(rules, position, new_buys, new_sells, new_cost)
     reserved = row.reserved
     new_reserved = wide.add(reserved - need, new_need)
     exposure_at = lay.BUY_EXPOSURE if side == BUY else lay.SELL_EXPOSURE
     exposure = load_i64(row + exposure_at)
-    new_exposure = wide.add(
-        exposure - old_lots * totals.lot_exposure(rules, old_flags, old_price), value
-    )
+    new_exposure = wide.add(exposure - old_value, new_value)
     weight = rules.weight
     worst = weight * totals.worst_lots(position, buys, sells)
     new_worst = wide.mul(weight, totals.worst_lots(position, new_buys, new_sells))
@@ -558,8 +587,7 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         more_others = new_need - need
         if not totals.is_charged_loss(rules, side):
             # A premium is paid for something of value: only what it is above the mark is needed.
-            losses = wide.mul(totals.loss_of(flags), qty) - totals.loss_of(old_flags) * old_lots
-            more_others = wide.add(wide.sub(more_others, new_cost - cost), losses)
+            more_others = wide.add(wide.sub(more_others, new_cost - cost), losses - old_losses)
         answer, margin_now, margin_asked = check_portfolio(
             state, rules, participant, side, more, reserved, more_others, has
         )
@@ -568,18 +596,10 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
             # A part of a liquidation makes the position smaller.
             failed |= ARITHMETIC
     if rules.spot_at != 0:
-        spot = rules_of(state, rules)
-        if is_new:
-            flags |= new_flags(side, cell.mark)
-        asked = asked_for(rules, spot, side, flags, price, qty, most_ticks)
-        if not is_new:
-            held = asked_for(rules, spot, side, old_flags, old_price, old_lots, NO_LIMIT)
-            more_needed = wide.sub(asked, held)
-        else:
-            more_needed = asked
-        wallet = own_wallet(state, spot, side, participant)
+        more_needed = wide.sub(asked, held)
+        wallet = own_wallet(state, rules_of(state, rules), side, participant)
         has = max(wallet.available + wallet.credit, 0)
-        largest = max(largest, asked)
+        largest = max(largest, own)
         failed |= (more_needed > has) << constants.BALANCE
     if largest > LARGEST:
         failed |= ARITHMETIC

@@ -15,7 +15,7 @@ instrument's and one cell, whatever is open.
 """
 
 from openoutcry.wire.layout import Layout, i64
-from openoutcry.wire.open_orders import OpenOrder
+from openoutcry.wire.open_orders import SIDE_MASK, OpenOrder
 from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 
 MAGIC = int.from_bytes(b"OUTCRYRK", "little")
@@ -71,6 +71,7 @@ class RiskState(Layout, size_bytes=384):
     called: int = i64("1: a participant with open orders has had a margin call (``money.call``)")
     own_at: int = i64("offset of the block of ``own_limits``, or 0")
     rules_at: int = i64("offset of the block of ``rule_changes``, or 0")
+    linking: int = i64("of the NEW at work, once its terms are known: ``lists.NO_LEG`` or NEW_LEG")
     shared_publication: int = i64("``publication`` as other processes read it", at=216, atomic=True)
 
 
@@ -304,7 +305,9 @@ class RiskCell(Layout, size_bytes=128):
         "price that ``profit`` values the position at; of a spot instrument its fee terms; of a "
         "contract what the position cost"
     )
-    flags: int = i64("RESTRICTED_FLAG, NO_SHORT_FLAG, REDUCES_BUYS_FLAG, REDUCES_SELLS_FLAG")
+    flags: int = i64(
+        "RESTRICTED_FLAG, NO_SHORT_FLAG, REDUCES_BUYS_FLAG, REDUCES_SELLS_FLAG, TERMS_FLAG"
+    )
     last_buy_price: int = i64("of the last buy order accepted, for duplicates: price,")
     last_buy_qty: int = i64("lots")
     last_buy_ns: int = i64("and time")
@@ -331,10 +334,13 @@ MAX_QTY = RiskCell.offset("max_qty")
 MAX_VALUE = RiskCell.offset("max_value")
 
 RESTRICTED_FLAG, NO_SHORT_FLAG, REDUCES_BUYS_FLAG, REDUCES_SELLS_FLAG = 1, 2, 4, 8
+TERMS_FLAG = 16
+"""Terms of the participant's orders to come may wait in the matcher."""
 
 ORDER_BYTES = OpenOrder.size_bytes
 
 META_PARTICIPANT, META_SIDE, META_FLAGS = 16, 32, 40
+META_SIDE_MASK = SIDE_MASK
 PRICED_FLAG, PEG_FLAG, REDUCES_FLAG = 1, 2, 4
 LOSS_SHIFT, LOSS_BITS = 3, 14
 """Above the flags of an open order in a contract: what a lot of it loses at once where it trades,

@@ -6,9 +6,14 @@ The sequence number of the command at hand is at ``seq_at``.
 import openoutcry.risk.layout as lay
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskParticipant, RiskState
-from openoutcry.wire import wide
+from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import VERIFY, kernel
 from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.records import EVENT
+
+BUY = enum_numbers.SIDE_BUY
+CAUSE = EVENT.offsets["cause_seq"]
 
 
 @kernel
@@ -122,3 +127,29 @@ def margined_lots(rules: RiskInstrument, position: int) -> int:
     if rules.leveraged != 0:
         return max(position, -position)
     return max(-position, 0)
+
+
+@kernel
+def trade(
+    rules: RiskInstrument,
+    row: RiskParticipant,
+    cell: RiskCell,
+    side: int,
+    qty: int,
+    event: EventRecord,
+    position: int,
+) -> None:
+    """One side of a trade: what was held is marked at its price, then it is paid and the fee."""
+    price, seq_at, margin = event.price_ticks, event + CAUSE, rules.margin
+    mark_position(rules, row, cell, price, seq_at)
+    if margin != 0:
+        more = margined_lots(rules, position) - margined_lots(rules, cell.position)
+        row.margined += more * margin
+    cell.position = position
+    if rules.leveraged == 0:
+        paid = wide.mul(wide.mul(price, rules.multiplier), qty)
+        add_money(row, lay.BALANCE, wide.sub(0, paid) if side == BUY else paid, seq_at)
+    fee = wide.sub(0, wide.mul(rules.fee, qty))
+    add_money(row, lay.BALANCE, fee, seq_at)
+    add_money(row, lay.PROFIT, fee, seq_at)
+    judge_loss(row, seq_at)

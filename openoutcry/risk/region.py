@@ -35,6 +35,7 @@ from openoutcry.wire import enum_numbers, rule_changes
 from openoutcry.wire.asset_names import DECIMALS_MASK, asset_text, asset_word, asset_words
 from openoutcry.wire.decimals import decimal_text
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.open_orders import counts_by_itself, is_link
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE, ORDER_DTYPE
 from openoutcry.wire.rule_changes import is_limited
 
@@ -940,8 +941,12 @@ class View:
 
     def open_orders(self) -> list[tuple[int, ...]]:
         """(order id, meta, leaves, price) of every open order, in order."""
+        return [row for row in self.order_rows() if not is_link(row[1])]
+
+    def order_rows(self) -> list[tuple[int, ...]]:
+        """Return every entry of the table of open orders, in order: also the links of legs."""
         if self.partitions:
-            return sorted(order for part in self.partitions for order in part.open_orders())
+            return sorted(row for part in self.partitions for row in part.order_rows())
         return sorted(tuple(row) for row in self.orders[self.orders[:, 1] != 0].tolist())
 
     def order_losses(self) -> npt.NDArray[np.int64]:
@@ -949,15 +954,43 @@ class View:
         once against the mark: no payment, so the ledger does not reserve it.  int64[participants].
         """
         losses = np.zeros(len(self.participants), np.int64)
-        for _, meta, leaves, _ in self.open_orders():
+        of_lists: dict[tuple[int, ...], int] = {}
+        lists = self.lists()
+        for order_id, meta, leaves, _ in self.open_orders():
             instrument, who = meta & 0xFFFF, meta >> lay.META_PARTICIPANT & 0xFFFF
             row = self.instruments[instrument]
-            is_sale = meta >> lay.META_SIDE & 0xFF == enum_numbers.SIDE_SELL
+            is_sale = meta >> lay.META_SIDE & lay.META_SIDE_MASK == enum_numbers.SIDE_SELL
             if row[lay.CONTRACT_AT // 8] and (row[lay.LEVERAGED // 8] or is_sale):
                 code = meta >> lay.META_FLAGS + lay.LOSS_SHIFT
                 digits = code & (1 << lay.LOSS_BITS) - 1
-                losses[who] += leaves * (digits << (code >> lay.LOSS_BITS))
+                # Of legs of which one trades at most, the dearest counts.
+                is_leg = (instrument, order_id) in lists
+                key = who, instrument, is_leg, lists.get((instrument, order_id), order_id)
+                loss = leaves * (digits << (code >> lay.LOSS_BITS))
+                of_lists[key] = max(of_lists.get(key, 0), loss)
+        for (who, *_), loss in of_lists.items():
+            losses[who] += loss
         return losses
+
+    def lists(self) -> dict[tuple[int, int], int]:
+        """Return the lowest order id of its list for each leg that counts with others, by
+        (instrument, order id)."""
+        links = {
+            (meta >> 16 & 0xFFFF, order_id): (meta, next_id)
+            for order_id, meta, next_id, _ in self.order_rows()
+            if is_link(meta)
+        }
+        lists = {}
+        for (instrument, order_id), (meta, next_id) in links.items():
+            if counts_by_itself(meta):
+                continue
+            ring = [order_id]
+            while next_id != order_id:
+                meta, other = links[instrument, next_id]
+                ring += [] if counts_by_itself(meta) else [next_id]
+                next_id = other
+            lists[instrument, order_id] = min(ring)
+        return lists
 
     def delayed(self) -> list[tuple[int, int, int]]:
         """(release ns, sequence, place) of every command that waits, in their turn."""
@@ -983,7 +1016,7 @@ class View:
         digest = hashlib.blake2b(np.delete(self.header, skip).tobytes(), digest_size=16)
         for table in (self.participants, self.groups, self.instruments, self.cells):
             digest.update(table.tobytes())
-        digest.update(np.array(self.open_orders(), np.int64).tobytes())
+        digest.update(np.array(self.order_rows(), np.int64).tobytes())
         if self.protection is not None:
             for table in (self.protection.header, self.protection.quotes, self.protection.rows):
                 digest.update(table.tobytes())

@@ -420,6 +420,17 @@ class ReferenceEngine:
         require(self.capacity.open_orders < self.capacity.order_capacity, Reason.BOOK_FULL)
         require(self.capacity.has_event_capacity(m, order), Reason.BOOK_FULL)
         m.emit_open_order(EventKind.ACCEPTED, order, waits=True)
+        self.event_log.write(
+            EventKind.COMPLETED,
+            m.index,
+            c.order_id,
+            c.participant,
+            c.side,
+            contra_id=Term.LIST,
+            price=list_id,
+            qty=leg,
+            leaves=aux,
+        )
         order.arrival = order.expiry_number = self.event_log.commands
         of.members[leg] = order
         m.join_book(order, Place.NOWHERE)

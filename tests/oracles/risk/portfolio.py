@@ -26,11 +26,14 @@ from openoutcry.derivatives.margin import (
 )
 from openoutcry.risk.bits import LARGEST, NO_LIMIT, ParticipantStatus, RiskBit, Setting
 from openoutcry.wire.enums import Side
+from tests.oracles.risk.lists import largest
 
 if TYPE_CHECKING:
     from tests.oracles.risk.reference import Figures, Order, Reference
 
 SCENARIOS = 16
+
+SIGNS = ((int(Side.BUY), 1), (int(Side.SELL), -1))
 
 
 class PlainAsset:
@@ -140,14 +143,17 @@ class PlainPortfolio:
         return [order for index in self.number for order in self.risk.open_of(who, index)]
 
     def signed(self, orders: Sequence["Order"]) -> list[tuple[int, int]]:
-        return [
-            (self.number[o.instrument], o.leaves if o.side == Side.BUY else -o.leaves)
-            for o in orders
-        ]
+        rows = []
+        for index, number in self.number.items():
+            here = [order for order in orders if order.instrument == index]
+            lots = {sign: self.risk.lots(here, side) for side, sign in SIGNS}
+            rows += [(number, sign * count) for sign, count in lots.items() if count]
+        return rows
 
     def premiums(self, orders: Sequence["Order"]) -> int:
         """What they cost for something that is worth as much."""
-        return sum(self.risk.cost(order) - order.loss * order.leaves for order in orders)
+        loss = largest(orders, lambda order: order.loss * order.leaves)
+        return largest(orders, self.risk.cost) - loss
 
     def failed(
         self, order: "Order", old: "Order | None", reserved: int, need: int
@@ -159,8 +165,10 @@ class PlainPortfolio:
         now = self.open_ones(who)
         then = [one for one in now if one is not old] + [order]
         lots = abs(positions.get(number, 0))
-        lots += sum(one.leaves for one in then if one.instrument == order.instrument)
-        grows = order.leaves > (old.leaves if old else 0)
+        here = [[o for o in each if o.instrument == order.instrument] for each in (now, then)]
+        opened = [sum(risk.lots(each, side) for side, _ in SIGNS) for each in here]
+        lots += opened[1]
+        grows = opened[1] > opened[0]
         if grows and lots > self.parameters.contracts[number].most_lots:
             is_part = risk.part[0] == who
             return {} if is_part else {RiskBit.ARITHMETIC: (LARGEST, 0, LARGEST + 1)}
@@ -355,7 +363,8 @@ class PlainPortfolio:
         for who in range(len(risk.participants)):
             for index, number in self.number.items():
                 orders = risk.open_of(who, index)
-                lots = abs(risk.cells[who][index].position) + sum(o.leaves for o in orders)
+                opened = sum(risk.lots(orders, side) for side, _ in SIGNS)
+                lots = abs(risk.cells[who][index].position) + opened
                 if lots > new.contracts[number].most_lots:
                     return False
         self.parameters, self.commands = new, 0

@@ -40,9 +40,10 @@ from openoutcry.wire.enums import (
 from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.order_ids import VENUE_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED
-from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
+from openoutcry.wire.records import EVENT_DTYPE, NO_INSTRUMENT, NO_PRICE
 from tests.oracles.risk.bump import PlainQueue
 from tests.oracles.risk.contracts import PlainContracts
+from tests.oracles.risk.lists import PlainLists, largest
 from tests.oracles.risk.operator_commands import apply_setting
 from tests.oracles.risk.portfolio import PlainPortfolio
 from tests.oracles.risk.protection import Best, PlainProtection
@@ -186,6 +187,7 @@ class Reference:
         self.portfolio = PlainPortfolio(self, contracts or {}, margin) if margin else None
         for index in (*unlisted, *announced):
             self.instruments[index].unlisted = True
+        self.lists = PlainLists(self)
         self.own_room = own_limits
         self.both: dict[tuple[int, int, int], dict[str, tuple[int, int]]] = {}
         """Where an owner has set a limit: the owner's and the operator's, by participant, setting
@@ -197,7 +199,7 @@ class Reference:
         return list(self.of_cell.get((participant, instrument), {}).values())
 
     def lots(self, orders: list[Order], side: int) -> int:
-        return sum([o.leaves for o in orders if o.side == side])
+        return largest([o for o in orders if o.side == side], lambda o: o.leaves)
 
     def cost(self, order: Order) -> int:
         """What it could pay at its worst price."""
@@ -228,8 +230,9 @@ class Reference:
         held = self.cells[order.participant][order.instrument].position
         held = -held if order.side == BUY else held
         now = self.open_of(order.participant, order.instrument)
-        others = self.lots([one for one in now if one.order_id != order.order_id], order.side)
-        if rules.leveraged and others + leaves <= held:
+        then = [one for one in now if one.order_id != order.order_id]
+        then.append(replace(order, leaves=leaves))
+        if rules.leveraged and self.lots(then, order.side) <= held:
             loss = max(loss - rules.margin, 0)
         digits = max(loss.bit_length() - 14, 0)
         rounded = -(-loss // 2**digits)
@@ -253,8 +256,8 @@ class Reference:
         position = self.cells[participant][instrument].position
         short = max(self.lots(orders, SELL) - position, 0)
         margined = self.worst_lots(position, orders) if rules.leveraged else short
-        fees = rules.fee * sum(o.leaves for o in orders)
-        return sum(self.cost(o) for o in orders) + fees + margined * rules.margin
+        fees = rules.fee * (self.lots(orders, BUY) + self.lots(orders, SELL))
+        return largest(orders, self.cost) + fees + margined * rules.margin
 
     def sums(self, participant: int, instrument: int) -> Sums:
         sums = self.summed.get((participant, instrument))
@@ -265,8 +268,8 @@ class Reference:
                 len(orders),
                 self.need(participant, instrument, orders),
                 self.worst_lots(position, orders) * self.instruments[instrument].weight,
-                sum(self.exposure(o) for o in orders if o.side == BUY),
-                sum(self.exposure(o) for o in orders if o.side == SELL),
+                self.of_side(orders, BUY),
+                self.of_side(orders, SELL),
                 self._from_wallet(instrument, orders),
             )
         return sums
@@ -275,7 +278,11 @@ class Reference:
         if self.wallets is None or not self.instruments[instrument].spot:
             return {BUY: 0, SELL: 0}
         need = self.wallets.need
-        return {side: sum(need(o) for o in orders if o.side == side) for side in (BUY, SELL)}
+        return {side: largest([o for o in orders if o.side == side], need) for side in SIDES}
+
+    def of_side(self, orders: list[Order], side: int) -> int:
+        """The exposure of a side's orders."""
+        return largest([o for o in orders if o.side == side], self.exposure)
 
     def total(self, participant: int) -> Totals:
         """Over each instrument of which the participant ever had an order."""
@@ -423,6 +430,7 @@ class Reference:
             if order_type in BUDGETS:
                 order.budget = max(int(c["aux"]), 0)
             if participant < len(self.participants):
+                self.lists.link(c, index, order)
                 if rules.spot and self.wallets:
                     self.wallets.pin(order)
                 order.loss = self.loss(order, qty)
@@ -474,8 +482,8 @@ class Reference:
         if old is not None and order.leaves <= old.leaves:
             return False
         who, index = order.participant, order.instrument
-        others = [o for o in self.open_of(who, index) if o is not old and o.side == order.side]
-        lots = order.leaves + sum(o.leaves for o in others)
+        others = [o for o in self.open_of(who, index) if o is not old]
+        lots = self.lots([*others, order], order.side)
         if not self.instruments[index].spot:
             position = self.cells[who][index].position
             return lots > (-position if order.side == BUY else position)
@@ -483,7 +491,7 @@ class Reference:
         base, _, lot_units = self.wallets.spot[index]
         if order.side == BUY:
             return lots * lot_units > -self.wallets.total[who, base]
-        more = order.leaves - (old.leaves if old else 0)
+        more = lots - self.lots(self.open_of(who, index), order.side)
         return more * lot_units > self.wallets.available(who, base)
 
     def _worse_than_the_mark(self, order: Order) -> tuple[RiskBit, ...]:
@@ -629,14 +637,14 @@ class Reference:
         now = self.open_of(who, instrument)
         then = [o for o in now if o is not old] + [order]
         buys, sells = self.lots(then, BUY), self.lots(then, SELL)
-        cost = sum(self.cost(o) for o in then)
+        cost = largest(then, self.cost)
         weight = self.instruments[instrument].weight
         grows = self.worst_lots(cell.position, then) - self.worst_lots(cell.position, now)
         long = (cell.position + self.lots(now, BUY), cell.position + buys)
         short = (self.lots(now, SELL) - cell.position, sells - cell.position)
         gross, group_gross = self.gross(who), self.group_gross(owner.group)
         exposure = self.side_exposure(who, side)
-        more = self.exposure(order) - (self.exposure(old) if old else 0)
+        more = self.of_side(then, side) - self.of_side(now, side)
         reserved = self.reserved(who)
         need = self.need(who, instrument, then) - self.need(who, instrument, now)
         by_side = RiskBit.EXPOSURE_BUY if side == BUY else RiskBit.EXPOSURE_SELL
@@ -668,12 +676,12 @@ class Reference:
             failed |= self.portfolio.failed(order, old, reserved, need)
         totals = [would_be for _, _, would_be in changes.values()]
         if self.instruments[instrument].spot and self.wallets:
-            of_wallet = self.wallets.failed(order, old)
+            of_wallet = self.wallets.failed(order, now, then)
             totals += [of_wallet.pop(RiskBit.ARITHMETIC, (0, 0, 0))[2]]
             failed |= of_wallet
-        largest = max(buys, sells, cost, *totals)
-        if largest > LARGEST or RiskBit.ARITHMETIC in failed:
-            failed[RiskBit.ARITHMETIC] = (LARGEST, 0, largest)
+        most = max(buys, sells, cost, *totals)
+        if most > LARGEST or RiskBit.ARITHMETIC in failed:
+            failed[RiskBit.ARITHMETIC] = (LARGEST, 0, most)
         return failed
 
     # after
@@ -698,6 +706,8 @@ class Reference:
         rows = [dict(zip(names, row, strict=True)) for row in events.tolist()]
         traded: set[tuple[int, int]] = set()
         changes = c["kind"] == RISK_KIND and is_change(c)
+        index = self.index.get(bytes(c["symbol"]), NO_INSTRUMENT)
+        self.lists.begin(c, index, rows)
         if self.rules is not None and changes and any(row["kind"] == COMPLETED for row in rows):
             self.rules.put_in_force(self)
         for event in rows:
@@ -705,6 +715,7 @@ class Reference:
             if kind == ACCEPTED:
                 self._accepted(c, event, key)
             elif kind == FILLED:
+                self.lists.traded(self.orders[key], event["leaves_lots"])
                 traded.add((self.orders[key].participant, key[0]))
                 self._filled(event, self.orders[key])
             elif kind == CONVERTED:
@@ -749,6 +760,7 @@ class Reference:
         order = Order(key[1], key[0], who, side, int(event["leaves_lots"]), price, priced, peg)
         if self.wallets and self.instruments[key[0]].spot:
             self.wallets.pin(order)
+        self.lists.link(c, key[0], order, came=True)
         if order_type not in BUDGETS:
             order.loss = self.loss(order, order.leaves)
         self.orders[key] = order
@@ -764,6 +776,7 @@ class Reference:
         order.leaves = leaves
         self.changed(order.participant, key[0])
         if leaves == 0:
+            self.lists.gone(order)
             del self.orders[key], self.of_cell[order.participant, order.instrument][key[1]]
 
     def _filled(self, event: Any, order: Order) -> None:

@@ -1,10 +1,14 @@
 """What the plain reference knows of instruments, participants and their orders."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.wire.enums import Side
 from openoutcry.wire.instrument_states import InstrumentState
+
+if TYPE_CHECKING:
+    from tests.oracles.risk.lists import Ring
 
 PRICE_LIMIT = 1 << 50
 BUY, SELL = int(Side.BUY), int(Side.SELL)
@@ -183,6 +187,12 @@ class Order:
     """(millionths) at most."""
     loss: int = 0
     """What a lot of an order in a contract loses at once."""
+    ring: "Ring | None" = None
+    """The list of which it is a leg;"""
+    leg: int = 0
+    """its place there."""
+    ended: bool = False
+    """Another leg has traded: it will be cancelled in this command."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from openoutcry.risk.bits import (
 )
 from openoutcry.wire.enums import EventFlag
 from openoutcry.wire.symbols import code_of
+from tests.oracles.risk.lists import largest
 from tests.oracles.risk.state import BUY, SELL, Order, cut
 
 if TYPE_CHECKING:
@@ -118,11 +119,15 @@ class PlainWallets:
         granted = sum(self.credit[p, a] for p, a in self.credit if a == asset)
         return self.net[asset] + granted + self.short(asset) + amount <= LARGEST_TOTAL
 
-    def failed(self, order: Order, old: Order | None) -> dict[RiskBit, tuple[int, int, int]]:
+    def failed(
+        self, order: Order, now: list[Order], then: list[Order]
+    ) -> dict[RiskBit, tuple[int, int, int]]:
+        """``now`` and ``then``: what is open in its instrument, without and with the order."""
         asset, asked = self.asset_of(order), self.need(order)
-        who = order.participant
+        who, side = order.participant, order.side
         has = max(self.available(who, asset) + self.credit[who, asset], 0)
-        more = asked if old is None else cut(asked) - self.need(old)
+        more = largest([one for one in then if one.side == side], self.need)
+        more -= largest([one for one in now if one.side == side], self.need)
         failed: dict[RiskBit, tuple[int, int, int]] = {}
         if cut(more) > has:
             failed[RiskBit.BALANCE] = (has, asset, more)

@@ -20,7 +20,10 @@ from openoutcry.risk.bits import (
 )
 from openoutcry.risk.collateral import follow_pledges
 from openoutcry.risk.protection_rules import ROW_WORDS
+from openoutcry.wire.enums import Contingency
+from openoutcry.wire.open_orders import IS_LEG
 from openoutcry.wire.records import NO_PRICE
+from tests.oracles.risk.lists import largest
 from tests.oracles.risk.reference import CALL_PHASES
 from tests.oracles.risk.wallets import word as asset_code
 
@@ -385,7 +388,7 @@ def cell_words(plain, who, instrument):
         cell.position,
         plain.lots(orders, 1),
         plain.lots(orders, 2),
-        sum(plain.cost(o) for o in orders),
+        largest(orders, plain.cost),
         plain.wallets.packed(who, instrument) if plain.instruments[instrument].spot else cell.mark,
         flags,
         *cell.last_order[1],
@@ -406,5 +409,6 @@ def order_meta(o):
         o.instrument
         | o.participant << lay.META_PARTICIPANT
         | o.side << lay.META_SIDE
+        | IS_LEG * (o.ring is not None and o.ring.contingency != Contingency.OTO)
         | flags << lay.META_FLAGS
     )

@@ -24,8 +24,13 @@ AIMED = (CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE, CommandKin
 def mixed_lists(seed: int, count: int = 1200, **switches: object) -> Mixed:
     """A mixed run in which lists come, and commands about one order often mean a leg."""
     run = mixed(seed, count, **switches)
+    return replace(run, orders=with_lists(run.orders, seed))
+
+
+def with_lists(flow: np.ndarray, seed: int) -> np.ndarray:
+    """Commands of which parts have become lists."""
     rng = np.random.default_rng([seed, 0x6C6973])
-    orders = run.orders.copy()
+    orders = flow.copy()
     first_id = int(rng.choice([FIRST_ID, LEG_ORDER_IDS]))
     at, next_id = 0, first_id + int(rng.integers(0, 1 << 20))
     share, broken = rng.choice([0.02, 0.06, 0.15]), rng.choice([0.0, 0.1])
@@ -63,19 +68,19 @@ def mixed_lists(seed: int, count: int = 1200, **switches: object) -> Mixed:
             term["aux"], term["seq"] = contingency | legs << LEGS_SHIFT, seqs[0]
             if rng.random() < broken:
                 term["error_code"] = 1  # the gateway refuses what is said of the leg
-            new[0] = _leg(rng, template, contingency, leg, run.features)
+            new[0] = _leg(rng, template, contingency, leg)
             new["order_id"], new["seq"] = order_id, seqs[1]
             legs_open.append((order_id, spot + 1))
             spot += 2
             if rng.random() < 0.15:
                 spot += int(rng.integers(0, 3))
                 if spot + 2 * (legs - leg) > len(orders):
-                    return replace(run, orders=orders)
+                    return orders
         at = spot
-    return replace(run, orders=orders)
+    return orders
 
 
-def _leg(rng, template, contingency, leg, features):  # type: ignore[no-untyped-def]
+def _leg(rng, template, contingency, leg):  # type: ignore[no-untyped-def]
     """A NEW that is likely a good leg; its price is near the template's."""
     order = template.copy()
     order["error_code"] = 0

@@ -201,6 +201,9 @@ def format_event(event: Any) -> str:
         words += [Side(event["side"]).name] if event["side"] else []
     elif kind == EventKind.COMPLETED and event["order_id"]:
         words, contra = [kind.name, f"id={event['order_id']}", Term(contra).name], 0
+        if leaves:
+            legs, contingency = divmod(leaves, 1 << LEGS_SHIFT)
+            words += [Contingency(contingency).name, f"list={price}", f"leg={qty}/{legs}"]
     elif kind == EventKind.COMPLETED:
         words = [kind.name, f"{qty} gone"]
         words += ["everywhere"] if event["instrument"] == NO_INSTRUMENT else []

@@ -316,11 +316,11 @@ class ConservedPair(Pair):
             assert sum(row[index].position for row in plain.cells) == 0
 
 
-def run_contracts(both, seed, count, share=0.3, look_every=10, operator=None):
+def run_contracts(both, seed, count, share=0.3, look_every=10, operator=None, flow=mixed_commands):
     """A mixed flow, what the operator does in between, and at the end every contract's expiry."""
     symbols = contract_instruments()["symbol"].tolist()
     operator = operator or ContractOperator(seed, both, symbols)
-    run(both, mixed_commands(count, seed), operator, share, seed, look_every)
+    run(both, flow(count, seed), operator, share, seed, look_every)
     for ns in (EXPIRY_NS, EXPIRY_NS + 1, EXPIRY_NS + 2):
         for command in operator.expiry(ns):
             both.process(command)

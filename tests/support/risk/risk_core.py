@@ -3,10 +3,19 @@
 import numpy as np
 
 from openoutcry.matcher import Engine
-from openoutcry.matcher.book.arena import ArenaHeader
+from openoutcry.matcher.book.arena import RESTATED, ArenaHeader
+from openoutcry.matcher.book.terms import restate_terms
 from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
 from openoutcry.matcher.commands.rules import change_rules
-from openoutcry.matcher.hooks import APPLIED, CANCELS, CHANGES_RULES, VERDICT_MASK, note_best
+from openoutcry.matcher.hook_context import ASKS_TERMS
+from openoutcry.matcher.hooks import (
+    APPLIED,
+    CANCELS,
+    CHANGES_RULES,
+    VERDICT_MASK,
+    note_best,
+    refuse,
+)
 from openoutcry.risk import layout as lay
 from openoutcry.risk import protection_layout, speed_bump
 from openoutcry.risk.after import after
@@ -19,11 +28,13 @@ from openoutcry.risk.bits import (
     Setting,
 )
 from openoutcry.risk.delay import WAITS, due, hold
+from openoutcry.risk.lists import take_terms
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import (
     NEW_DAY,
     CommandKind,
+    EventFlag,
     EventKind,
     OrderType,
     Reason,
@@ -31,7 +42,7 @@ from openoutcry.wire.enums import (
     TimeInForce,
 )
 from openoutcry.wire.notes import fee_is_of_base, fee_units
-from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.rule_changes import RulesBlock
 from tests.oracles.risk.operator_commands import OF_OWNERS
 from tests.oracles.risk.reference import Reference
@@ -61,6 +72,7 @@ def rejected(order, verdict):
     event["kind"], event["order_id"] = EventKind.REJECTED, order["order_id"]
     event["reason"], event["contra_id"] = verdict & 0xFF, verdict >> 8
     event["price_ticks"], event["qty_lots"] = order["price_ticks"], order["qty_lots"]
+    event["flags"] = EventFlag.LAST
     return event
 
 
@@ -98,17 +110,36 @@ class Kernels:
     def process(self, orders, verdict=0):
         """Verdict and events of one command (an array of one); ``verdict``: it has one already."""
         verdict = verdict or before(self.region.ctypes.data, orders.ctypes.data)
+        if verdict == ASKS_TERMS:
+            verdict = self.ask_with_terms(orders)
         if verdict & VERDICT_MASK == CANCELS:
             self.cancelled = self.cancel(orders, verdict)
         answer = verdict
         if verdict & VERDICT_MASK == CHANGES_RULES:
             answer = self.change(orders, verdict)
-        events = rejected(orders[0], answer) if verdict else self.engine.process(orders)
+        if verdict & 0xFF and orders["kind"][0] == CommandKind.NEW:
+            events = self.refuse(orders, verdict)
+        else:
+            events = rejected(orders[0], answer) if verdict else self.engine.process(orders)
         events["seq"] = 0  # as they are before they are numbered
         if self.quotes and not verdict:
             note_best(self.engine.address, self.quotes, events.ctypes.data, len(events))
         after(self.region.ctypes.data, orders.ctypes.data, events.ctypes.data, len(events))
         return verdict, events
+
+    def ask_with_terms(self, orders):
+        """The verdict on a NEW that may have terms in the matcher."""
+        arena, order = ArenaHeader.of(self.engine.address), OrderRecord.of(orders.ctypes.data)
+        index = self.symbols.index(bytes(orders["symbol"][0]))
+        restate_terms(arena, order, index)
+        assert take_terms(self.region.ctypes.data, self.engine.address + RESTATED) == 0
+        return before(self.region.ctypes.data, orders.ctypes.data)
+
+    def refuse(self, orders, verdict):
+        """The events of a NEW that is refused: it uses up its terms, and breaks its list."""
+        out = np.zeros(1 << 10, EVENT_DTYPE)
+        arena, order = ArenaHeader.of(self.engine.address), OrderRecord.of(orders.ctypes.data)
+        return out[: refuse(arena, order, EventRecord.of(out.ctypes.data), verdict)]
 
     def cancel(self, orders, verdict):
         """The events of the cancels of a whole instrument, which come before this command's
@@ -272,6 +303,9 @@ class Pair:
         tables, view = words_of(self.reference, self.view), self.view
         for name, table in tables.items():
             values = view.open_orders() if name == "orders" else getattr(view, name)
+            if name == "cells":
+                values = values.copy()
+                values[..., lay.CELL_FLAGS // 8] &= ~lay.TERMS_FLAG
             assert np.array_equal(np.array(values, np.int64).reshape(np.shape(table)), table), name
         if view.protection is not None:
             same_protection(self.reference.protection, view.protection)

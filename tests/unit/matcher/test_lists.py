@@ -291,7 +291,7 @@ def test_a_leg_that_risk_refuses_ends_its_list():
     assert events["kind"].tolist() == kinds
     assert events["reason"].tolist() == [Reason.RISK, Reason.LIST]
     assert events["flags"].tolist() == [0, 1]
-    assert engine.event_count == 4 + len(kinds) - 1
+    assert engine.event_count == 4 + len(kinds)
     assert engine.open_orders == 0
     engine.check()
 
