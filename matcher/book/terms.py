@@ -168,8 +168,10 @@ def begin_refused_term(arena: ArenaHeader, order: OrderRecord) -> None:
 
 @kernel
 def restate_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> None:
-    """Write at RESTATED the TERMS command that said of which list the NEW at ``order`` is a leg.  Without one
-    its ``qty_lots`` is 0, and ``aux`` how many terms of its participant wait in the instrument."""
+    """Write at RESTATED the TERMS command that said of which list the NEW at ``order`` is a leg.
+
+    Without one its ``qty_lots`` is 0, and ``aux`` how many terms of its participant wait in the
+    instrument."""
     record, participant, waiting = OrderRecord(arena + layout.RESTATED), order.word & 0xFFFF, 0
     record.symbol = order.symbol
     record.order_id = order.order_id

@@ -108,8 +108,8 @@ def enter_leg(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     contra = trigger
     if order_type == const.ICEBERG:
         contra = order.aux
-    emit_accepted(arena, order, instrument, price, contra, type_flags(order_type) | const.WAITING)
     emit_link(arena, order, instrument)
+    emit_accepted(arena, order, instrument, price, contra, type_flags(order_type) | const.WAITING)
     new.stage = HELD
     new.peer = 0
     if first != 0:

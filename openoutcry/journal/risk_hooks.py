@@ -34,6 +34,7 @@ def risk_kernels(settings: Mapping[str, Any]) -> list[tuple[Callable[..., Any], 
             (partitions.before, 2),
             (partitions.after, 4),
             (partitions.ahead, 2),
+            (partitions.take_terms, 2),
             (partitions.is_rebalance_point, 2),
             (wait_for_rebalance, 2),
         ]
@@ -107,6 +108,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
             room_count=count,
             opened_at=(lay.HEADER_BYTES + lay.ORDERS_OPEN, lay.HEADER_BYTES),
             holds=holds_of(region),
+            terms=partitions.take_terms,
         )
     protection = int(region.view(np.int64)[lay.PROTECTION_AT // 8])
     quotes_at = protection + HEADER_BYTES if protection else 0

@@ -38,6 +38,7 @@ from openoutcry.ledger.layout import (
     LedgerState,
     TransactionRow,
 )
+from openoutcry.ledger.lists import is_linked, link, lot_cost, move_leg, unlink
 from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.enums import OrderType
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -48,6 +49,7 @@ from openoutcry.wire.memory import (
     store_i64,
 )
 from openoutcry.wire.off_book import is_off_book
+from openoutcry.wire.open_orders import IS_LEG, OpenOrder
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_PRICE, RECORD_BYTES
@@ -70,6 +72,7 @@ COMPLETED, PHASE_CHANGED = enum_numbers.EVENT_KIND_COMPLETED, enum_numbers.EVENT
 ENTERED = enum_numbers.EVENT_KIND_ENTERED
 CHANGES = sum(1 << kind for kind in (CANCELLED, REDUCED, REPLACED, EXPIRED, CONVERTED))
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
+WAITING, NEW = enum_numbers.EVENT_FLAG_WAITING, enum_numbers.COMMAND_KIND_NEW
 BUY, RISK, REPLACE = (
     enum_numbers.SIDE_BUY,
     enum_numbers.COMMAND_KIND_RISK,
@@ -167,6 +170,8 @@ def post_event(
         return change(books, order, event, row, kind)
     if kind == COMPLETED and order.kind == RISK:
         return setting(books, order, event, row)
+    if kind == COMPLETED and order.kind == NEW:
+        link(books, event)
     if kind == PHASE_CHANGED and event.price_ticks != NO_PRICE:
         rules = rules_of(books, event.instrument)
         if rules.last == lay.NO_LAST:
@@ -206,24 +211,17 @@ def fill(books: LedgerState, event: EventRecord, row: TransactionRow) -> int:
         entry = find_order(books, instrument, event.order_id)
         if entry.meta == 0:
             return fail(books, NO_ORDER, event)
-        meta, old_price = entry.meta, entry.price
+        old_price, old_flags = entry.price, entry.meta >> lay.META_FLAGS
         leaves, was = event.leaves_lots, entry.leaves
-        reserved, margin, lots = move_reservation(
-            rules,
-            cell,
-            side,
-            was,
-            old_price,
-            meta >> lay.META_FLAGS,
-            leaves,
-            old_price,
-            meta >> lay.META_FLAGS,
-            qty,
-        )
-        if leaves == 0:
-            erase_order(books, entry)
+        if entry.meta & IS_LEG != 0:
+            reserved, margin, lots, _, _ = move_leg(
+                books, rules, cell, event, entry, leaves, old_price, old_flags, qty
+            )
         else:
-            entry.leaves = leaves
+            reserved, margin, lots = move_reservation(
+                rules, cell, side, was, old_price, old_flags, leaves, old_price, old_flags, qty
+            )
+        keep(books, event, entry, leaves)
     else:
         held = cell.position
         cell.position = held + (qty if side == BUY else -qty)
@@ -274,15 +272,29 @@ def spot_fill(
     if entry.meta == 0:
         return fail(books, NO_ORDER, event)
     flags, was, price = entry.meta >> lay.META_FLAGS, entry.leaves, entry.price
-    move_reservation(rules, cell, side, was, price, flags, leaves, price, flags, 0)
-    free = spot.needed(rules, side, flags, price, was)
-    free -= spot.needed(rules, side, flags, price, leaves)
-    if leaves == 0:
-        erase_order(books, entry)
+    if entry.meta & IS_LEG != 0:
+        qty = event.qty_lots
+        _, _, _, quote, base = move_leg(books, rules, cell, event, entry, leaves, price, flags, qty)
     else:
-        entry.leaves = leaves
+        move_reservation(rules, cell, side, was, price, flags, leaves, price, flags, 0)
+        units = spot.needed(rules, side, flags, price, leaves)
+        units -= spot.needed(rules, side, flags, price, was)
+        quote, base = (units, 0) if side == BUY else (0, units)
+    keep(books, event, entry, leaves)
     note_last(rules, event)
-    return spot.settle(books, event, row, rules, owner, cell, flags, free)
+    return spot.settle(books, event, row, rules, owner, cell, flags, -quote, -base)
+
+
+@kernel
+def keep(books: LedgerState, event: EventRecord, entry: OpenOrder, leaves: int) -> None:
+    """The order of an event has these leaves; without any it is forgotten."""
+    if leaves != 0:
+        entry.leaves = leaves
+        return
+    is_leg = entry.meta & IS_LEG != 0
+    erase_order(books, entry)
+    if is_leg:
+        unlink(books, event.instrument, event.order_id)
 
 
 @kernel
@@ -313,19 +325,28 @@ def enter(books: LedgerState, order: OrderRecord, event: EventRecord, row: Trans
     entry = find_order(books, instrument, event.order_id)
     if entry.meta != 0:
         return fail(books, NO_ORDER, event)
-    reserved, margin, lots = move_reservation(
-        rules, cell, side, 0, price, flags, leaves, price, flags, 0
-    )
+    leg = 0
+    if event.flags & WAITING != 0 and is_linked(books, instrument, event.order_id):
+        leg = IS_LEG
     if rules.lot_units != 0:
         flags |= spot.new_flags(books, rules, row_of(books, participant), cell, side)
-    meta = instrument | participant << lay.META_PARTICIPANT | side << lay.META_SIDE
+    if leg != 0:
+        reserved, margin, lots, quote, base = move_leg(
+            books, rules, cell, event, entry, leaves, price, flags, 0
+        )
+        units = quote + base
+    else:
+        reserved, margin, lots = move_reservation(
+            rules, cell, side, 0, price, flags, leaves, price, flags, 0
+        )
+        units = spot.needed(rules, side, flags, price, leaves)
+    meta = instrument | participant << lay.META_PARTICIPANT | side << lay.META_SIDE | leg
     entry.order_id = event.order_id
     entry.meta = meta | flags << lay.META_FLAGS
     entry.leaves = leaves
     entry.price = price
     books.orders_open += 1
     if rules.lot_units != 0:
-        units = spot.needed(rules, side, flags, price, leaves)
         return spot.reserve(books, event, row, PENDING, rules, units, order_type)
     return reserve(books, event, row, PENDING, reserved, margin, lots)
 
@@ -352,31 +373,26 @@ def change(
         elif flags & lay.PRICED_FLAG != 0:
             price = event.price_ticks
     was, side = entry.leaves, event.side
-    reserved, margin, lots = move_reservation(
-        rules, cell, side, was, old_price, old_flags, leaves, price, flags, 0
-    )
-    becomes = VOIDED if leaves == 0 else CHANGED
-    if leaves == 0:
-        erase_order(books, entry)
+    if meta & IS_LEG != 0:
+        reserved, margin, lots, quote, base = move_leg(
+            books, rules, cell, event, entry, leaves, price, flags, 0
+        )
+        units = quote + base
     else:
-        meta &= (1 << lay.META_FLAGS) - 1
-        entry.meta = meta | flags << lay.META_FLAGS
-        entry.leaves = leaves
-        entry.price = price
-    if rules.lot_units != 0:
+        reserved, margin, lots = move_reservation(
+            rules, cell, side, was, old_price, old_flags, leaves, price, flags, 0
+        )
         units = spot.needed(rules, side, flags, price, leaves)
         units -= spot.needed(rules, side, old_flags, old_price, was)
+    becomes = VOIDED if leaves == 0 else CHANGED
+    if leaves != 0:
+        meta &= (1 << lay.META_FLAGS) - 1
+        entry.meta = meta | flags << lay.META_FLAGS
+        entry.price = price
+    keep(books, event, entry, leaves)
+    if rules.lot_units != 0:
         return spot.reserve(books, event, row, becomes, rules, units, 0)
     return reserve(books, event, row, becomes, reserved, margin, lots)
-
-
-@kernel
-def lot_cost(rules: LedgerInstrument, side: int, flags: int, price: int) -> int:
-    """Return what a lot of an open order could pay: a buy its price (of none the instrument's
-    highest), a sale what it takes if that is below zero."""
-    if flags & lay.PRICED_FLAG == 0:
-        price = rules.worst_buy if side == BUY else rules.worst_sell
-    return max(price if side == BUY else -price, 0)
 
 
 @kernel

@@ -125,9 +125,11 @@ def settle(
     owner: LedgerParticipant,
     cell: LedgerCell,
     flags: int,
-    free: int,
+    free_quote: int,
+    free_base: int,
 ) -> int:
-    """One side of a trade.  ``free``: units that its lots had reserved; ``flags``: the order's."""
+    """One side of a trade.  ``free_quote`` and ``free_base``: units that its lots had reserved;
+    ``flags``: the order's."""
     buys, qty = event.side == BUY, event.qty_lots
     paid, overflow = wide.product(event.price_ticks, rules.multiplier, qty)
     units, beyond = wide.product(qty, rules.lot_units, 1)
@@ -146,8 +148,8 @@ def settle(
     base_fee = fee if in_base else 0
     quote_fee = fee - base_fee
     begin(books, event, row, POSTED)
-    row.available = (free - paid if buys else paid) - quote_fee
-    row.reserved = -free if buys else 0
+    row.available = free_quote + (-paid if buys else paid) - quote_fee
+    row.reserved = -free_quote
     row.clearing = paid if buys else -paid
     row.fee_income = quote_fee
     participant, where = event.participant, event.instrument
@@ -155,8 +157,8 @@ def settle(
         return FAILED
     second = TransactionRow(row + lay.ROW_BYTES)
     begin(books, event, second, DELIVERED)
-    second.available = (units if buys else free - units) - base_fee
-    second.reserved = 0 if buys else -free
+    second.available = free_base + (units if buys else -units) - base_fee
+    second.reserved = -free_base
     second.clearing = -units if buys else units
     second.fee_income = base_fee
     if commit_asset(books, event, second, participant, where, rules.base) < 0:

@@ -461,7 +461,9 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
     side, order_type = order.side, order.order_type
     price = order.price_ticks
     is_new = kind == NEW
-    flags, is_leg = 0, state.linking == NEW_LEG
+    # No leg is for a budget: the matcher refuses it.
+    is_leg = state.linking == NEW_LEG and (BUDGET_TYPES >> order_type) & 1 == 0
+    flags = 0
     old_lots, old_price, old_flags = 0, 0, lay.PRICED_FLAG
     if is_new:
         flags = lay.PRICED_FLAG if (UNPRICED_TYPES >> order_type) & 1 == 0 else 0
@@ -539,10 +541,10 @@ def check(state: RiskState, order: OrderRecord, kind: int, instrument: int) -> i
         # Its list counts with the dearest of its legs.
         number = order.order_id
         was = dearest(state, rules, instrument, number, side, old_flags, old_price, old_lots)
-        now = dearest(state, rules, instrument, number, side, flags, price, qty)
-        old_cost, paid, old_losses, losses = was[2], now[2], was[3], now[3]
-        old_value, new_value = (was[4], now[4]) if side == BUY else (was[5], now[5])
-        held, asked = (was[6], now[6]) if side == BUY else (was[7], now[7])
+        then = dearest(state, rules, instrument, number, side, flags, price, qty)
+        old_cost, paid, old_losses, losses = was[2], then[2], was[3], then[3]
+        old_value, new_value = (was[4], then[4]) if side == BUY else (was[5], then[5])
+        held, asked = (was[6], then[6]) if side == BUY else (was[7], then[7])
     new_cost = wide.add(cost - old_cost, paid)
     need = totals.needed(rules, position, buys, sells, cost)
     new_need = totals.needed(rules, position, new_buys, new_sells, new_cost)

@@ -53,12 +53,11 @@ NO_LEG, NEW_LEG = 1, 2
 
 @kernel_outlined
 def note_terms(state: RiskState, event: EventRecord, word: int) -> None:
-    """A participant's terms wait for a NEW in an instrument: from here on ``before`` asks for them.
-    A partition knows no lists: each leg there counts by itself."""
+    """A participant's terms wait for a NEW in an instrument: from here on ``before`` asks for
+    them."""
     not_inlined()
     participant, instrument = word & 0xFFFF, event.instrument
-    rules = totals.instrument_row(state, instrument)
-    if event.contra_id == TERM_LIST and participant < state.participants and rules.partition == 0:
+    if event.contra_id == TERM_LIST and participant < state.participants:
         cell = totals.cell_of(state, participant, instrument)
         cell.flags |= lay.TERMS_FLAG
 

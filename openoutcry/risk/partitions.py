@@ -21,7 +21,7 @@ import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import after as events_of
 from openoutcry.risk import before as command
-from openoutcry.risk import bits, totals
+from openoutcry.risk import bits, lists, totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
 from openoutcry.risk.layout import RiskGroup, RiskParticipant, RiskState
 from openoutcry.risk.money import add_money
@@ -256,6 +256,17 @@ def before(region: RiskState, order: OrderRecord) -> int:
             disconnected(region, order.participant)
         return 0
     return operator_command(region, order, kind)
+
+
+@kernel
+def take_terms(region: RiskState, terms: OrderRecord) -> int:
+    """Like ``lists.take_terms``.  The order that comes again counts once in its owner's rate."""
+    participant = terms.participant
+    if participant < region.participants:
+        row = totals.participant_row(region, participant)
+        row.full_at_ns -= row.rate_ns
+    instrument = totals.find_symbol(region, terms.symbol)
+    return lists.take_terms(partition_of(region, instrument), terms)
 
 
 @kernel

@@ -206,6 +206,8 @@ class _Answer:
     def _apply(self, position: int) -> int:
         """Take in the event at ``position`` (a trade: two); returns how many."""
         event = self.event = self.events[position]
+        if event.kind == EventKind.COMPLETED and self.command.kind == CommandKind.NEW:
+            self._told(self.judge.lists.linked(event))
         if event.kind in (EventKind.COMPLETED, EventKind.INDICATIVE):
             return 1
         market = self._market(event.instrument)

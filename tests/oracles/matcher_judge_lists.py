@@ -44,6 +44,8 @@ class Lists:
         """Those of the NEW at work,"""
         self.own: tuple[int, int, int] | None = None
         """and the list that it names."""
+        self.told = False
+        """An event has said so."""
         self.doomed: dict[Order, str] = {}
         """Orders that are gone when the command is done."""
         self.due: list[tuple[Market, Order]] = []
@@ -52,6 +54,7 @@ class Lists:
     def begin(self, c: Command, instrument: int, events: list[Event]) -> None:
         """Before the events of a command."""
         self.own, self.new, self.due, self.updated = None, {}, [], []
+        self.told = False
         key = (c.participant, instrument, c.order_id)
         refused = any(e.kind == EventKind.REJECTED for e in events)
         if c.kind == CommandKind.NEW:
@@ -82,6 +85,11 @@ class Lists:
             if participant not in (None, key[0]) or where not in (None, key[1])
         }
 
+    def linked(self, e: Event) -> str:
+        """An event says that the NEW at work is a leg; returns what is wrong."""
+        self.told = (e.price, e.qty, e.leaves) == self.own and e.contra_id == Term.LIST
+        return "" if self.told else "a leg's link is what its terms said"
+
     def accepted(self, market: Market, order: Order) -> str:
         """The NEW at work was accepted; returns what is wrong."""
         if Term.EXPIRY in self.new:
@@ -99,6 +107,8 @@ class Lists:
         if self.own is None:
             alone = "an order with the id of a leg is one, or refused"
             return alone if LEG_ORDER_IDS <= order.order_id < 2**63 else ""
+        if not self.told:
+            return "a leg's link comes before its ACCEPTED"
         list_id, leg, aux = self.own
         contingency, legs = aux % (1 << LEGS_SHIFT), aux >> LEGS_SHIFT
         of = JudgedList(contingency, legs)

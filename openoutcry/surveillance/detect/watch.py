@@ -400,7 +400,7 @@ def completed(state: DetectorState, orders: int, first_seq: int, event: EventRec
     command = OrderRecord(orders + (state.cause - first_seq) * RECORD_BYTES)
     if command.kind == RISK:
         calls.commanded(state, command, event.instrument, event.contra_id)
-    deposited(state, event)
+        deposited(state, event)
 
 
 @kernel

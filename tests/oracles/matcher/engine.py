@@ -419,7 +419,6 @@ class ReferenceEngine:
                 give_trigger(order, self.own_terms[Term.TRIGGER])
         require(self.capacity.open_orders < self.capacity.order_capacity, Reason.BOOK_FULL)
         require(self.capacity.has_event_capacity(m, order), Reason.BOOK_FULL)
-        m.emit_open_order(EventKind.ACCEPTED, order, waits=True)
         self.event_log.write(
             EventKind.COMPLETED,
             m.index,
@@ -431,6 +430,7 @@ class ReferenceEngine:
             qty=leg,
             leaves=aux,
         )
+        m.emit_open_order(EventKind.ACCEPTED, order, waits=True)
         order.arrival = order.expiry_number = self.event_log.commands
         of.members[leg] = order
         m.join_book(order, Place.NOWHERE)

@@ -85,7 +85,7 @@ class SpotDay(Pair):
         assert text is None, text
 
 
-def traded(count, seed, delayed=0, share=0.6, look_every=25, movements=0):
+def traded(count, seed, delayed=0, share=0.6, look_every=25, movements=0, flow=mixed_commands):
     """A day of mixed commands in which money moves and fees change; ``movements``: that many
     deposits and withdrawals of several steps are remembered."""
     day, rng = SpotDay(delayed, movements), np.random.default_rng([seed, 50])
@@ -94,7 +94,7 @@ def traded(count, seed, delayed=0, share=0.6, look_every=25, movements=0):
     made = MovementOperator if movements else SpotOperator
     operator = made(seed, day, symbols, share=share)
     operator.moving = 0.9
-    for number, command in enumerate(mixed_commands(count, seed)):
+    for number, command in enumerate(flow(count, seed)):
         while rng.random() < 0.25:
             day.process(operator.draw())
             while getattr(operator, "waiting", ()):

@@ -4,6 +4,7 @@ import numpy as np
 
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.wire import make_instruments
+from tests.support.matcher.matcher_lists import with_lists
 from tests.support.risk.risk_core import PARTICIPANTS
 
 LIMITED = {"min_price_ticks": 10, "max_price_ticks": 200_000}
@@ -22,3 +23,10 @@ def mixed_commands(count, seed):
         who = chunk["participant"]
         chunk["participant"] = np.where(who > 0, 1 + who % PARTICIPANTS, 0)
         yield from (chunk[n : n + 1] for n in range(len(chunk)))
+
+
+def list_commands(count, seed):
+    """The mixed flow, parts of which are lists of orders."""
+    flow = np.concatenate([row.copy() for row in mixed_commands(count, seed)])
+    orders = with_lists(flow, seed)
+    yield from (orders[at : at + 1] for at in range(len(orders)))

@@ -1,22 +1,13 @@
 """Lists of orders reserve for the dearest leg once: kernels and the plain reference, which adds up
 what is open each time, hold the same after every command, and no wallet is below its credit."""
 
-import numpy as np
 import pytest
 
-from tests.support.matcher.matcher_lists import with_lists
 from tests.support.risk.contracts import contract_instruments, contract_pair, run_contracts
 from tests.support.risk.contracts import funded as contracts_funded
 from tests.support.risk.portfolio import PortfolioOperator, portfolio_pair
-from tests.support.risk.risk_flow import instruments, mixed_commands
+from tests.support.risk.risk_flow import instruments, list_commands
 from tests.support.risk.spot import SpotOperator, funded, run_spot, spot_pair
-
-
-def list_commands(count, seed):
-    """The mixed flow, parts of which are lists."""
-    flow = np.concatenate([row.copy() for row in mixed_commands(count, seed)])
-    orders = with_lists(flow, seed)
-    return [orders[at : at + 1] for at in range(len(orders))]
 
 
 @pytest.mark.parametrize("seed", range(6))
