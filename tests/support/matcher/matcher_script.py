@@ -234,7 +234,7 @@ def page_script(text: str) -> str:
     """The script of a page's example, with what the page leaves out.
 
     Commands without events may share a line, with ``;`` between them.  A NEW whose first event is
-    neither ACCEPTED nor REJECTED is accepted as it was entered.
+    neither ACCEPTED, REJECTED nor COMPLETED is accepted as it was entered.
     ``TRADE 5@100 id=2 leaves=0 id=4 leaves=8`` is a fill of the maker and a fill of the taker;
     with AUCTION at its end, of the buyer and the seller.
     """
@@ -251,7 +251,7 @@ def page_script(text: str) -> str:
             whole += [f"    {fill}" for fill in _fills(words[1:], owners)]
         else:
             whole.append(line)
-        answered = following.strip().startswith(("ACCEPTED ", "REJECTED "))
+        answered = following.strip().startswith(("ACCEPTED ", "REJECTED ", "COMPLETED "))
         if line.startswith("NEW ") and not answered:
             whole.append("    " + as_entered(line))
     return "\n".join(whole)
