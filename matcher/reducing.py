@@ -14,11 +14,18 @@ and takeovers change positions as well: orders are cut after them, before the co
 import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import cancel_order, reason_word
-from openoutcry.matcher.book.arena import ArenaHeader
+from openoutcry.matcher.book.arena import ArenaHeader, Extension
 from openoutcry.matcher.book.depth import note_best
 from openoutcry.matcher.book.instrument_rules import rule_addr
 from openoutcry.matcher.book.levels import slot_addr, touch_instrument
-from openoutcry.matcher.book.orders import order_leaves, order_price, order_tag
+from openoutcry.matcher.book.links import leg_after
+from openoutcry.matcher.book.orders import (
+    extension_addr,
+    extension_of,
+    order_leaves,
+    order_price,
+    order_tag,
+)
 from openoutcry.matcher.book.owners import gather, keep_slot, sort_rows, sweep_addr
 from openoutcry.matcher.capacity import process_with_capacity_share
 from openoutcry.matcher.commands.after import after_command
@@ -136,30 +143,77 @@ def cut_side(
     step = rule_addr(arena, instrument).qty_step_lots
     count = gather(arena, instrument, participant, side)
     sort_rows(arena, count)
+    told, owner = 0, participant << 1 | (side - const.BUY)
     for index in range(count - 1, -1, -1):
         slot = sweep_addr(arena, index).slot
+        ext = extension_of(arena, slot)
+        if ext != 0 and ext.stage != 0:
+            keep_slot(arena, instrument, owner, slot)
+            if left > 0 and not has_likelier_leg(arena, ext, index):
+                # A list is as likely to trade as its likeliest leg.
+                cut_legs(block, record, instrument, ext, left, step)
+                told += finish(block, order, out + told * RECORD_BYTES)
+                record.word = participant | side << const.SIDE_SHIFT
+                left = call_before(block.excess, block.region, record)
+            continue
         record.order_id = slot_addr(arena, slot).id
         record.qty_lots = left
         lots = call_before(block.cut, block.region, record) if left > 0 else 0
         lots += -lots % step
         left -= lots
-        if lots > 0 and lots >= order_leaves(arena, slot):
-            what = reason_word(const.CANCELLED, const.REDUCE_ONLY)
-            cancel_order(arena, instrument, slot, what)
-            continue
-        if lots > 0:
-            take_off(arena, slot, lots)
-        keep_slot(arena, instrument, participant << 1 | (side - const.BUY), slot)
-    return finish(block, order, out)
+        if not take_off(arena, instrument, slot, lots):
+            keep_slot(arena, instrument, owner, slot)
+    return told + finish(block, order, out + told * RECORD_BYTES)
 
 
 @kernel
-def take_off(arena: ArenaHeader, slot: int, lots: int) -> None:
-    """Make an order smaller by less than all of it, with a REDUCED event."""
+def has_likelier_leg(arena: ArenaHeader, ext: Extension, index: int) -> bool:
+    """Return whether another leg of the list is among the first ``index`` rows, which are likelier
+    to trade."""
+    own = extension_addr(arena, ext.next_leg)
+    while own != ext:
+        for row in range(index):
+            if sweep_addr(arena, row).slot == own.slot:
+                return True
+        own = extension_addr(arena, own.next_leg)
+    return False
+
+
+@kernel_outlined
+def cut_legs(
+    block: HookContext,
+    record: OrderRecord,
+    instrument: int,
+    ext: Extension,
+    lots: int,
+    step: int,
+) -> None:
+    """Cut every leg of a list as the hooks say, which know of ``lots`` that are too many."""
+    arena = ArenaHeader(block.arena)
+    leg = leg_after(arena, ext, 0)
+    while leg != 0:
+        following, slot = leg_after(arena, leg, leg.leg), leg.slot
+        record.order_id = slot_addr(arena, slot).id
+        record.qty_lots = lots
+        less = call_before(block.cut, block.region, record)
+        take_off(arena, instrument, slot, less + -less % step)
+        leg = following
+
+
+@kernel
+def take_off(arena: ArenaHeader, instrument: int, slot: int, lots: int) -> bool:
+    """Make an order smaller, with a REDUCED event; returns whether it is gone instead, with a
+    CANCELLED."""
+    if lots <= 0:
+        return False
     left = order_leaves(arena, slot) - lots
+    if left <= 0:
+        cancel_order(arena, instrument, slot, reason_word(const.CANCELLED, const.REDUCE_ONLY))
+        return True
     reduce_order(arena, slot, lots)
     word = reason_word(order_tag(arena, slot) | const.REDUCED, const.REDUCE_ONLY)
     emit_next(arena, slot_addr(arena, slot).id, 0, order_price(arena, slot), lots, left, word)
+    return False
 
 
 @kernel_outlined

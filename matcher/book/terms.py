@@ -170,8 +170,8 @@ def begin_refused_term(arena: ArenaHeader, order: OrderRecord) -> None:
 def restate_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> None:
     """Write at RESTATED the TERMS command that said of which list the NEW at ``order`` is a leg.
 
-    Without one its ``qty_lots`` is 0, and ``aux`` how many terms of its participant wait in the
-    instrument."""
+    Without one its ``qty_lots`` is 0, and ``aux`` how many such terms of its participant wait in
+    the instrument."""
     record, participant, waiting = OrderRecord(arena + layout.RESTATED), order.word & 0xFFFF, 0
     record.symbol = order.symbol
     record.order_id = order.order_id
@@ -182,8 +182,10 @@ def restate_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> No
         row = term_addr(arena, index)
         if row.participant != participant or row.instrument != instrument:
             continue
+        if row.term != const.TERM_LIST:
+            continue
         waiting += 1
-        if row.term == const.TERM_LIST and row.order_id == order.order_id:
+        if row.order_id == order.order_id:
             record.price_ticks = row.price_ticks
             record.qty_lots = row.qty_lots
             record.aux = row.aux

@@ -13,8 +13,10 @@ what is left (:func:`excess`, :func:`cut`), and only then let happen what the or
 import openoutcry.risk.layout as lay
 from openoutcry.risk import totals
 from openoutcry.risk.layout import RiskCell, RiskInstrument, RiskState
+from openoutcry.risk.lists import dearest
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.open_orders import IS_LEG
 from openoutcry.wire.record_blocks import OrderRecord
 
 BUY = enum_numbers.SIDE_BUY
@@ -51,9 +53,17 @@ def excess(state: RiskState, order: OrderRecord) -> int:
 @kernel
 def cut(state: RiskState, order: OrderRecord) -> int:
     """Return how many of ``qty_lots`` are cut from the open order that a record names: of a
-    reduce-only one as many as it has, of another one 0."""
-    instrument = totals.find_symbol(state, order.symbol)
+    reduce-only one of this side as many as it has, of another one 0.  A leg is cut to what its list
+    may have, of which the largest leg counts."""
+    instrument, side = totals.find_symbol(state, order.symbol), order.side
     entry = totals.find_order(state, instrument, order.order_id)
-    if (entry.meta >> lay.META_FLAGS) & lay.REDUCES_FLAG == 0:
+    meta, leaves = entry.meta, entry.leaves
+    is_own = (meta >> lay.META_SIDE) & lay.META_SIDE_MASK == side
+    if (meta >> lay.META_FLAGS) & lay.REDUCES_FLAG == 0 or not is_own:
         return 0
-    return min(order.qty_lots, entry.leaves)
+    if meta & IS_LEG == 0:
+        return min(order.qty_lots, leaves)
+    rules = totals.instrument_row(state, instrument)
+    figures = dearest(state, rules, instrument, order.order_id, side, 0, 0, leaves)
+    most = figures[0] if side == BUY else figures[1]
+    return max(leaves - max(most - order.qty_lots, 0), 0)

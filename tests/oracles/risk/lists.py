@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from openoutcry.wire import CommandKind
-from openoutcry.wire.enums import LEGS_SHIFT, Contingency, EventFlag
+from openoutcry.wire.enums import LEGS_SHIFT, Contingency, EventFlag, Term
 from tests.oracles.matcher_judge_book import Command
 from tests.oracles.matcher_judge_lists import UPDATES, WAITS, Lists
 from tests.oracles.risk.state import Order
@@ -67,7 +67,8 @@ class PlainLists:
         """Make a new order the leg that its terms say, if it can be.  ``came``: it has come."""
         own = self.lists.own
         if not came:
-            own = self.lists.terms.get((int(c["participant"]), index, int(c["order_id"])))
+            key = int(c["participant"]), index, int(c["order_id"])
+            own = self.lists.terms.get(key, {}).get(Term.LIST)
         if own is None:
             return
         list_id, leg, aux = own

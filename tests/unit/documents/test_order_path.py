@@ -57,14 +57,15 @@ NOT_TAKEN = {
         "pipeline/stages/gate.py": "detach_slow",
         "ring/policy.py": "",
         # Holds, margin calls, market protection, shares of capacity, operators' commands,
-        # liquidation, wallets, scenario margin, reduce-only orders, stops by mark.
+        # liquidation, wallets, scenario margin, reduce-only orders, stops by mark, lists.
         "matcher/capacity.py": "",
         "matcher/off_book.py": "",
         "matcher/reducing.py": "",
         "matcher/marks.py": "",
         "matcher/book/depth.py": "",
+        "matcher/book/terms.py": "",
         "matcher/hooks.py": "follow_holds sweep_called enter_due tell_delay refuse settle_held"
-        " cancel_whole change_by_hooks note_outside",
+        " cancel_whole change_by_hooks note_outside ask_with_terms",
         "risk/before.py": "operator_command refuse",
         "risk/after.py": "report_refusal enter_phase ask_for_order bring_rarely",
         "risk/operator_commands.py": "",
@@ -78,6 +79,7 @@ NOT_TAKEN = {
         "risk/waterfall.py": "",
         "risk/portfolio.py": "",
         "risk/reduce_only.py": "",
+        "risk/lists.py": "",
         "risk/collateral.py": "",
         # The order types and commands of the matcher's general path.
         "matcher/commands/general.py": "",

@@ -23,6 +23,9 @@ from openoutcry.venue.requests import opening
 from openoutcry.wire import make_instruments
 from openoutcry.wire.enums import (
     REDUCE_ONLY,
+    CommandKind,
+    Contingency,
+    EventFlag,
     EventKind,
     OrderType,
     Reason,
@@ -55,6 +58,8 @@ class Open:
     is_stop: bool
     place: int
     order_type: int
+    of: tuple[int, ...] = ()
+    """Of a leg of an OCO or OUO list: which list it is, and the contingency."""
 
     @property
     def rank(self) -> tuple[bool, bool, int, int]:
@@ -75,6 +80,8 @@ class Judge:
 
     positions: dict[int, int] = field(default_factory=dict)
     orders: dict[int, Open] = field(default_factory=dict)
+    of: tuple[int, ...] = ()
+    """The list of the order that enters next."""
 
     def held(self, who: int, side: int) -> int:
         """The lots that an order of a side can take off."""
@@ -82,8 +89,10 @@ class Judge:
         return max(position if side == Side.SELL else -position, 0)
 
     def open_lots(self, who: int, side: int) -> int:
+        """Of the legs of a list of which one trades, the largest counts."""
         mine = [o for o in self.orders.values() if (o.who, o.side) == (who, side)]
-        return sum(o.leaves for o in mine)
+        lists = {o.of: [one.leaves for one in mine if one.of == o.of] for o in mine if o.of}
+        return sum(o.leaves for o in mine if not o.of) + sum(map(max, lists.values()))
 
     def take(self, command: Any, events: Any) -> None:
         cut: list[Open] = []
@@ -95,6 +104,12 @@ class Judge:
 
     def follow(self, command: Any, e: Any, cut: list[Open]) -> None:
         number, kind = int(e["order_id"]), EventKind(e["kind"])
+        if kind == EventKind.COMPLETED and command["kind"] == CommandKind.NEW:
+            contingency = int(e["leaves_lots"]) & 0xFF
+            is_alone = contingency >= Contingency.OTO and e["qty_lots"] == 1
+            is_alone |= contingency == Contingency.OTO
+            self.of = () if is_alone else (int(e["price_ticks"]), contingency)
+            return
         if kind == EventKind.ACCEPTED:
             order_type = int(command["order_type"])
             self.orders[number] = Open(
@@ -103,10 +118,12 @@ class Judge:
                 leaves=int(e["leaves_lots"]),
                 price=int(e["price_ticks"]),
                 reduces=bool(int(command["time_in_force"]) & REDUCE_ONLY),
-                is_stop=order_type in STOPS,
+                is_stop=order_type in STOPS or bool(e["flags"] & EventFlag.WAITING),
                 place=int(e["seq"]),
                 order_type=order_type,
+                of=self.of,
             )
+            self.of = ()
             return
         order = self.orders.get(number)
         if order is None:
@@ -292,6 +309,56 @@ def test_a_stop_that_the_command_elects_meets_no_order_that_is_too_large(market)
     market.replayed()
 
 
+def both_exits(market, lots=5, contingency="OCO"):
+    """A take-profit and a stop of participant 1's whole position, of which one trades."""
+    for leg, (number, new) in enumerate(
+        ((3, f"SELL {lots}@1010"), (4, f"SELL {lots} STOP trigger=900")), 1
+    ):
+        market.send(f"TERMS id={number} LIST {contingency} list=3 leg={leg}/2 p1")
+        answer = market.send(f"NEW id={number} {new} REDUCE_ONLY p1")
+        assert not refused(answer)
+    return answer
+
+
+@pytest.mark.parametrize("contingency", ["OCO", "OUO"])
+def test_a_stop_and_a_take_profit_of_one_list_are_each_for_the_whole_position(market, contingency):
+    both_exits(market, contingency=contingency)
+    assert refused(market.send("NEW id=5 SELL 6@1010 REDUCE_ONLY p1"))
+    market.send("NEW id=6 BUY 2@1010 p3")
+    left = {"OCO": {3: 3}, "OUO": {3: 3, 4: 3}}[contingency]
+    assert {n: o.leaves for n, o in market.judge.orders.items() if o.who == 1} == left
+    market.replayed()
+
+
+def test_another_sale_cuts_both_legs_of_a_list(market):
+    both_exits(market)
+    assert market.send("NEW id=5 SELL 2@1030 p1") == [
+        "ACCEPTED id=5 2@1030 leaves=2",
+        "REDUCED id=3 2@1010 leaves=3 REDUCE_ONLY",
+        "REDUCED id=4 2@0 leaves=3 REDUCE_ONLY",
+    ]
+    market.send("NEW id=6 BUY 4@990 p3")
+    assert market.send("NEW id=7 SELL 3@990 p1")[-2:] == [
+        "CANCELLED id=3 3@1010 leaves=0 REDUCE_ONLY",
+        "CANCELLED id=4 3@0 leaves=0 REDUCE_ONLY",
+    ]
+    market.replayed()
+
+
+def test_a_list_is_cut_after_an_order_that_is_less_likely_to_trade_than_its_likeliest_leg(market):
+    both_exits(market, 3)
+    market.send("NEW id=5 SELL 2@1020 REDUCE_ONLY p1")
+    assert market.send("NEW id=6 SELL 1@1005 p1")[1:] == [
+        "REDUCED id=5 1@1020 leaves=1 REDUCE_ONLY"
+    ]
+    assert market.send("NEW id=7 SELL 2@1005 p1")[1:] == [
+        "CANCELLED id=5 1@1020 leaves=0 REDUCE_ONLY",
+        "REDUCED id=3 1@1010 leaves=2 REDUCE_ONLY",
+        "REDUCED id=4 1@0 leaves=2 REDUCE_ONLY",
+    ]
+    market.replayed()
+
+
 def test_a_self_trade_leaves_the_position_and_the_order_that_is_left(market):
     market.send("NEW id=3 SELL 5@1010 REDUCE_ONLY p1")
     market.send("NEW id=4 BUY 2@1010 p1")
@@ -381,11 +448,32 @@ def a_command(dice: random.Random, number: int, market: Market) -> str:
     return f"NEW id={number} {side} {lots}{at} {kind} {mode} {aux} {'REDUCE_ONLY' * reduces} p{who}"
 
 
+def a_list(dice: random.Random, number: int, market: Market) -> list[str]:
+    """An exit by a limit and a stop of which one trades, most of them reduce-only."""
+    who, contingency = dice.randrange(1, PEOPLE), dice.choice(["OCO", "OUO"])
+    position = market.judge.positions.get(who, 0)
+    side, lots = "SELL" if position > 0 else "BUY", dice.randrange(1, max(abs(position), 1) + 1)
+    sign = 1 if side == "SELL" else -1
+    word = dice.choice(["REDUCE_ONLY", "REDUCE_ONLY", ""])
+    lines = []
+    for leg, at in enumerate((f"@{MARK + sign * dice.randrange(8)}", " STOP"), 1):
+        mine = number + 1_000 * leg
+        trigger = f"trigger={MARK - sign * dice.randrange(8)}" if leg == 2 else ""
+        lines += [
+            f"TERMS id={mine} LIST {contingency} list={number + 1_000} leg={leg}/2 p{who}",
+            f"NEW id={mine} {side} {lots}{at} {trigger} {word} p{who}",
+        ]
+    return lines
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_random_commands_keep_the_rule(seed):
     dice, market = random.Random(seed), Market()
     for number in range(1, 260):
-        market.send(a_command(dice, number, market))
+        is_list = seed % 2 and dice.random() < 0.15
+        lines = a_list(dice, number, market) if is_list else [a_command(dice, number, market)]
+        for line in lines:
+            market.send(line)
     told = np.concatenate(market.events)
     cuts = told[(told["reason"] == Reason.REDUCE_ONLY)]
     assert len(cuts) > 5
