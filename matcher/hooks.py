@@ -183,9 +183,10 @@ class Hooks:
     """``cut(region, order)`` how many of its ``qty_lots`` the open order of its id has of them.
     Give both or neither."""
     terms: Callable[..., Any] | None = None
-    """``terms(region, terms) -> 0`` is given the terms of a NEW that ``before`` has answered with
-    ASKS_TERMS, as the TERMS command that said them; with ``qty_lots`` 0 there are none, and ``aux``
-    is how many of its participant wait in the instrument.  Then ``before`` is asked again."""
+    """``terms(region, terms) -> 0`` gets the terms of a NEW that ``before`` has answered with
+    ASKS_TERMS, as the TERMS command that said them.  With ``qty_lots`` 0 the NEW has no terms, and
+    ``aux`` is how many of its participant wait in the instrument.  Then ``before`` is asked again.
+    """
     rules_at: int = 0
     """Where in the region the rules are that change while an instrument trades
     (``wire/rule_changes.py``); 0: none ever does."""
