@@ -373,6 +373,11 @@ class OneMovement:
         return self.state in OPEN_STATES
 
 
+def _first(text: str) -> tuple[bytes, bytes]:
+    """Return the first bytes of a reference that begins so, and which bits of them count."""
+    return text.encode("ascii"), b"\xff" * len(text)
+
+
 class MovementsView:
     """The block, as arrays over its own bytes."""
 
@@ -402,20 +407,35 @@ class MovementsView:
         """The movement with this reference; None: it is not remembered."""
         words = np.frombuffer(reference_bytes(reference), np.int64)
         used = self.used
-        places = np.flatnonzero((used[:, : len(words)] == words).all(axis=1))
+        places = np.flatnonzero(used[:, 1] == words[1])  # few begin alike and continue alike
+        places = places[(used[places, : len(words)] == words).all(axis=1)]
         return self._one(used[places[-1]].copy()) if len(places) else None
 
     def chosen(
-        self, states: Iterable[MovementState], participant: int | None = None
+        self,
+        states: Iterable[MovementState],
+        participant: int | None = None,
+        without: str = "",
+        before: int = 0,
+        most: int = 0,
     ) -> list[OneMovement]:
-        """Movements in these states, the oldest first."""
+        """Movements in these states, the oldest first; ``without``: those whose reference begins
+        so, 8 characters at most, of which there may be many; ``before``: with a smaller number;
+        ``most``: the newest alone.  0: all."""
         used = self.used
-        column = used[:, Movement.offset("state") // 8]
-        chosen = np.isin(column, [int(state) for state in states])
+        wanted = sum(1 << int(state) for state in states)
+        chosen = wanted >> used[:, Movement.offset("state") // 8] & 1 != 0
         if participant is not None:
             chosen &= used[:, Movement.offset("participant") // 8] == participant
-        movements = [self._one(row) for row in used[chosen].copy()]
-        return sorted(movements, key=lambda one: one.number)
+        if without:
+            begin, mask = (int.from_bytes(text, "little") for text in _first(without))
+            chosen &= used[:, 0] & mask != begin
+        numbers = used[:, NUMBER_AT // 8]
+        if before:
+            chosen &= numbers < before
+        places = np.flatnonzero(chosen)
+        places = places[np.argsort(numbers[places])][-most:]
+        return [self._one(row) for row in used[places]]
 
     def _one(self, row: npt.NDArray[np.int64]) -> OneMovement:
         def word(name: str) -> int:

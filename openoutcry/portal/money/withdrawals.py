@@ -613,11 +613,11 @@ class Withdrawals:
         one = self.mirror.movement(row["reference"])
         return row if one is None else row | {"state": one.state.name.lower()}
 
-    async def deposits(self, participant: int) -> list[Deposit]:
-        """Return the deposits that the core remembers and that are not transfers, the
-        newest first."""
-        found = self.mirror.movements(DEPOSIT_STATES, participant)
-        rows = [one for one in reversed(found) if not one.reference.startswith(TRANSFER)]
+    async def deposits(self, participant: int, before: int = 0, most: int = 0) -> list[Deposit]:
+        """Return the deposits that the core remembers and that are not transfers, the newest first;
+        ``before``: with a smaller number; ``most``: so many; 0: all."""
+        bounds = {"without": TRANSFER, "before": before, "most": most}
+        rows = self.mirror.movements(DEPOSIT_STATES, participant, **bounds)[::-1]
         chain = {one["reference"]: one for one in await self.custody.deposits(participant)}
         return [_deposit(row, chain.get(row.reference), self.file) for row in rows]
 

@@ -292,8 +292,7 @@ def _add_deposits(app: Any, native: Native, asking_type: Any, limited: Any) -> N
                 one.network,
                 one.txid,
             )
-            for one in await withdrawals.deposits(asking.participant)
-            if not before or one.number < before
+            for one in await withdrawals.deposits(asking.participant, before, limit + 1)
         ]
         chosen, following = page_of("d", rows, limit, lambda row: row.id)
         return models.DepositPage(chosen, following)

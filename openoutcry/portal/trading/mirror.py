@@ -290,12 +290,17 @@ class Mirror:
             movements = wallets.movements if wallets is not None else None
             return movements.find(reference) if movements is not None else None
 
-    def movements(self, states: Iterable[MovementState], participant: int) -> list[OneMovement]:
-        """Return a participant's movements in these states, the oldest first."""
+    def movements(
+        self, states: Iterable[MovementState], participant: int, **bounds: Any
+    ) -> list[OneMovement]:
+        """Return a participant's movements in these states, the oldest first; ``bounds``: as of
+        ``MovementsView.chosen``."""
         with self.held() as state:
             wallets = _wallets(state)
             movements = wallets.movements if wallets is not None else None
-            return movements.chosen(states, participant) if movements is not None else []
+            if movements is None:
+                return []
+            return movements.chosen(states, participant, **bounds)
 
     def rates(self, participant: int, instrument: int) -> tuple[int, int]:
         """Fees of makers and takers, in millionths."""

@@ -2,6 +2,9 @@
 is permitted, refusals have their word, and a reversal leaves a recorded shortfall; the kernels are
 the plain reference in random lives mixed with trading."""
 
+import random
+
+import numpy as np
 import pytest
 
 from openoutcry.risk.bits import (
@@ -11,7 +14,15 @@ from openoutcry.risk.bits import (
     ParticipantStatus,
     Setting,
 )
+from openoutcry.risk.movements import (
+    Movement,
+    MovementsView,
+    MovementTable,
+    block_bytes,
+    enter_block,
+)
 from openoutcry.risk.region import RiskError, View, make_region, setting
+from openoutcry.risk.requests import reference_bytes
 from openoutcry.wire.enums import CommandKind, Side
 from tests.oracles.risk.wallets import LIVES
 from tests.support.risk.movements import MovementOperator, Movements, movement_pair, step_record
@@ -261,3 +272,49 @@ def test_room_for_movements_needs_wallets_and_requests():
         make_region(instruments(), **given | {"movements": 1 << 23}, spot=SPOT, requests=8)
     without = make_region(instruments(), **given | {"movements": 0}, spot=SPOT, requests=8)
     assert View(without).wallets.movements is None
+
+
+def view_of(rng, count):
+    """A table with movements of three participants, under references of three kinds."""
+    words = np.zeros(block_bytes(count) // 8, np.int64)
+    enter_block(words, 0, count)
+    view = MovementsView(words, 0, ["USD"])
+    view.header[MovementTable.offset("count") // 8] = count
+    for place, number in enumerate(rng.sample(range(1, 10 * count), count)):
+        text = rng.choice(["", "tr ", "wd "]) + f"{number} in"
+        row = view.rows[place]
+        row[:4] = np.frombuffer(reference_bytes(text), np.int64)
+        row[Movement.offset("number") // 8] = number
+        row[Movement.offset("participant") // 8] = rng.randrange(3)
+        row[Movement.offset("state") // 8] = rng.choice(list(MovementState))
+    return view
+
+
+def test_what_is_listed_is_what_a_plain_search_finds():
+    rng = random.Random(76)
+    view = view_of(rng, 300)
+    every = [view._one(row) for row in view.used]
+    for _ in range(200):
+        states = rng.sample(list(MovementState), 3)
+        who, without = rng.choice([None, 1]), rng.choice(["", "tr ", "wd "])
+        before, most = rng.choice([0, 1_500]), rng.choice([0, 7])
+        found = [one for one in every if one.state in states and who in (None, one.participant)]
+        found = [one for one in found if not without or not one.reference.startswith(without)]
+        found = [one for one in found if not before or one.number < before]
+        found = sorted(found, key=lambda one: one.number)[-most:]
+        assert view.chosen(states, who, without, before, most) == found
+    for one in every:
+        assert view.find(one.reference) == one
+        assert view.find(f"{one.reference}x") is None
+
+
+@pytest.mark.promise(
+    "A page of deposits costs what it shows, however many transfers an account has received: while "
+    "it is made, nobody's order is answered",
+    group="portal",
+)
+def test_a_page_reads_no_more_than_it_shows(monkeypatch):
+    view, read = view_of(random.Random(77), 3_000), []
+    monkeypatch.setattr(view, "_one", read.append)
+    view.chosen(MovementState, 1, "tr ", 0, 11)
+    assert len(read) == 11
