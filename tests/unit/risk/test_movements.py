@@ -309,8 +309,8 @@ def test_what_is_listed_is_what_a_plain_search_finds():
 
 
 @pytest.mark.promise(
-    "A page of deposits costs what it shows, however many transfers an account has received: while "
-    "it is made, nobody's order is answered",
+    "A page of deposits costs what it shows, however many transfers an account has received: no "
+    "order is answered while it is made",
     group="portal",
 )
 def test_a_page_reads_no_more_than_it_shows(monkeypatch):
