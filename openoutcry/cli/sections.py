@@ -89,6 +89,7 @@ VENUE: Sections = {
         "console": "Serve the web page on which operators run the venue.",
         "metrics": "Serve Prometheus metrics of a venue or of all pipelines.",
         "alarms": "Show a venue's alarms, or write Prometheus rules.",
+        "incidents": "Tell people of alarms until one acknowledges; keep records.",
         "availability": "Measure whether customers can use a venue, and report it.",
         "deploy": "Compare builds; prove a new one; write what deploys them.",
         "carry": "Continue a venue with a changed file.",

@@ -109,6 +109,13 @@ SERVICES = (
         default=False,
     ),
     Service(
+        "incidents",
+        "venue incidents watch /etc/openoutcry/incidents.toml",
+        "messages to people about alarms, until one acknowledges",
+        default=False,
+        restart_s=5,
+    ),
+    Service(
         "availability",
         "venue availability watch /etc/openoutcry/availability.toml",
         "probes that use the venue as a customer would, on another host",

@@ -100,6 +100,11 @@ class Watch:
             one.state = State.RESOLVED
         return [one for key, one in self.red.items() if key not in before] + over
 
+    def lasting(self) -> list[Red]:
+        """Return what is red for as long as its alarm says (``for_s``), as Prometheus fires it."""
+        now_s = self.clock()
+        return [one for one in self.red.values() if now_s - one.since_s >= one.alarm.for_s]
+
     def page(self) -> list[dict[str, str]]:
         """Return a row for each alarm of the rules, with its light at the last look."""
         return [

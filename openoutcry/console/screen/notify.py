@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from openoutcry.console.screen.rules import Rule, RuleError, require_allowed
 from openoutcry.operations.notify import MailServer, NotifyError, send_mail
-from openoutcry.portal.notices.outward import Outward, OutwardError
+from openoutcry.operations.outward import Outward, OutwardError
 
 TRIES, AGAIN_S = 5, 20.0
 MAX_WAITING = 200

@@ -4,7 +4,6 @@ What has failed is sent again, with the same ids: a receiver that knows an id ha
 """
 
 import hashlib
-import hmac
 import json
 import smtplib
 import time
@@ -18,9 +17,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from openoutcry.operations.notify import MailServer, NotifyError
+from openoutcry.operations.outward import Outward, OutwardError, signed
 from openoutcry.portal.accounts.mails import to_file
 from openoutcry.portal.accounts.secret_key import SecretKey
-from openoutcry.portal.notices.outward import Outward, OutwardError
 from openoutcry.portal.notices.texts import said, word_line
 from openoutcry.wire.atomic_file import create_atomically
 from openoutcry.wire.errors import OutcryError
@@ -31,6 +30,7 @@ MAIL_BATCH, HOOK_BATCH, PUSH_BATCH = 100, 100, 8
 PUSH_TEXT = 120
 """Characters of a title or text in a push, whose payload has 3,993 bytes at most."""
 PUSH_LASTS_S = 24 * 3_600
+AGENT = "openoutcry-portal"
 GONE = (404, 410)
 """Answers of a push service that has forgotten the subscription."""
 Row = dict[str, Any]
@@ -123,21 +123,9 @@ class Hooks:
         body = json.dumps({"notifications": [shown(row) for row in rows]}).encode()
         secret = self.key.open(sealed, f"webhook {user_id}")
         try:
-            self.outward.post(url, body, signed(secret, body))
+            self.outward.post(url, body, signed(secret, body, AGENT))
         except OutwardError as error:
             raise ChannelError(str(error)) from None
-
-
-def signed(secret: bytes, body: bytes) -> dict[str, str]:
-    """The headers of a webhook's request."""
-    at = str(int(time.time()))
-    digest = hmac.new(secret, f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "openoutcry-portal",
-        "X-Outcry-Timestamp": at,
-        "X-Outcry-Signature": f"v1={digest}",
-    }
 
 
 class Push:

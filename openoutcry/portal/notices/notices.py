@@ -6,13 +6,13 @@ from base64 import urlsafe_b64decode
 from urllib.parse import urlsplit
 
 from openoutcry.client import portal_models as models
+from openoutcry.operations.outward import OutwardError
 from openoutcry.portal.accounts.accounts import Accounts, add_notice, language_of_user
 from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, NotFound
 from openoutcry.portal.database import Row, lock_user, rows_of
 from openoutcry.portal.notices.channels import public_key_of, vapid_of
 from openoutcry.portal.notices.news import NEW_JOURNAL
 from openoutcry.portal.notices.notifier import key_file, outward_of
-from openoutcry.portal.notices.outward import OutwardError
 from openoutcry.portal.notices.quiet import next_summary, time_of, zone_of
 from openoutcry.portal.notices.words import CHANNELS, EVENTS, of_test
 from openoutcry.portal.settings import PortalFile

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.operations.notify import MailServer
+from openoutcry.operations.outward import Outward
 from openoutcry.portal.accounts.secret_key import SecretKey
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.folder import folder_of
@@ -19,7 +20,6 @@ from openoutcry.portal.history.projector import only_writer, wait
 from openoutcry.portal.notices.channels import Hooks, Mailer, Push
 from openoutcry.portal.notices.delivery import Delivery
 from openoutcry.portal.notices.news import ROWS, News, add
-from openoutcry.portal.notices.outward import Outward
 from openoutcry.portal.notices.quiet import last_summary, next_summary
 from openoutcry.portal.notices.words import of_summary
 from openoutcry.portal.portfolio.bookkeeper import Bookkeeper

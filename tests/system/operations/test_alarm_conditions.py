@@ -5,7 +5,7 @@ do it to the host that it runs on, the reading of the kernel's account.
 VenueDead has a test in test_metrics.py, BreakerFired its in
 tests/unit/venue/test_venue_protection.py,
 FeedDown and FeedRestarted theirs in tests/system/durability/test_feed_down.py, ProcessDown and
-ProcessRestarted in test_process_table.py.
+ProcessRestarted in test_process_table.py, those of budgets in test_alarms.py.
 """
 
 import json
@@ -39,7 +39,7 @@ venue = shared.venue
 
 ELSEWHERE = {
     "VenueDead", "BreakerFired", "SurveillanceCase", "FeedDown", "FeedRestarted", "MarketDataSlow",
-    "ProcessDown", "ProcessRestarted",
+    "ProcessDown", "ProcessRestarted", "BudgetBurnsFast", "BudgetBurnsSlowly",
 }  # fmt: skip
 """MarketDataSlow is the condition of GatewaySlow for a stage that this venue does not have."""
 UNIT = {

@@ -27,7 +27,7 @@ from openoutcry.console.screen.notify import post_json
 from openoutcry.journal.tables import safe_table
 from openoutcry.ledger.report import Report
 from openoutcry.operations.notify import MailServer, send_mail
-from openoutcry.portal.notices.outward import Outward
+from openoutcry.operations.outward import Outward
 from openoutcry.report.charts import Frame
 from openoutcry.report.page import render_page
 from openoutcry.report.plain import plain_output

@@ -6,15 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from itertools import pairwise
-from pathlib import Path
 from string import Formatter
 from threading import Event
 from types import SimpleNamespace
 
 import pytest
 
-from openoutcry.portal.notices import outward
-from openoutcry.portal.notices.outward import Outward, OutwardError, is_of_internet
+from openoutcry import PACKAGE
+from openoutcry.operations import outward
+from openoutcry.operations.outward import Outward, OutwardError, is_of_internet
 from openoutcry.portal.notices.quiet import last_summary, next_summary, quiet_until
 from openoutcry.portal.notices.texts import TABLES, language_of
 from openoutcry.portal.notices.words import (
@@ -33,7 +33,7 @@ from openoutcry.risk.bits import MovementStep
 from openoutcry.wire.enums import Reason
 from openoutcry.wire.order_ids import SESSION_ORDER_IDS, VENUE_ORDER_IDS
 
-PORTAL = Path(outward.__file__).parents[1]
+PORTAL = PACKAGE / "portal"
 INSIDE = [
     "127.0.0.1",
     "127.8.9.10",

@@ -8,17 +8,19 @@ Networks that the operator names are reached, too, and only there is plain HTTP 
 """
 
 import contextlib
+import hashlib
+import hmac
 import http.client
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
-from openoutcry.portal.settings import NetworkList
 from openoutcry.wire.errors import OutcryError
 
 CONNECT_S, TOTAL_S = 5.0, 10.0
@@ -28,6 +30,7 @@ MOST_URL = 2_000
 EMBEDDING = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 """Networks whose addresses lead to the IPv4 address in their last bits."""
 Address = IPv4Address | IPv6Address
+NetworkList = tuple[IPv4Network | IPv6Network, ...]
 
 
 class OutwardError(OutcryError):
@@ -154,6 +157,19 @@ class Outward:
         else:
             connection.sock = raw
         return connection
+
+
+def signed(secret: bytes, body: bytes, agent: str) -> dict[str, str]:
+    """Return the headers of a webhook's request.  ``X-Outcry-Signature`` is HMAC-SHA256 of the
+    timestamp, a dot and the body."""
+    at = str(int(time.time()))
+    digest = hmac.new(secret, f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": agent,
+        "X-Outcry-Timestamp": at,
+        "X-Outcry-Signature": f"v1={digest}",
+    }
 
 
 def inner(address: Address) -> Address:
