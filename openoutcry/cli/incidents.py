@@ -121,7 +121,7 @@ def list_incidents(file: Path, only_open: bool, as_json: bool) -> None:
 @number_argument
 @as_json_option
 def show(file: Path, number: int, as_json: bool) -> None:
-    """Show an incident's record: what fired, who was told, who did what.
+    """Show an incident's record: messages, actions, log.
 
     With it the venue's log from a quarter of an hour before, with what operators did."""
     from openoutcry.operations.incidents import of_log, read_settings, record_lines
