@@ -171,8 +171,9 @@ def fix(
 )
 @click.option("--prefix", default="M", show_default=True, help="Prefix of the orders' names.")
 def shm(at: str, user: str, key: str, prefix: str) -> None:
-    """Log in over shared memory, or by its protocol over TCP, and read commands; `help` lists
-    them.
+    """Log in over shared memory and read commands; `help` lists them.
+
+    With HOST:PORT instead of a socket by the same protocol over TCP.
 
     Prices are ticks and quantities lots."""
     host, _, port = at.rpartition(":")
