@@ -253,7 +253,7 @@ DELISTED               | 99      | 99      | O        | 0x0f     | Z           |
 CLOSE_ONLY             | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
 REDUCE_ONLY            | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
 RULES_CHANGED          | 99      | 99      | O        | 0x0f     | Z           | refused       | NONE                                 | EXCHANGE_CANCELED
-LIST                   | 99      | 99      | O        | 0x0f     | U           | refused       | NONE                                 | NONE""",
+LIST                   | 99      | 99      | O        | 0x0f     | U           | refused       | NONE                                 | OCO_TRIGGER""",
 )
 """Why the core rejects or cancels an order.  FIX: OrdRejReason and CxlRejReason, 99 other; OUCH:
 the reason of a Rejected, O and 0x0f other, and of a Canceled.  A reject by the gateway or a limit has

@@ -173,7 +173,8 @@ def of_order(
         return  # a cancel or a replace was rejected, and the order is as it was
     touch(state, order, entry.leaves)
     order.updated_ns, order.seq = command.rx_ts_ns, event.cause_seq
-    execution = apply(state, order, event, state.no_name if is_own else name)
+    told = state.no_name if is_own else name
+    execution = apply(state, order, event, told, command.kind)
     if order.state > PARTIALLY_FILLED:
         erase_entry(state.table, state.mask, entry)
     keep_change(state, order, event, execution)
@@ -245,7 +246,7 @@ def off_book(state: Fold, event: EventRecord, time_ns: int, note: int) -> None:
     order.price_ticks, order.lots = event.price_ticks, event.qty_lots
     order.created_ns = order.updated_ns = time_ns
     order.seq = event.cause_seq
-    apply(state, order, event, state.no_name)
+    apply(state, order, event, state.no_name, 0)
     order.is_touched = 1
     state.touched[state.touched_count] = place
     state.touched_count += 1
@@ -253,11 +254,11 @@ def off_book(state: Fold, event: EventRecord, time_ns: int, note: int) -> None:
 
 
 @kernel
-def apply(state: Fold, order: PastOrder, event: EventRecord, name: int) -> int:
+def apply(state: Fold, order: PastOrder, event: EventRecord, name: int, command: int) -> int:
     """Apply an event to its order, and return its index in EXECUTION_NAMES.  ``name``: the client's
-    of the command, if it is not the order's own."""
+    of the command, if it is not the order's own; ``command``: its kind."""
     spent = Words(order.executed)[0] << 32 | Words(order.executed)[1]
-    execution, order.state = apply_event(order, event, spent)
+    execution, order.state = apply_event(order, event, spent, command)
     if event.kind == FILLED_KIND:
         wide_add(order.executed, value_of(state, event))
     elif execution == CANCEL:

@@ -6,7 +6,14 @@ from typing import TypeVar
 from openoutcry.portal.history.reader import History
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror
-from openoutcry.portal.trading.orders import FILLS_KEPT, REJECTED, Fill, FilledOrder, Order
+from openoutcry.portal.trading.orders import (
+    FILLS_KEPT,
+    REJECTED,
+    Fill,
+    FilledOrder,
+    Order,
+    OrderList,
+)
 from openoutcry.portal.trading.public import (
     CANDLES_KEPT,
     TRADES_KEPT,
@@ -62,6 +69,36 @@ class Past:
                 participant, market.index, limit, first=first, start_ms=start_ms, end_ms=end_ms
             )
             rows = {order.number: order for order in older} | rows
+        return _cut([rows[number] for number in sorted(rows)], limit, (first, start_ms))
+
+    async def order_list(self, participant: int, number: int | None, name: str) -> OrderList | None:
+        """Return a list of orders by its number or the client's name of it, as the database has
+        it."""
+        if self.history is None:
+            return None
+        return await self.history.order_list(participant, number, name)
+
+    async def order_lists(
+        self,
+        participant: int,
+        limit: int,
+        first: int | None,
+        start_ms: int | None,
+        end_ms: int | None,
+    ) -> list[OrderList]:
+        """Like :meth:`orders`, but lists of orders of all markets that were placed."""
+        own = self.mirror.orders.participant(participant)
+        rows = {
+            one.number: one
+            for one in own.lists.values()
+            if one.is_whole
+            and one.number >= (first or 0)
+            and (start_ms or 0) <= one.created_ns // 1_000_000 <= (end_ms or NO_END_MS)
+        }
+        if self.history is not None and (own.forgotten_seq or self.mirror.began_seq):
+            span = {"first": first, "start_ms": start_ms, "end_ms": end_ms}
+            older = await self.history.order_lists(participant, limit, **span)
+            rows = {one.number: one for one in older} | rows
         return _cut([rows[number] for number in sorted(rows)], limit, (first, start_ms))
 
     async def fills(

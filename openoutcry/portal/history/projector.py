@@ -46,7 +46,7 @@ LOCK = 7412
 ROWS_A_TRANSACTION = 20_000
 """About, at most."""
 IDLE_S, LOOK_S, LOCK_S, RETRY_S = 0.02, 0.5, 0.2, 1.0
-FEW_ROWS = ("movements", "account_events", "market_events")
+FEW_ROWS = ("movements", "account_events", "market_events", "list_orders")
 """Tables whose rows Python makes."""
 TAKE_S = 0.02
 """While a transaction is written, what has come is taken so often."""
@@ -383,7 +383,11 @@ class Projector:
         rows, follower = self.rows, self.follower
         of_table = {name: getattr(rows, name) for name in FEW_ROWS}
         days = {"": rows.days, TRANSACTIONS: rows.posting_days}
-        days |= {name: {row[0] for row in made} for name, made in of_table.items()}
+        days |= {
+            name: {row[0] for row in made}
+            for name, made in of_table.items()
+            if name in schema.BY_DAY
+        }
         of_table["balances"] = rows.balances
         fees = fee_rows(rows.fees, self.books.symbols, self.books.money_names)
         tables = rows.finish() | ({"fees": fees} if fees else {})
@@ -572,6 +576,7 @@ def digest(connection: Any) -> str:
     orders = {
         "orders": "number",
         "order_changes": "event_seq",
+        "list_orders": "number",
         "fills": "trade, number",
         "trades": "instrument, trade",
         **dict.fromkeys(schema.CANDLES, "instrument, begin_s"),

@@ -1,5 +1,6 @@
 """Pages of the history, in the form in which the mirror keeps what is recent."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from openoutcry.portal.database import Database
@@ -14,7 +15,7 @@ from openoutcry.portal.history.schema import (
     POSITION,
 )
 from openoutcry.portal.trading.follower import DAY_NS
-from openoutcry.portal.trading.orders import Fill, FilledOrder, Order
+from openoutcry.portal.trading.orders import Fill, FilledOrder, Order, OrderList
 from openoutcry.portal.trading.public import (
     DAY_MS,
     INTERVALS,
@@ -24,11 +25,13 @@ from openoutcry.portal.trading.public import (
     Trade,
     bounds,
 )
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 
 NO_END = 2**63 - 1
 MS, LAST_MS = 1_000_000, 2**43
 """A client may name a moment that no calendar has: later ones are this one, in the year 2248."""
 COLUMNS = ", ".join(ORDER_COLUMNS)
+OF_ORDER = ", ".join(f"o.{name}" for name in ORDER_COLUMNS)
 FILLS = f"""
     select o.client_id, o.side, f.*
     from (
@@ -99,7 +102,9 @@ class History:
         """
         rows = await self._rows(query, number=number)
         seq = int(rows[0]["history_seq"]) if rows else 0
-        return seq, [order_of(row) for row in rows if row["number"] is not None]
+        orders = [order_of(row) for row in rows if row["number"] is not None]
+        await self.lists_of(orders)
+        return seq, orders
 
     async def created(self, begin_ns: int, end_ns: int) -> list[str]:
         """Conditions of orders that were entered from ``begin_ns`` on (0: at any time) and before
@@ -147,7 +152,9 @@ class History:
             most=most,
             first=first or 0,
         )
-        return sorted(map(order_of, rows), key=lambda order: order.number)
+        orders = sorted(map(order_of, rows), key=lambda order: order.number)
+        await self.lists_of(orders)
+        return orders
 
     async def order(
         self, participant: int, instrument: int, number: int | None, client_id: str
@@ -170,7 +177,91 @@ class History:
             number=number,
             client_id=client_id,
         )
-        return order_of(rows[0]) if rows else None
+        orders = list(map(order_of, rows))
+        await self.lists_of(orders)
+        return orders[0] if orders else None
+
+    async def order_lists(
+        self,
+        participant: int,
+        most: int,
+        *,
+        first: int | None = None,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+    ) -> list[OrderList]:
+        """Lists of orders of a participant, as :meth:`orders` gives orders, of all markets."""
+        forwards = first is not None or start_ms is not None
+        return await self._lists(
+            f"""
+            participant = %(participant)s and leg = 1 and list_number >= %(first)s
+            and created_ns >= %(start)s and created_ns < %(end)s
+            order by list_number {"asc" if forwards else "desc"} limit %(most)s
+            """,
+            participant=participant,
+            first=first or 0,
+            start=min(start_ms or 0, LAST_MS) * MS,
+            end=NO_END if end_ms is None else (min(end_ms, LAST_MS) + 1) * MS,
+            most=most,
+        )
+
+    async def order_list(
+        self, participant: int, number: int | None, client_id: str
+    ) -> OrderList | None:
+        """One list of a participant, by its number or by the client's name of it: the last one."""
+        conditions = "participant = %(participant)s and leg = 1"
+        if number is not None:
+            conditions += " and list_number = %(number)s"
+        if client_id:
+            conditions += " and client_id = %(client_id)s"
+        found = await self._lists(
+            f"{conditions} order by list_number desc limit 1",
+            participant=participant,
+            number=number,
+            client_id=client_id,
+        )
+        return found[0] if found else None
+
+    async def _lists(
+        self, conditions: str, known: Mapping[int, Order] | None = None, **values: Any
+    ) -> list[OrderList]:
+        """The whole lists whose first order's row meets ``conditions``, by their numbers.
+        ``known``: orders that are here already, by their numbers."""
+        query = f"""
+            with firsts as (select participant, core_id, instrument from history.list_orders
+                where {conditions})
+            select l.leg, l.legs, l.core_id, l.contingency, l.list_number,
+                l.client_id as list_id, l.created_ns as begun_ns, {OF_ORDER}
+            from firsts join history.list_orders as l using (participant, core_id, instrument)
+            join history.orders as o on o.number = l.number
+            order by l.core_id, l.leg
+        """
+        lists: dict[tuple[int, int], OrderList] = {}
+        for row in await self._rows(query, **values):
+            order = (known or {}).get(row["number"]) or order_of(row)
+            key = order.instrument, row["core_id"]
+            if row["leg"] == 1:
+                terms = row["list_id"], row["contingency"], row["legs"], row["begun_ns"]
+                lists[key] = OrderList(row["list_number"], order.participant, *key, *terms)
+            if key in lists:
+                order.of = lists[key]
+                order.of.orders.append(order)
+        return sorted((one for one in lists.values() if one.is_whole), key=lambda one: one.number)
+
+    async def lists_of(self, orders: list[Order]) -> list[OrderList]:
+        """The lists of which these orders are, which belong to them from now on."""
+        known = {order.number: order for order in orders if order.core_id >= LEG_ORDER_IDS}
+        if not known:
+            return []
+        return await self._lists(
+            """
+            leg = 1 and (participant, core_id) in (
+                select participant, core_id from history.list_orders
+                where number = any(%(numbers)s::bigint[]))
+            """,
+            known,
+            numbers=list(known),
+        )
 
     async def fills(
         self,

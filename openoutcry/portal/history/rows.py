@@ -17,12 +17,12 @@ from openoutcry.portal.history.fold import Fold, PastOrder
 from openoutcry.portal.history.output import Output
 from openoutcry.portal.history.packed import add_transactions
 from openoutcry.portal.history.schema import CANDLES
-from openoutcry.portal.trading.follower import TOKEN_BYTES
+from openoutcry.portal.trading.follower import TOKEN_BYTES, name_at
 from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.order_events import STATE_NAMES
 from openoutcry.portal.trading.orders import Order
 from openoutcry.risk.bits import MovementStep, PauseCause, Setting
-from openoutcry.wire.enums import EventKind, Phase
+from openoutcry.wire.enums import LEGS_SHIFT, CommandKind, EventKind, Phase, Term
 from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.open_orders import ENTRY_BYTES
@@ -66,6 +66,8 @@ class Rows:
         self._changes = np.empty(0, np.uint8)
         names = TRANSACTIONS, ORDERS, OLD, CHANGES, FILLS, TRADES, *CANDLE_OUTPUTS
         self._outputs = {name: Output() for name in names}
+        self._announced: dict[tuple[int, int], Row] = {}
+        """What TERMS commands have said of orders to come, by instrument and the core's id."""
         state = self.fold
         state.states, state.assets = (one.ctypes.data for one in self._names)
         state.markets, state.market_count = Bytes.of(self._markets.ctypes.data), count
@@ -89,6 +91,7 @@ class Rows:
         self.movements: list[Row] = []
         self.account_events: list[Row] = []
         self.market_events: list[Row] = []
+        self.list_orders: list[Row] = []
         self.fees: list[Records] = []
         """Sums of each step."""
         self.days: set[int] = set()
@@ -140,8 +143,32 @@ class Rows:
         )
         add_changes(self._outputs[CHANGES], self._changes[: self.fold.changes - begin])
         self.market_events += market_event_rows(commands, events)
+        self._take_lists(commands, events, names)
         if self.fold.rows > before:
             self.days |= days_of(commands["rx_ts_ns"])
+
+    def _take_lists(self, commands: Records, events: Records, names: Records) -> None:
+        """Add a row for each order that is one of a list."""
+        is_terms = (commands["kind"] == CommandKind.TERMS) & (commands["order_type"] == Term.LIST)
+        if not (self._announced or is_terms.any()):
+            return
+        first, texts = int(commands["seq"][0]), names.tobytes()
+        for event in events[np.isin(events["kind"], (EventKind.COMPLETED, *COMES))]:
+            place = int(event["cause_seq"]) - first
+            command, of = commands[place], (int(event["instrument"]), int(event["order_id"]))
+            if event["kind"] == EventKind.COMPLETED:
+                if is_terms[place]:
+                    leg, aux = int(command["qty_lots"]), int(command["aux"])
+                    core_id = int(command["price_ticks"])
+                    number = int(command["seq"]) if leg == 1 else 0
+                    terms = leg, aux >> LEGS_SHIFT, aux & (1 << LEGS_SHIFT) - 1
+                    self._announced[of] = (core_id, number, *terms, name_at(texts, place))
+            elif command["kind"] == CommandKind.NEW and command["order_id"] == of[1]:
+                said = self._announced.pop(of, None)
+                if said is not None:
+                    seq, whose = int(command["seq"]), int(command["participant"])
+                    row = seq, whose, of[0], *said, int(command["rx_ts_ns"]), seq
+                    self.list_orders.append(row)
 
     def post(self, posted: Records, monies: list[str]) -> None:
         """Add the rows of the ledger's transactions (TRANSACTION_DTYPE) of whole commands."""
@@ -189,9 +216,9 @@ class Rows:
         words = rows[at + PastOrder.offset("executed") :][:16].view(np.int64)
         words[:] = divmod(order.executed_tick_lots, 1 << 32)
         client = order.client_id.encode("latin-1")
-        name_at = at + PastOrder.offset("client")
-        rows[name_at] = len(client)
-        rows[name_at + 1 : name_at + 1 + len(client)] = np.frombuffer(client, np.uint8)
+        begin = at + PastOrder.offset("client")
+        rows[begin] = len(client)
+        rows[begin + 1 : begin + 1 + len(client)] = np.frombuffer(client, np.uint8)
         fold.restored(state, place)
 
     def restore_candles(self, length: int, newest: dict[int, int], until_s: int) -> None:
@@ -241,6 +268,7 @@ SAME = (
 )
 """Fields that an order and its place have."""
 DEPOSITS = frozenset({MovementStep.SEE, MovementStep.CREDIT, MovementStep.REVERSE})
+COMES = EventKind.ACCEPTED, EventKind.REJECTED
 FEE_KINDS = (Kind.POSTED, Kind.DELIVERED)
 FEE_KEY = np.array([1 << 44, 1 << 24, 1 << 8, 1])
 """Participant, day, instrument and asset as one number."""

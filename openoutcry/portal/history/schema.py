@@ -27,7 +27,7 @@ from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED
 NAME, NEW = "history", "history_new"
 """The schema, and that of a history which is made again until it is whole: what is read meanwhile
 is as it was."""
-VERSION = 11
+VERSION = 12
 """Version of these tables.  Tables of another version are made again, and are not read: it is as
 if there were no history meanwhile."""
 POSITION = f"{NAME}.position where version = {VERSION}"
@@ -136,6 +136,21 @@ STATEMENTS = (
         buyer_is_maker boolean not null,
         seq bigint not null
     ) partition by range (day)
+    """,
+    """
+    create table list_orders (
+        number bigint not null,
+        participant integer not null,
+        instrument integer not null,
+        core_id bigint not null,
+        list_number bigint not null,
+        leg smallint not null,
+        legs smallint not null,
+        contingency smallint not null,
+        client_id text collate "C" not null,
+        created_ns bigint not null,
+        seq bigint not null
+    )
     """,
     f"create table seconds ({CANDLE_COLUMNS}) partition by range (day)",
     f"create table minutes ({CANDLE_COLUMNS}) partition by range (day)",
@@ -252,6 +267,12 @@ KEYS = {
     "transactions": {
         "transactions_pkey": "alter table transactions add primary key "
         "(participant, event_seq, day)",
+    },
+    "list_orders": {
+        "list_orders_pkey": "alter table list_orders add primary key (number)",
+        "lists_of": "create index lists_of on list_orders (participant, core_id)",
+        "lists_numbered": "create index lists_numbered on list_orders (participant, list_number) "
+        "where leg = 1",
     },
     "order_changes": {
         "order_changes_pkey": "alter table order_changes add primary key (day, event_seq)",
@@ -379,5 +400,9 @@ def drop_days_before(connection: Any, day: int) -> list[int]:
     connection.execute(
         "delete from orders where state not in ('NEW', 'PARTIALLY_FILLED') and updated_ns < %s",
         (day * 86_400 * 10**9,),
+    )
+    connection.execute(
+        "delete from list_orders as l "
+        "where not exists (select from orders as o where o.number = l.number)"
     )
     return old

@@ -10,6 +10,7 @@ from openoutcry.portal.history.past import Past
 from openoutcry.portal.spot.capital import Capital
 from openoutcry.portal.spot.errors import ApiError, of_reject
 from openoutcry.portal.spot.limits import Limits
+from openoutcry.portal.spot.lists import SpotLists
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.signing import READ, Signing
 from openoutcry.portal.spot.sub_accounts import SubAccountsApi
@@ -59,7 +60,8 @@ class Route:
     """PUBLIC, KEYED, READ, TRADE or WITHDRAW."""
     takes: str | None = None
     """Names of its parameters; None: any."""
-    is_order: bool = False
+    orders: int = 0
+    """How many new orders it counts as."""
     is_change: bool = False
     name: str = ""
     """Method and path."""
@@ -71,8 +73,8 @@ class Route:
 
     @cached_property
     def is_entry(self) -> bool:
-        """Return whether it enters an order and does nothing else."""
-        return self.is_order and "cancelReplaceMode" not in self.names
+        """Return whether it enters orders and does nothing else."""
+        return self.orders > 0 and "cancelReplaceMode" not in self.names
 
 
 class Spot:
@@ -83,6 +85,7 @@ class Spot:
     ) -> None:
         self.mirror, self.orders, self.signing = mirror, orders, signing
         self.markets, self.limits = mirror.markets, limits or Limits()
+        self.lists = SpotLists(orders)
         self.past = Past(mirror)
         self.listen_keys: Any = None
         self.capital: Capital | None = None
@@ -124,8 +127,8 @@ class Spot:
             if request.key is not None and route.security != KEYED:
                 # Not before: who knows a key without its secret must not use up its owner's weight.
                 self.limits.take_key(request.key.number, weight)
-            if route.is_order:
-                await self._take_order(request, headers)
+            if route.orders:
+                await self._take_orders(request, headers, route.orders)
             return await route.handler(self, request), headers
         except (ApiError, Reject) as refused:
             error = of_reject(refused)
@@ -160,12 +163,12 @@ class Spot:
         if key is not None:
             self.limits.require_room(key.participant)
 
-    async def _take_order(self, request: Request, headers: dict[str, str]) -> None:
-        """Count an order.  Raises :class:`ApiError`: of a cancelReplace that is to cancel even so,
-        after the cancel."""
+    async def _take_orders(self, request: Request, headers: dict[str, str], count: int) -> None:
+        """Count new orders.  Raises :class:`ApiError`: of a cancelReplace that is to cancel even
+        so, after the cancel."""
         mode = request.params.one_of("orderRateLimitExceededMode", ("DO_NOTHING", "CANCEL_ONLY"))
         try:
-            headers |= self.limits.take_order(request.participant, request.owner)
+            headers |= self.limits.take_order(request.participant, request.owner, count)
         except ApiError as over:
             if mode == "CANCEL_ONLY" and request.params.given("cancelReplaceMode"):
                 await self.orders.cancel_replace(request.participant, request.params, over)

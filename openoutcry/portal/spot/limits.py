@@ -119,14 +119,14 @@ class Limits:
             )
             raise _error(TOO_MANY, text, 429, self._key_weight.left_s(now_s))
 
-    def take_order(self, participant: int, owner: int) -> dict[str, str]:
-        """Count a new order; ``owner``: the user of the main account.  Raises
+    def take_order(self, participant: int, owner: int, count: int = 1) -> dict[str, str]:
+        """Count new orders; ``owner``: the user of the main account.  Raises
         :class:`ApiError`."""
         self.require_room(participant)
         now_s = self.clock()
         with self._table.held():
-            ten = self._orders.add(participant, 1, now_s)
-            day = self._orders_day.add(participant, 1, now_s)
+            ten = self._orders.add(participant, count, now_s)
+            day = self._orders_day.add(participant, count, now_s)
         if ten > self.orders_in_10_s or day > self.orders_a_day:
             window, limit = self._orders_day, f"{self.orders_a_day} orders per 1 DAY"
             if ten > self.orders_in_10_s:
@@ -134,7 +134,7 @@ class Limits:
             text = f"Too many new orders; current limit is {limit}."
             self._over[participant] = int(now_s) + window.left_s(now_s), text
             raise _error(TOO_MANY_ORDERS, text, 429, window.left_s(now_s))
-        self.take_names(participant, owner, NAMES_OF_ORDER)
+        self.take_names(participant, owner, NAMES_OF_ORDER * count)
         return _order_headers(ten, day)
 
     def take_names(self, participant: int, owner: int, count: int = 1) -> None:

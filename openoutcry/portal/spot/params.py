@@ -22,7 +22,7 @@ from openoutcry.portal.trading.instruments import Market, Markets
 from openoutcry.wire.decimals import DECIMAL
 
 CLIENT_ID = re.compile(r"[\.A-Z\:/a-z0-9_-]{1,36}")
-MAX_PARAMETERS = 40
+MAX_PARAMETERS = 60
 NAMES = r"^\[(\"[A-Z0-9]{1,20}\"(,\"[A-Z0-9]{1,20}\"){0,}){0,1}\]$"
 STATUSES = ("TRADING", "HALT", "BREAK")
 MICROSECONDS_FROM = 10**14

@@ -9,7 +9,7 @@ from urllib.parse import unquote_plus
 
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import AGAIN_S, DatabaseError
-from openoutcry.portal.spot import errors, market_data, signed, times, wallet
+from openoutcry.portal.spot import errors, lists, market_data, signed, times, wallet
 from openoutcry.portal.spot.api import (
     KEYED,
     PUBLIC,
@@ -47,7 +47,10 @@ REPLACE = (
     f"{NEW} cancelReplaceMode cancelNewClientOrderId cancelOrigClientOrderId cancelOrderId "
     "cancelRestrictions orderRateLimitExceededMode"
 )
-NO_LIST = errors.NO_SUCH_ORDER, "Order list does not exist."
+
+
+def _new_list(name: str, takes: str, orders: int) -> Route:
+    return Route(signed.new_list(name), 1, TRADE, takes, orders=orders, is_change=True)
 
 
 def _no_list(name: str) -> Route:
@@ -96,9 +99,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/api/v3/referencePrice/calculation"): Route(
         market_data.no_reference_price, 2, PUBLIC, f"{ONE} symbolStatus"
     ),
-    ("POST", "/api/v3/order"): Route(
-        signed.new_order, 1, TRADE, NEW, is_order=True, is_change=True
-    ),
+    ("POST", "/api/v3/order"): Route(signed.new_order, 1, TRADE, NEW, orders=1, is_change=True),
     ("POST", "/api/v3/order/test"): Route(
         signed.test_order, rates_weight, TRADE, f"{NEW} computeCommissionRates"
     ),
@@ -112,7 +113,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("DELETE", "/api/v3/openOrders"): Route(signed.cancel_all, 1, TRADE, ONE, is_change=True),
     ("POST", "/api/v3/order/cancelReplace"): Route(
-        signed.cancel_replace, 1, TRADE, REPLACE, is_order=True, is_change=True
+        signed.cancel_replace, 1, TRADE, REPLACE, orders=1, is_change=True
     ),
     ("GET", "/api/v3/openOrders"): Route(signed.open_orders, by_symbols(6, 6, 80), READ, ONE),
     ("GET", "/api/v3/allOrders"): Route(signed.all_orders, 20, READ, f"{ONE} orderId {TIMES}"),
@@ -126,17 +127,19 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/api/v3/account/commission"): Route(signed.account_commission, 20, READ, ONE),
     ("GET", "/api/v3/rateLimit/order"): Route(signed.order_rates, 40, READ, ""),
     ("GET", "/api/v3/myFilters"): Route(signed.own_filters, 40, READ, ONE),
-    # What this venue does not have.
-    ("GET", "/api/v3/openOrderList"): Route(signed.nothing, 6, READ),
-    ("GET", "/api/v3/allOrderList"): Route(signed.nothing, 20, READ),
-    ("GET", "/api/v3/orderList"): Route(signed.refuses(*NO_LIST), 4, READ),
+    ("POST", "/api/v3/order/oco"): _new_list("old_oco", lists.OLD_OCO, 2),
+    ("POST", "/api/v3/orderList/oco"): _new_list("oco", lists.OCO, 2),
+    ("POST", "/api/v3/orderList/oto"): _new_list("oto", lists.OTO, 2),
+    ("POST", "/api/v3/orderList/otoco"): _new_list("otoco", lists.OTOCO, 3),
     ("DELETE", "/api/v3/orderList"): Route(
-        signed.refuses(errors.CANCEL_REJECTED, "Unknown order list sent."), 1, TRADE
+        signed.cancel_list, 1, TRADE, lists.WHICH, is_change=True
     ),
-    ("POST", "/api/v3/order/oco"): _no_list("OCO"),
-    ("POST", "/api/v3/orderList/oco"): _no_list("OCO"),
-    ("POST", "/api/v3/orderList/oto"): _no_list("OTO"),
-    ("POST", "/api/v3/orderList/otoco"): _no_list("OTOCO"),
+    ("GET", "/api/v3/orderList"): Route(
+        signed.query_list, 4, READ, "orderListId origClientOrderId"
+    ),
+    ("GET", "/api/v3/allOrderList"): Route(signed.all_lists, 20, READ, f"fromId {TIMES}"),
+    ("GET", "/api/v3/openOrderList"): Route(signed.open_lists, 6, READ, ""),
+    # What this venue does not have.
     ("POST", "/api/v3/orderList/opo"): _no_list("OPO"),
     ("POST", "/api/v3/orderList/opoco"): _no_list("OPOCO"),
     ("POST", "/api/v3/sor/order"): Route(signed.refuses(*errors.NOT_SUPPORTED), 1, TRADE),

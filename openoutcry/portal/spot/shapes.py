@@ -14,13 +14,14 @@ from openoutcry.portal.trading.orders import (
     Fill,
     FilledOrder,
     Order,
+    OrderList,
     PreventedMatch,
 )
 from openoutcry.portal.trading.public import DAY_MS, AggregateTrade, Candle, Day, Trade
 from openoutcry.portal.trading.service import MAX_ORDERS
 from openoutcry.portal.trading.terms import ICEBERG_PARTS, TRAILING_BPS
 from openoutcry.wire import words
-from openoutcry.wire.enums import OrderType, Reason, Side
+from openoutcry.wire.enums import Contingency, OrderType, Reason, Side
 from openoutcry.wire.instrument_states import STATES
 
 TYPES = words.ORDER_TYPES.by_word("Binance")
@@ -51,18 +52,54 @@ def tif_text(order: Order) -> str:
     return words.TIMES.say("Binance answer", order.tif) if order.price_ticks else "GTC"
 
 
+def list_number(order: Order) -> int:
+    """Return the number of the list that an order is of, or -1."""
+    return order.of.number if order.of is not None and order.of.is_whole else -1
+
+
+def status_of(order: Order) -> str:
+    """Return an order's state; PENDING_NEW while it waits for the first of its list."""
+    return "PENDING_NEW" if order.is_pending else order.state
+
+
+def order_list(of: OrderList, market: Market) -> dict[str, Any]:
+    """A list of orders, in the form of GET orderList."""
+    is_open = of.is_open
+    return {
+        "orderListId": of.number,
+        "contingencyType": "OCO" if of.contingency < Contingency.OTO else "OTO",
+        "listStatusType": "EXEC_STARTED" if is_open else "ALL_DONE",
+        "listOrderStatus": "EXECUTING" if is_open else "ALL_DONE",
+        "listClientOrderId": of.client_id,
+        "transactionTime": times.of_ns(of.updated_ns),
+        "symbol": market.name,
+        "orders": [
+            {"symbol": market.name, "orderId": order.number, "clientOrderId": order.client_id}
+            for order in of.orders
+        ],
+    }
+
+
+def cancelled_list(of: OrderList, market: Market, request_id: str) -> dict[str, Any]:
+    """The answer to a cancel of a list: of those of its orders that were cancelled by it."""
+    reports = [
+        cancelled(order, market, request_id) for order in of.orders if order.cancel_id == request_id
+    ]
+    return order_list(of, market) | {"orderReports": reports}
+
+
 def order_of(order: Order, market: Market) -> dict[str, Any]:
     """Return an order in the form of GET order and openOrders."""
     shown = {
         "symbol": market.name,
         "orderId": order.number,
-        "orderListId": -1,
+        "orderListId": list_number(order),
         "clientOrderId": order.client_id,
         "price": market.price(order.limit_ticks),
         "origQty": market.quantity(order.shown_lots),
         "executedQty": market.quantity(order.executed_lots),
         "cummulativeQuoteQty": market.amount(order.executed_tick_lots),
-        "status": order.state,
+        "status": status_of(order),
         "timeInForce": tif_text(order),
         "type": type_text(order),
         "side": side_text(order.side),
@@ -101,6 +138,8 @@ def expiry_reason(order: Order) -> str:
     """Return why an order has expired, in the API's word."""
     if order.reason == Reason.IOC_REST and type_text(order) in AT_MARKET:
         return "INSUFFICIENT_LIQUIDITY"
+    if order.reason == Reason.LIST and order.of is not None and order.of.waits_for_first:
+        return "OTO_PHASE_ONE_EXPIRED"
     return words.REASONS.say("Binance expiry", Reason(order.reason))
 
 
@@ -112,7 +151,7 @@ def new_order(
     ack = {
         "symbol": market.name,
         "orderId": order.number,
-        "orderListId": -1,
+        "orderListId": list_number(order),
         "clientOrderId": order.client_id,
         "transactTime": times.of_ns(order.updated_ns),
     }
@@ -182,7 +221,7 @@ def amended(made: Amendment, market: Market) -> dict[str, Any]:
     shown = {
         "symbol": market.name,
         "orderId": order.number,
-        "orderListId": -1,
+        "orderListId": list_number(order),
         "origClientOrderId": made.old_id,
         "clientOrderId": made.new_id,
         "price": market.price(order.limit_ticks),
@@ -222,7 +261,7 @@ def own_trade(order: Order | FilledOrder, fill: Fill, market: Market) -> dict[st
         "symbol": market.name,
         "id": fill.number,
         "orderId": order.number,
-        "orderListId": -1,
+        "orderListId": list_number(order) if isinstance(order, Order) else -1,
         "price": market.price(fill.price_ticks),
         "qty": market.quantity(fill.lots),
         "quoteQty": market.amount(fill.price_ticks * fill.lots),
@@ -462,8 +501,8 @@ def symbol_info(mirror: Mirror, market: Market) -> dict[str, Any]:
         "quoteCommissionPrecision": quote,
         "orderTypes": sorted(TYPES),
         "icebergAllowed": True,
-        "ocoAllowed": False,
-        "otoAllowed": False,
+        "ocoAllowed": True,
+        "otoAllowed": True,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": True,

@@ -6,6 +6,7 @@ from openoutcry.portal.spot import errors, shapes
 from openoutcry.portal.spot.api import Handler, Request, Spot
 from openoutcry.portal.spot.capital import Capital
 from openoutcry.portal.spot.errors import ApiError
+from openoutcry.portal.spot.lists import NO_LIST, is_shown
 from openoutcry.portal.spot.trade import response_kind, strategy_of
 from openoutcry.portal.trading.instruments import rate_text
 
@@ -85,6 +86,52 @@ async def all_orders(spot: Spot, request: Request) -> Any:
     first, moments = params.whole_or_none("orderId"), params.times_ms(within_a_day=True)
     rows = await spot.past.orders(request.participant, market, limit, first, *moments)
     return [shapes.order_of(order, market) for order in rows]
+
+
+def new_list(name: str) -> Handler:
+    """A request for a new list of orders; ``name``: of the method that places it."""
+
+    async def handler(spot: Spot, request: Request) -> Any:
+        return await getattr(spot.lists, name)(request.participant, request.params)
+
+    return handler
+
+
+async def cancel_list(spot: Spot, request: Request) -> Any:
+    """DELETE /api/v3/orderList."""
+    return await spot.lists.cancel(request.participant, request.params)
+
+
+async def query_list(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/orderList: by its number, or by the client's name of it."""
+    params = request.params
+    try:
+        found = spot.lists.find(request.participant, params, "origClientOrderId", NO_LIST)
+    except ApiError as error:
+        if error.code != errors.NO_SUCH_ORDER:
+            raise
+        number, name = params.whole_or_none("orderListId"), params.client_id("origClientOrderId")
+        older = await spot.past.order_list(request.participant, number, name)
+        if older is None:
+            raise
+        found = older
+    return spot.lists.shown(found)
+
+
+async def open_lists(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/openOrderList: the oldest first."""
+    return [spot.lists.shown(one) for one in spot.lists.kept(request.participant) if one.is_open]
+
+
+async def all_lists(spot: Spot, request: Request) -> Any:
+    """GET /api/v3/allOrderList: from ``fromId`` or ``startTime`` on, or else the last."""
+    params = request.params
+    first, limit = params.whole_or_none("fromId"), params.limit(500, 1000)
+    moments = params.times_ms(within_a_day=True)
+    if first is not None and moments != (None, None):
+        raise errors.bad_combination()
+    rows = await spot.past.order_lists(request.participant, limit, first, *moments)
+    return [spot.lists.shown(one) for one in rows if is_shown(one, spot.mirror)]
 
 
 async def own_trades(spot: Spot, request: Request) -> Any:
@@ -169,7 +216,7 @@ async def no_contracts(spot: Spot, request: Request) -> Any:
 
 
 async def nothing(spot: Spot, request: Request) -> Any:
-    """A list of what this venue does not have: order lists, allocations, margin."""
+    """A list of what this venue does not have: allocations, margin."""
     if request.params.text("symbol"):
         request.params.market()
     return []

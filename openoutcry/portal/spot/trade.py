@@ -93,8 +93,11 @@ class SpotOrders:
         self.service.require_covered(participant, market, order)
         return market
 
-    def read(self, participant: int, params: Params) -> tuple[Market, NewOrder]:
-        """The order that the parameters ask for, checked.  Raises :class:`ApiError` or
+    def read(
+        self, participant: int, params: Params, is_leg: bool = False
+    ) -> tuple[Market, NewOrder]:
+        """The order that the parameters ask for, checked.  ``is_leg``: it is one of a list, which
+        says what room is needed, and may enter later.  Raises :class:`ApiError` or
         :class:`Reject`."""
         market = params.market()
         side = params.needed("side")
@@ -116,7 +119,8 @@ class SpotOrders:
         client_id = params.client_id("newClientOrderId") or order_id_of(participant, params)
         if client_id in self.mirror.orders.participant(participant).by_client_id:
             raise Reject(Code.DUPLICATE)
-        self.service.require_room(participant, market, client_id)
+        if not is_leg:
+            self.service.require_room(participant, market, client_id)
         lots, budget = _quantity(market, params, kind)
         if budget:
             self.service.require_lot(market, shapes.SIDES[side], budget)
@@ -143,7 +147,7 @@ class SpotOrders:
             shapes.SELF_TRADE[mode] if mode else None,
             trailing,
         )
-        if has_trigger:
+        if has_trigger and not is_leg:
             self.service.require_ahead(market, order)
         return market, order
 
@@ -204,16 +208,23 @@ class SpotOrders:
         return shapes.amended(made, market)
 
     async def cancel_all(self, participant: int, params: Params) -> Any:
-        """Every open order of a market."""
+        """Every open order of a market; of a list one order, with which all of it goes."""
         market = params.market()
         own = self.mirror.orders.participant(participant)
-        chosen = [one for one in own.open.values() if one.instrument == market.index]
+        found = {
+            one.of.number if one.of is not None else -one.number: one
+            for one in own.open.values()
+            if one.instrument == market.index
+        }
+        chosen = list(found.values())
         if not chosen:
             raise ApiError(*UNKNOWN_ORDER)
         ids = [new_id() for _ in chosen]
         refused = await self.service.cancel_each(participant, chosen, ids)
         return [
             shapes.cancelled(order, market, request_id)
+            if order.of is None
+            else shapes.cancelled_list(order.of, market, request_id)
             for order, request_id, reject in zip(chosen, ids, refused, strict=True)
             if reject is None
         ]

@@ -20,7 +20,15 @@ from openoutcry.portal.spot import errors, shapes, times
 from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.trading.instruments import Market, text_of
 from openoutcry.portal.trading.mirror import Mirror, Moment
-from openoutcry.portal.trading.orders import Order, PreventedMatch, Report, is_balance_reject
+from openoutcry.portal.trading.orders import (
+    NEW,
+    OPEN_STATES,
+    Order,
+    OrderList,
+    PreventedMatch,
+    Report,
+    is_balance_reject,
+)
 from openoutcry.wire.enums import OrderType, Reason
 from openoutcry.wire.words import REASONS, SELF_TRADE
 
@@ -34,6 +42,7 @@ Make = Callable[[], dict[str, Any]]
 LAPSED_S = 1.0
 """Seconds between two looks for listen keys that have ended while a connection subscribes by
 them."""
+PENDING = "PENDING_NEW"
 SEEN_S = 0.1
 """Seconds for which a listen key that was found good is not looked up again for each event."""
 
@@ -109,6 +118,10 @@ class UserData:
             participant = report.order.participant
             if participant in self._of and report.order.instrument in self._spot:
                 events.setdefault(participant, []).append(partial(self.execution, report))
+        for of, is_open, time_ns in lists_changed(moment):
+            if of.participant in self._of and of.instrument in self._spot:
+                make = partial(self.list_status, of, is_open, time_ns)
+                events.setdefault(of.participant, []).append(make)
         for participant in moment.wallets & self._of.keys():
             changes = self._wallets(participant, participant in events)
             if changes:
@@ -182,10 +195,10 @@ class UserData:
             "p": market.price(order.limit_ticks),
             "P": market.price(order.trigger_ticks),
             "F": market.quantity(iceberg),
-            "g": -1,
+            "g": shapes.list_number(order),
             "C": order.client_id if is_cancel else "",
             "x": report.execution,
-            "X": report.state,
+            "X": PENDING if report.state == NEW and order.is_pending else report.state,
             "r": reject_reason(order) if report.execution == "REJECTED" else "NONE",
             "i": order.number,
             "l": market.quantity(fill.lots if fill else 0),
@@ -219,6 +232,41 @@ class UserData:
         if report.prevented is not None:
             event |= prevention(report.prevented, order, market)
         return event
+
+    def list_status(self, of: OrderList, is_open: bool, time_ns: int) -> dict[str, Any]:
+        """A listStatus: a list was placed, or all of it is done."""
+        market, at = self.mirror.markets.by_index[of.instrument], times.of_ns(time_ns)
+        shown = shapes.order_list(of, market)
+        return {
+            "e": "listStatus",
+            "E": at,
+            "s": market.name,
+            "g": of.number,
+            "c": shown["contingencyType"],
+            "l": "EXEC_STARTED" if is_open else "ALL_DONE",
+            "L": "EXECUTING" if is_open else "ALL_DONE",
+            "r": "NONE",
+            "C": of.client_id,
+            "T": at,
+            "O": [
+                {"s": market.name, "i": order.number, "c": order.client_id} for order in of.orders
+            ],
+        }
+
+
+def lists_changed(moment: Moment) -> list[tuple[OrderList, bool, int]]:
+    """Return the lists that were placed in a moment (True), or done (False), and when."""
+    changed: list[tuple[OrderList, bool, int]] = []
+    ended: dict[int, tuple[OrderList, bool, int]] = {}
+    for report in moment.changes:
+        of = report.order.of
+        if of is None or not of.is_whole:
+            continue
+        if report.execution == "NEW" and report.order is of.orders[-1]:
+            changed.append((of, True, report.time_ns))
+        if not of.is_open and report.state not in OPEN_STATES:
+            ended[of.number] = of, False, report.time_ns
+    return [*changed, *ended.values()]
 
 
 def prevention(match: PreventedMatch, order: Order, market: Market) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire.enums import Contingency, OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.private_file import require_private
 
@@ -53,6 +53,16 @@ class NewOrder:
 
 
 @dataclass(frozen=True)
+class NewList:
+    """Orders that act on each other.  ``client_id`` is the list's name, and another name of its
+    first order: it is used up as that is."""
+
+    client_id: str
+    contingency: Contingency
+    orders: tuple[NewOrder, ...]
+
+
+@dataclass(frozen=True)
 class Refusal:
     """The session's answer to a request that became no order."""
 
@@ -89,6 +99,10 @@ class Broker(Protocol):
 
     async def enter(self, participant: int, order: NewOrder) -> None:
         """Send an order.  Raises :class:`BrokerError` if nothing was sent."""
+
+    async def enter_list(self, participant: int, orders: NewList) -> None:
+        """Send a list, which the venue takes whole or refuses whole.  Raises
+        :class:`BrokerError`."""
 
     async def amend(self, participant: int, client_id: str, order: NewOrder) -> None:
         """Send other terms of the order with that name: it has those of ``order`` afterwards, its

@@ -32,7 +32,9 @@ from openoutcry.risk.movements import OneMovement
 from openoutcry.risk.region import Wallets
 from openoutcry.risk.spot_layout import QUOTE_FEE_AT, RATE_BITS, TAKER_AT
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
+from openoutcry.wire.enum_numbers import COMMAND_KIND_TERMS as TERMS
 from openoutcry.wire.enum_numbers import EVENT_FLAG_AUCTION as AUCTION
+from openoutcry.wire.enum_numbers import EVENT_KIND_COMPLETED as COMPLETED
 from openoutcry.wire.enum_numbers import EVENT_KIND_PHASE_CHANGED as PHASE_CHANGED
 from openoutcry.wire.enums import Phase, Side
 from openoutcry.wire.instrument_states import InstrumentState
@@ -188,6 +190,8 @@ class Mirror:
             moment.touched.add(instrument)
             if kind == PHASE_CHANGED:
                 self.phases[instrument] = event.qty_lots
+            if kind == COMPLETED and command.kind == TERMS and self.is_served(event.participant):
+                self.orders.announced(command, instrument, name_at(names, place))
             if KINDS >> kind & 1 == 0:
                 continue
             if kind == FILLED_KIND:
@@ -246,7 +250,8 @@ class Mirror:
             if not is_own or instrument not in self.markets.by_index:
                 return  # of before the checkpoint that the mirror began with
             order = self.orders.entered(command, instrument, name, event.leaves_lots)
-        report = self.orders.apply(event, order, time_ns, "" if is_own else name)
+        told = "" if is_own else name
+        report = self.orders.apply(event, order, time_ns, told, command.kind)
         if report is not None:
             self._note_fee(report, note, instrument)
             moment.changes.append(report)

@@ -58,6 +58,14 @@ WAITING, SELF_TRADE = enum_numbers.EVENT_FLAG_WAITING, enum_numbers.REASON_SELF_
 ICEBERG = enum_numbers.ORDER_TYPE_ICEBERG
 POST_ONLY_SLIDE = enum_numbers.ORDER_TYPE_POST_ONLY_SLIDE
 BY_USER = (Reason.USER, Reason.MASS_CANCEL, Reason.DISCONNECTED, Reason.REDUCED_TO_ZERO)
+CANCELS = (
+    1 << enum_numbers.COMMAND_KIND_CANCEL
+    | 1 << enum_numbers.COMMAND_KIND_REDUCE
+    | 1 << enum_numbers.COMMAND_KIND_MASS_CANCEL
+    | 1 << enum_numbers.COMMAND_KIND_DISCONNECT
+)
+"""Commands by which somebody cancels, a bit for each CommandKind."""
+LIST = enum_numbers.REASON_LIST
 BUDGET_BITS, USER_BITS = type_bits(BUDGETS), sum(1 << int(reason) for reason in BY_USER)
 
 
@@ -81,12 +89,13 @@ class OrderState(Layout):
 
 
 @kernel
-def apply_event(order: OrderState, event: EventRecord, spent: int) -> tuple[int, int]:
+def apply_event(order: OrderState, event: EventRecord, spent: int, command: int) -> tuple[int, int]:
     """Apply an event of :data:`KINDS` to its order, and return the index in EXECUTION_NAMES and
     the order's state, an index in STATE_NAMES.
 
-    ``spent``: price ticks times lots that the order has paid before.  The caller keeps the state,
-    the client's names and the value of the lots.
+    ``spent``: price ticks times lots that the order has paid before.  ``command``: the kind of
+    command that caused it.  The caller keeps the state, the client's names and the value of the
+    lots.
     """
     kind, state = event.kind, PARTIALLY_FILLED if order.executed_lots > 0 else NEW
     if kind == REJECTED_KIND:
@@ -106,6 +115,8 @@ def apply_event(order: OrderState, event: EventRecord, spent: int) -> tuple[int,
             return PREVENT, EXPIRED_IN_MATCH
         if kind == CANCELLED_KIND and reason < 63 and USER_BITS >> reason & 1 != 0:
             return CANCEL, CANCELED
+        if reason == LIST and command < 63 and CANCELS >> command & 1 != 0:
+            return CANCEL, CANCELED  # another order of its list was cancelled
         is_budget = order.order_type < 63 and BUDGET_BITS >> order.order_type & 1 != 0
         if is_budget and order.executed_lots > 0 and order.aux - spent < order.last_ticks:
             return EXPIRE, FILLED  # what is left of the budget pays for no further lot

@@ -16,9 +16,11 @@ from openoutcry.portal.trading.order_events import (
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
+    LEGS_SHIFT,
     REDUCE_ONLY,
     SELF_TRADE_MASK,
     SELF_TRADE_SHIFT,
+    Contingency,
     OrderType,
     SelfTrade,
     Side,
@@ -114,6 +116,53 @@ class Amendment:
 
 
 @dataclass(slots=True)
+class OrderList:
+    """Orders that act on each other (docs/matcher.md, "Lists of orders")."""
+
+    number: int
+    """The sequence number of the command that announced its first order."""
+    participant: int
+    instrument: int
+    core_id: int
+    """The core's id of its first order."""
+    client_id: str
+    """The client's name of it."""
+    contingency: int
+    legs: int
+    """How many orders it has."""
+    created_ns: int
+    core_ids: list[int] = field(default_factory=list)
+    """The core's ids of its orders, as far as they are announced."""
+    orders: list["Order"] = field(default_factory=list)
+    """Those that have come, in their order."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether all of its orders have come, and none was rejected."""
+        return len(self.orders) == self.legs and not self.was_refused
+
+    @property
+    def was_refused(self) -> bool:
+        """Return whether an order was rejected, so that the list never was."""
+        return any(order.state == REJECTED for order in self.orders)
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether an order of it may still trade."""
+        return any(order.is_open for order in self.orders)
+
+    @property
+    def updated_ns(self) -> int:
+        """When an order of it was last changed."""
+        return max((order.updated_ns for order in self.orders), default=self.created_ns)
+
+    @property
+    def waits_for_first(self) -> bool:
+        """Return whether all orders but the first wait until that is filled."""
+        return self.contingency >= Contingency.OTO and self.orders[0].state != FILLED
+
+
+@dataclass(slots=True)
 class Order:
     """An order as released events show it."""
 
@@ -153,6 +202,14 @@ class Order:
     fills: list[Fill] = field(default_factory=list)
     seq: int = 0
     """Number of the command that last changed it."""
+    of: OrderList | None = None
+    """The list that it is of."""
+
+    @property
+    def is_pending(self) -> bool:
+        """Return whether it waits for the first order of its list."""
+        of = self.of
+        return of is not None and self is not of.orders[0] and self.is_open and of.waits_for_first
 
     @property
     def is_open(self) -> bool:
@@ -267,6 +324,8 @@ class ParticipantOrders:
         self.closed: deque[Order] = deque()
         self.by_number: dict[int, Order] = {}
         self.by_client_id: dict[str, Order] = {}
+        self.lists: dict[int, OrderList] = {}
+        """By their numbers; those whose orders are all forgotten are, too."""
         self.fills: deque[tuple[Order, Fill]] = deque(maxlen=FILLS_KEPT)
         self.prevented: deque[PreventedMatch] = deque(maxlen=PREVENTED_KEPT)
         self.amended: deque[Amendment] = deque(maxlen=AMENDED_KEPT)
@@ -300,6 +359,13 @@ class ParticipantOrders:
             self.forgotten_seq = max(self.forgotten_seq, old.seq)
             if self.by_client_id.get(old.client_id) is old:
                 del self.by_client_id[old.client_id]
+            if old.of is not None and old is old.of.orders[-1]:
+                self.lists.pop(old.of.number, None)
+
+    def list_named(self, client_id: str) -> OrderList | None:
+        """Return the last list of this name."""
+        found = (one for one in reversed(self.lists.values()) if one.client_id == client_id)
+        return next(found, None)
 
     def all(self) -> list[Order]:
         """Return the orders in the order in which they were entered."""
@@ -315,6 +381,10 @@ class Orders:
         self.is_served, self._inverse_units = is_served, inverse_units or {}
         self.of: dict[int, ParticipantOrders] = {}
         self._by_core_id: dict[tuple[int, int], Order] = {}
+        self._lists: dict[tuple[int, int], OrderList] = {}
+        """Those whose orders have not all come, by instrument and the first order's core id."""
+        self._announced: dict[tuple[int, int], OrderList] = {}
+        """By instrument and core id of an order to come."""
         self._taker: Order | None = None
         """The order of a participant that is here and last looked for others to trade with."""
 
@@ -324,6 +394,38 @@ class Orders:
         if found is None:
             found = self.of[number] = ParticipantOrders()
         return found
+
+    def announced(self, command: Any, instrument: int, client_id: str) -> None:
+        """A TERMS command: the order to come is of a list, whose name its first order's has."""
+        first = instrument, command.price_ticks
+        if command.qty_lots == 1:
+            self._lists[first] = of = OrderList(
+                command.seq,
+                command.participant,
+                instrument,
+                command.order_id,
+                client_id,
+                command.aux & (1 << LEGS_SHIFT) - 1,
+                command.aux >> LEGS_SHIFT,
+                command.rx_ts_ns,
+            )
+            self.participant(of.participant).lists[of.number] = of
+        elif first in self._lists:
+            of = self._lists[first]
+        else:
+            return
+        of.core_ids.append(command.order_id)
+        self._announced[instrument, command.order_id] = of
+
+    def _join_list(self, order: Order) -> None:
+        """An order has come; if it is one of a list, it is now."""
+        of = self._announced.pop((order.instrument, order.core_id), None)
+        if of is None:
+            return
+        order.of = of
+        of.orders.append(order)
+        if len(of.orders) == of.legs:
+            self._lists.pop((of.instrument, of.core_id), None)
 
     def entered(self, command: Any, instrument: int, client_id: str, leaves: int) -> Order:
         """A NEW command whose first event is here."""
@@ -345,25 +447,32 @@ class Orders:
         )
         self.participant(order.participant).add(order)
         self._by_core_id[instrument, order.core_id] = order
+        self._join_list(order)
         return order
 
     def restore(self, order: Order) -> None:
         """An open order that was entered before the first event that is here."""
-        self.participant(order.participant).add(order)
+        own = self.participant(order.participant)
+        own.add(order)
         self._by_core_id[order.instrument, order.core_id] = order
+        if order.of is not None:
+            own.lists[order.of.number] = order.of
 
     def find(self, instrument: int, core_id: int) -> Order | None:
         """The order that the core knows by this id in an instrument; None: it is not kept here."""
         return self._by_core_id.get((instrument, core_id))
 
-    def apply(self, event: Any, order: Order, time_ns: int, client_id: str) -> Report | None:
-        """Apply an event to its order; ``client_id``: the name that its command had."""
+    def apply(
+        self, event: Any, order: Order, time_ns: int, client_id: str, command: int = 0
+    ) -> Report | None:
+        """Apply an event to its order; ``client_id``: the name that its command had, ``command``:
+        its kind."""
         if event.kind == REJECTED_KIND and event.cause_seq != order.number:
             return None  # a cancel or a replace was rejected, and the order is as it was
         fill = amended = None
         before = order.client_id, order.price_ticks, order.lots
         order.updated_ns, order.seq = time_ns, event.cause_seq
-        execution, state = apply_to_object(order, event, order.executed_tick_lots)
+        execution, state = apply_to_object(order, event, order.executed_tick_lots, command)
         order.state = STATE_NAMES[state]
         if execution == events.TRADE:
             fill = self._filled(event, order, time_ns)
@@ -411,7 +520,7 @@ class Orders:
             time_ns,
             seq=event.cause_seq,
         )
-        order.state = STATE_NAMES[apply_to_object(order, event, 0)[1]]
+        order.state = STATE_NAMES[apply_to_object(order, event, 0, 0)[1]]
         fill = self._filled(event, order, time_ns)
         as_it_is = order.state, order.executed_lots, order.executed_tick_lots
         terms = order.price_ticks, order.lots, ""

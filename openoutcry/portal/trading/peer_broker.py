@@ -17,8 +17,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from openoutcry.portal.trading.broker import Broker, BrokerError, NewOrder, Refusal, Refused
-from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.portal.trading.broker import (
+    Broker,
+    BrokerError,
+    NewList,
+    NewOrder,
+    Refusal,
+    Refused,
+)
+from openoutcry.wire.enums import Contingency, OrderType, SelfTrade, Side, TimeInForce
 
 ASKED_S = 5.0
 """Seconds for an owner's answer that it has sent."""
@@ -96,6 +103,14 @@ class PeerBroker:
             await self.own.enter(participant, order)
             return
         await _asked(link, {"do": "enter", "participant": participant, "order": vars(order)})
+
+    async def enter_list(self, participant: int, orders: NewList) -> None:
+        link = await self._link_for(participant)
+        if link is None:
+            await self.own.enter_list(participant, orders)
+            return
+        told = vars(orders) | {"orders": [vars(order) for order in orders.orders]}
+        await _asked(link, {"do": "list", "participant": participant, "list": told})
 
     async def amend(self, participant: int, client_id: str, order: NewOrder) -> None:
         link = await self._link_for(participant)
@@ -218,6 +233,12 @@ class PeerBroker:
         participant = int(request["participant"])
         if request["do"] == "enter":
             await self.own.enter(participant, _order(request["order"]))
+            return
+        if request["do"] == "list":
+            row = request["list"]
+            orders = tuple(_order(one) for one in row["orders"])
+            contingency = Contingency(row["contingency"])
+            await self.own.enter_list(participant, NewList(row["client_id"], contingency, orders))
             return
         if request["do"] == "amend":
             await self.own.amend(participant, request["name"], _order(request["order"]))

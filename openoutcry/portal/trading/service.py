@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from openoutcry.portal.trading.broker import Broker, BrokerError, NewOrder, Refusal
+from openoutcry.portal.trading.broker import Broker, BrokerError, NewList, NewOrder, Refusal
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
-from openoutcry.portal.trading.orders import CANCELED, REJECTED, Order
+from openoutcry.portal.trading.orders import CANCELED, REJECTED, Order, OrderList
 from openoutcry.portal.trading.reject import Code, Reject, not_changed, rejection
 from openoutcry.portal.trading.terms import has_terms, most_lots
-from openoutcry.wire.enums import Side
+from openoutcry.wire.enums import Reason, Side
 
 MAX_ORDERS = 200
 """Open orders of a participant in a market."""
@@ -100,13 +100,14 @@ class OrderService:
 
     # Checks before an order is sent
 
-    def require_room(self, participant: int, market: Market, client_id: str) -> None:
-        """Raise :class:`Reject` if the participant has too many open orders in the market; the same
-        request again has room."""
+    def require_room(self, participant: int, market: Market, client_id: str, more: int = 1) -> None:
+        """Raise :class:`Reject` if the participant has too many open orders in the market, with
+        ``more``; the same request again has room."""
         own = self.mirror.orders.participant(participant)
-        if len(own.open) < MAX_ORDERS or client_id in own.by_client_id:
+        if len(own.open) + more <= MAX_ORDERS or client_id in own.by_client_id:
             return
-        if sum(one.instrument == market.index for one in own.open.values()) >= MAX_ORDERS:
+        open_here = sum(one.instrument == market.index for one in own.open.values())
+        if open_here + more > MAX_ORDERS:
             raise Reject(Code.TOO_MANY_ORDERS)
 
     def lots_for(self, participant: int, market: Market, side: Side, budget: int) -> int:
@@ -185,6 +186,62 @@ class OrderService:
         if placed.state == REJECTED:
             raise rejection(placed)
         return placed
+
+    async def enter_list(self, participant: int, new: NewList) -> OrderList:
+        """Enter a list of orders, and return it as the venue has released it: whole.  Raises
+        :class:`Reject`: then nothing of it is open."""
+        self.mirror.require_ready()
+        first, last = ((participant, new.orders[at].client_id) for at in (0, -1))
+        names = {(participant, one.client_id) for one in new.orders} | {
+            (participant, new.client_id)
+        }
+        if taken := names & self._entering:
+            raise await self._duplicate(*min(taken))
+        self._entering |= names
+        whole = self.waits.add(*last)
+        try:
+            refusal = await self._answered(*first, self.broker.enter_list(participant, new))
+            if refusal is None:
+                self.waits.end_in_time(whole)
+                await whole
+        except TimeoutError:
+            raise Reject(Code.UNKNOWN_OUTCOME) from None
+        finally:
+            self.waits.remove(*last, whole)
+            self._entering -= names
+        if refusal is not None and refusal.is_duplicate:
+            raise await self._duplicate(*first)
+        placed = self.mirror.orders.participant(participant).list_named(new.client_id)
+        if placed is None or not placed.orders:
+            raise Reject(Code.REFUSED, detail=refusal.text if refusal is not None else "refused")
+        if not self._is(placed, new):
+            raise Reject(Code.DUPLICATE)
+        for order in placed.orders:
+            if order.state == REJECTED and order.reason != Reason.LIST:
+                raise rejection(order)
+        if not placed.is_whole:
+            raise Reject(Code.REFUSED, detail=Reason.LIST.name)
+        if (late := refused_later(placed)) is not None:
+            raise rejection(late)
+        return placed
+
+    def _is(self, placed: OrderList, new: NewList) -> bool:
+        """Return whether a list that was placed has the terms that are wanted."""
+        market = self.mirror.markets.by_index[placed.instrument]
+        return (placed.contingency, placed.legs) == (new.contingency, len(new.orders)) and all(
+            one.client_id == order.client_id
+            and market.symbol == order.symbol
+            and has_terms(one, market, order)
+            for one, order in zip(placed.orders, new.orders, strict=False)
+        )
+
+    async def cancel_list(self, participant: int, of: OrderList, request_id: str) -> None:
+        """Cancel every order of a list, by one request.  Raises :class:`Reject`."""
+        market = self.mirror.markets.by_index[of.instrument]
+        order = next((one for one in of.orders if one.is_open), None)
+        if order is None:
+            raise Reject(Code.NOT_OPEN)
+        await self.cancel(participant, market, order, request_id)
 
     async def _duplicate(self, participant: int, name: str) -> Reject:
         """Return the answer that an order of this name is there, once the mirror has it: the client
@@ -299,6 +356,17 @@ class OrderService:
         if not order.is_open:
             raise Reject(Code.NOT_OPEN)
         raise Reject(Code.UNKNOWN_OUTCOME)
+
+
+ENTRY_REFUSALS = Reason.WOULD_CROSS, Reason.TRIGGER_ALREADY_PASSED, Reason.LEVEL_OVERFLOW
+
+
+def refused_later(placed: OrderList) -> Order | None:
+    """Return the order of a whole list that could not enter, where none of the list has traded:
+    None: it is not so."""
+    if placed.is_open or any(order.executed_lots for order in placed.orders):
+        return None
+    return next((one for one in placed.orders if one.reason in ENTRY_REFUSALS), None)
 
 
 def _require_sent(refusal: Refusal | None) -> None:

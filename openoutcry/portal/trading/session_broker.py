@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from openoutcry.client import ClientError
-from openoutcry.client.shm import REPLY_DTYPE, TEXTS, RequestsFull, ShmClient, ShmRefused
+from openoutcry.client.shm import REPLY_DTYPE, TEXTS, RequestsFull, ShmClient, ShmOrder, ShmRefused
 from openoutcry.client.waiting import Unreachable
 from openoutcry.order_entry.faults import Refusal as CommonRefusal
 from openoutcry.order_entry.fix.refusals import text_of_reply
 from openoutcry.order_entry.shm_layout import End, Reply
 from openoutcry.order_entry.spec import Protocol, SessionSpec
-from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refusal, Refused
+from openoutcry.portal.trading.broker import BrokerError, NewList, NewOrder, Refusal, Refused
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import OrderType, Reason, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
@@ -59,6 +59,8 @@ class _Session:
         self.client: ShmClient | None = None
         self.asked: dict[int, Asked] = {}
         """Requests by their numbers, until the first reply."""
+        self.lists: dict[int, frozenset[int | str]] = {}
+        """Names of the orders of lists among them."""
         self.next_reply, self.day = 0, ""
         """Where the next connection continues; 0: with what is new."""
         self.ended_s = 0.0
@@ -105,19 +107,32 @@ class SessionBroker:
     async def enter(self, participant: int, order: NewOrder) -> None:
         await self._send(
             (participant, order.client_id, True),
-            lambda client: client.enter(
-                order.client_id,
-                order.side,
-                self._code_of(order.symbol),
-                order.lots,
-                order.price_ticks,
-                participant=participant,
-                order_type=order.order_type,
-                time_in_force=order.time_in_force,
-                aux=aux_of(order),
-                self_trade=order.self_trade or SelfTrade.ALLOW,
-                reduce_only=order.reduce_only,
+            lambda client: client.enter_order(self._told(order), participant=participant),
+        )
+
+    async def enter_list(self, participant: int, orders: NewList) -> None:
+        legs = [self._told(order) for order in orders.orders]
+        await self._send(
+            (participant, orders.orders[0].client_id, True),
+            lambda client: client.enter_list(
+                orders.contingency, legs, id=orders.client_id, participant=participant
             ),
+            frozenset(leg.id for leg in legs),
+        )
+
+    def _told(self, order: NewOrder) -> ShmOrder:
+        """Return an order in the client's words."""
+        return ShmOrder(
+            order.client_id,
+            order.side,
+            self._code_of(order.symbol),
+            order.lots,
+            order.price_ticks,
+            order.order_type,
+            order.time_in_force,
+            aux_of(order),
+            order.self_trade or SelfTrade.ALLOW,
+            order.reduce_only,
         )
 
     async def amend(self, participant: int, client_id: str, order: NewOrder) -> None:
@@ -160,8 +175,14 @@ class SessionBroker:
 
     # Connections
 
-    async def _send(self, asked: Asked, send: Callable[[ShmClient], int]) -> None:
-        """Send a request.  Raises :class:`BrokerError` if nothing was sent."""
+    async def _send(
+        self,
+        asked: Asked,
+        send: Callable[[ShmClient], int],
+        names: frozenset[int | str] = frozenset(),
+    ) -> None:
+        """Send a request; ``names``: of several orders, of which its answer may name any.  Raises
+        :class:`BrokerError` if nothing was sent."""
         participant = asked[0]
         if participant not in self._of:
             raise BrokerError("this account has no session at the venue")
@@ -170,7 +191,10 @@ class SessionBroker:
         until_s = time.monotonic() + ROOM_S
         while True:
             try:
-                session.asked[send(client)] = asked
+                number = send(client)
+                session.asked[number] = asked
+                if names:
+                    session.lists[number] = names
                 return
             except RequestsFull as full:
                 if time.monotonic() > until_s:
@@ -260,8 +284,11 @@ class SessionBroker:
                     if reply[KIND] == Reply.DELAYED:
                         continue  # it waits at the speed bump, and is answered then
                     asked = session.asked.pop(reply[REQUEST], None)
+                    names = session.lists.pop(reply[REQUEST], None)
                     if reply[KIND] == Reply.REJECTED and asked is not None:
-                        is_other = asked[:2] != named_in(replies[place - 1])
+                        who, name = named_in(replies[place - 1])
+                        known = names or {asked[1]}
+                        is_other = who != asked[0] or name not in known
                         refusal = UNSENT if is_other else refusal_of(reply, asked[2])
                         refused.append((asked[0], asked[1], refusal))
         finally:
