@@ -218,7 +218,8 @@ class NativeOrders:
             hashlib.sha256(f"{key} {order.number}".encode()).hexdigest()[:32] for order in orders
         ]
         outcomes = await self.service.cancel_each(participant, orders, names)
-        gone = [one for one, reject in zip(orders, outcomes, strict=True) if reject is None]
+        # With one order of a list the others go, whose own cancels come too late.
+        gone = [one for one in orders if not one.is_open and one.cancel_id in names]
         for reject in outcomes:
             if reject is None or reject.code in (Code.NOT_OPEN, Code.NOT_CANCELLED):
                 continue

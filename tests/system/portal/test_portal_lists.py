@@ -1,7 +1,10 @@
 """Lists of orders in the Binance-shaped API: OCO, OTO and OTOCO, over a real venue."""
 
 import asyncio
+import hashlib
+import hmac
 import json
+import time
 
 import pytest
 
@@ -230,6 +233,29 @@ def test_programs_that_people_have_place_lists(portal_venue, two, monkeypatch):
     assert placed["listOrderStatus"] == "EXECUTING"
 
 
+def test_a_list_is_placed_and_cancelled_over_the_websocket(portal_venue, two):
+    one, _ = two
+    with connect(portal_venue.url.replace("http", "ws") + "/ws-api/v3") as socket:
+
+        def asked_by(method, **params):
+            terms = {"apiKey": one.person.api_key, "timestamp": time.time_ns() // 10**6} | params
+            text = "&".join(f"{name}={terms[name]}" for name in sorted(terms))
+            secret = one.person.secret.encode()
+            terms["signature"] = hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+            socket.send(json.dumps({"id": method, "method": method, "params": terms}))
+            answer = json.loads(socket.recv(timeout=BOUND_S))
+            return answer.get("result", answer.get("error"))
+
+        placed = asked_by("orderList.place.otoco", **BRACKET)
+        number = placed["orderListId"]
+        assert len(placed["orderReports"]) == 3
+        shown = asked_by("orderList.status", orderListId=number)
+        assert asked_by("openOrderLists.status") == [shown]
+        gone = asked_by("orderList.cancel", symbol="BTCUSD", orderListId=number)
+        assert {row["status"] for row in gone["orderReports"]} == {"CANCELED"}
+        assert len(gone["orderReports"]) == 3
+
+
 def test_the_user_stream_says_what_becomes_of_a_list(portal_venue, two):
     one, other = two
     api_key = {"X-MBX-APIKEY": one.person.api_key}
@@ -285,3 +311,13 @@ def test_a_list_is_found_after_a_lost_answer_and_a_death_of_the_portal(portal_ve
     _, orders = asked(database, lambda history: history.open_orders(1 << 60))
     own = [order.of.number for order in orders if order.participant == whose]
     assert sorted(own) == sorted(2 * numbers)
+
+
+def test_a_cancel_of_all_orders_over_v1_names_each_order_of_a_list(portal_venue, two):
+    one, _ = two
+    ask(one, "POST", OCO, **SALE)
+    order(one, "BUY", "50")
+    headers = {"authorization": f"Bearer {one.person.token}", "idempotency-key": "all-of-it"}
+    gone = one.http.delete("/v1/orders", headers=headers).json()
+    assert sorted(row["type"] for row in gone) == ["limit", "post_only", "stop"]
+    assert {row["state"] for row in gone} == {"cancelled"}
