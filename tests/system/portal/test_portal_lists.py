@@ -124,8 +124,10 @@ def test_pending_orders_of_a_bracket_wait_for_the_first_one(two):
     placed = ask(one, "POST", OTOCO, **BRACKET)
     assert placed["contingencyType"] == "OTO"
     assert states(placed) == {
-        "LIMIT": "NEW", "STOP_LOSS": "PENDING_NEW", "LIMIT_MAKER": "PENDING_NEW",
-    }  # fmt: skip
+        "LIMIT": "NEW",
+        "STOP_LOSS": "PENDING_NEW",
+        "LIMIT_MAKER": "PENDING_NEW",
+    }
     order(other, "SELL", "90")
     rows = ask(one, "GET", "/api/v3/openOrders", symbol="BTCUSD")
     assert {row["type"]: row["status"] for row in rows} == {
