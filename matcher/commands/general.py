@@ -118,7 +118,7 @@ def instrument_command(arena: ArenaHeader, order: OrderRecord, instrument: int, 
             reason = refuse_terms(arena, order, instrument)
         if reason == const.ACCEPT and is_leg(arena):
             reason = enter_leg(arena, order, instrument)
-        elif reason == const.ACCEPT and order.order_id >= LEG_ORDER_IDS:
+        elif reason == const.ACCEPT and arena.new_terms == 0 and order.order_id >= LEG_ORDER_IDS:
             reason = const.LIST
         elif reason == const.ACCEPT:
             reason = enter_by_type(arena, order, instrument)

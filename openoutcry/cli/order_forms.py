@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from openoutcry.client.prices import decimal_price
-from openoutcry.wire.enums import OrderType, SelfTrade, Side, TimeInForce
-from openoutcry.wire.order_types import PEGS, TAKE_PROFITS, TIMES_IN_FORCE
-from openoutcry.wire.words import ORDER_TYPES, SELF_TRADE, TIMES, WordError, name_of, value
+from openoutcry.wire.enums import OrderType, SelfTrade, Side, Term, TimeInForce, TriggerBy
+from openoutcry.wire.order_types import PEGS, STOPS, TAKE_PROFITS, TIMES_IN_FORCE, TRAILING
+from openoutcry.wire.words import ORDER_TYPES, SELF_TRADE, TERMS, TIMES, WordError, name_of, value
 
 FORMS = """  WORDs follow PRICE (or `market`), as many as make sense together:
   ioc fok gtc day at-open at-close until=WHEN  (over FIX 20261130-22:00:00, over OUCH seconds)
   post-only slide hidden all-or-none iceberg=LOTS min=LOTS to-limit budget=MONEY
   stop=PRICE take-profit=PRICE trail=DISTANCE trail-bps=N  peg=own|opposite|mid offset=DISTANCE
-  reduce-only self-trade=newest|oldest|both"""
+  reduce-only self-trade=newest|oldest|both
+  of a stop by=last|own-quote|opposite-quote|mid|mark|index, of a trailing one activation=PRICE"""
 """Help of these words."""
 TIMES_BY_WORD: dict[str, TimeInForce] = {
     name_of(tif).lower().replace("_", "-"): tif for tif in TimeInForce if tif != TimeInForce.GTD
@@ -33,10 +34,11 @@ PEGS_BY_WORD = {
     "opposite": OrderType.PEG_MARKET,
     "mid": OrderType.PEG_MIDPOINT,
 }
+TRIGGERS_BY_WORD = {name_of(by).lower().replace("_", "-"): by for by in TriggerBy}
 FLAGS = ("post-only", "slide", "hidden", "all-or-none", "to-limit", "reduce-only")
 AMOUNTS = (
     *("iceberg", "min", "budget", "stop", "take-profit", "trail", "trail-bps", "peg", "offset"),
-    *("until", "self-trade"),
+    *("until", "self-trade", "by", "activation"),
 )
 TYPES: dict[frozenset[str], tuple[OrderType | None, OrderType | None]] = {
     frozenset(words.split()): (priced, unpriced)
@@ -70,6 +72,18 @@ class Form:
     reduce_only: bool = False
     self_trade: SelfTrade = SelfTrade.ALLOW
 
+    @property
+    def has_trigger(self) -> bool:
+        """Whether a stop names its price, or a trailing one its activation price."""
+        return "by" in self.values or "activation" in self.values
+
+    @property
+    def expires_by_term(self) -> bool:
+        """Whether it is good till date, and its type does not go with GTD."""
+        return self.time_in_force == TimeInForce.GTD and (
+            TimeInForce.GTD not in TIMES_IN_FORCE[self.order_type]
+        )
+
 
 def read_form(price: str, words: list[str]) -> Form:
     """Raises ``ValueError`` naming the word that there is not, or those that make no order."""
@@ -91,7 +105,9 @@ def read_form(price: str, words: list[str]) -> Form:
         if tif is not None:
             raise ValueError("`until` is a second time in force")
         tif = TimeInForce.GTD
-    kind = frozenset(given) - {"until", "reduce-only", "self-trade", "offset", "peg"}
+    kind = frozenset(given) - {
+        *("until", "reduce-only", "self-trade", "offset", "peg", "by", "activation")
+    }
     order_type = TYPES.get(kind, (None, None))[price == "market"]
     if "peg" in given:
         order_type = None if kind or price == "market" else PEGS_BY_WORD.get(given["peg"])
@@ -102,6 +118,12 @@ def read_form(price: str, words: list[str]) -> Form:
         tif = TimeInForce.DAY if TimeInForce.DAY in times else times[0]
     if "self-trade" in given and given["self-trade"] not in SELF_TRADE_BY_WORD:
         raise ValueError(f"self-trade={given['self-trade']} is unknown")
+    if given.get("by", "last") not in TRIGGERS_BY_WORD:
+        raise ValueError(f"by={given['by']} is unknown")
+    if ("by" in given and order_type not in STOPS) or (
+        "activation" in given and order_type not in TRAILING
+    ):
+        raise ValueError(f"{' '.join([price, *words])!r} makes no order")
     mode = SELF_TRADE_BY_WORD.get(given.get("self-trade", ""), SelfTrade.ALLOW)
     return Form(order_type, tif, given, "reduce-only" in given, mode)
 
@@ -113,6 +135,12 @@ def said(table: Any, door: str, member: Any) -> str:
     except WordError as error:
         raise ValueError(str(error)) from None
     return word
+
+
+def require_terms(form: Form, door: str) -> None:
+    """Raises ``ValueError`` if the protocol has no word for a trigger's own price."""
+    if form.has_trigger:
+        said(TERMS, door, Term.TRIGGER)
 
 
 def whole(text: str, what: str) -> int:
@@ -131,6 +159,7 @@ def fix_fields(form: Form, side: Side) -> dict[str, Any]:
     """Return the fields of a NewOrderSingle, by ``t`` and their tag, without those of every order.
     Raises ``ValueError``."""
     values, fields = form.values, {}
+    require_terms(form, "FIX")
     for cell in said(ORDER_TYPES, "FIX D", form.order_type).split():
         tag, _, word = cell.partition("=")
         fields[tag] = word or _fix_value(tag, form, side)
@@ -173,6 +202,7 @@ def ouch_fields(form: Form, is_50: bool) -> dict[str, Any]:
     if form.reduce_only or form.self_trade != SelfTrade.ALLOW:
         raise ValueError(f"{door} has neither reduce-only orders nor a self-trade mode of an order")
     values, fields = form.values, dict[str, Any]()
+    require_terms(form, door)
     cell = said(ORDER_TYPES, door, form.order_type)
     name, letters = cell.partition(" ")[0], value(cell)
     if letters and cell != said(ORDER_TYPES, door, OrderType.LIMIT):
@@ -205,11 +235,24 @@ def shm_aux(form: Form) -> int:
     for name in ("iceberg", "min", "budget", "stop", "take-profit", "trail", "trail-bps", "offset"):
         if name in values:
             aux = signed(values[name], name)
-    if "until" in values:
-        if aux:
-            raise ValueError("a value and `until` have one place in a request")
+    if "until" in values and not form.expires_by_term:
         aux = ns_of(values["until"])
     return aux
+
+
+def shm_terms(form: Form) -> dict[str, Any]:
+    """Return what a request over shared memory says of the order's terms.  Raises
+    ``ValueError``."""
+    terms: dict[str, Any] = {}
+    if form.expires_by_term:
+        terms["until_ns"] = ns_of(form.values["until"])
+    if "by" in form.values:
+        terms["trigger_by"] = TRIGGERS_BY_WORD[form.values["by"]]
+    if "activation" in form.values:
+        terms["activation_ticks"] = signed(form.values["activation"], "activation")
+    if form.expires_by_term and form.has_trigger:
+        raise ValueError("an order has `until` or a named price, not both")
+    return terms
 
 
 def signed(text: str, what: str) -> int:

@@ -13,12 +13,13 @@ from openoutcry.cli.order_forms import (
     ouch_fields,
     read_form,
     shm_aux,
+    shm_terms,
     signed,
 )
 from openoutcry.client import ClientError, FixClient, FixMessage, SessionEnded
-from openoutcry.client.shm import ShmClient, ShmMessage
+from openoutcry.client.shm import ShmClient, ShmMessage, ShmOrder
 from openoutcry.order_entry.shm_layout import Reply
-from openoutcry.wire.enums import Side
+from openoutcry.wire.enums import Side, TimeInForce
 from openoutcry.wire.text import printable
 from openoutcry.wire.words import SIDES
 
@@ -343,19 +344,24 @@ class ShmPrompt(Prompt):
 
     def enter(self, what: str, symbol: str, quantity: int, price: str, form: Form) -> str:
         ticks, side, aux = shm_price(price), Side[what.upper()], shm_aux(form)
-        name = self._new()
-        self.session.enter(
-            name,
+        terms = shm_terms(form)
+        order = ShmOrder(
+            self._new(),
             side,
             symbol,
             quantity,
             ticks,
             order_type=form.order_type,
-            time_in_force=form.time_in_force,
+            time_in_force=TimeInForce.GTC if form.expires_by_term else form.time_in_force,
             aux=aux,
             self_trade=form.self_trade,
             reduce_only=form.reduce_only,
         )
+        name = str(order.id)
+        if terms:
+            self.session.enter_with(order, **terms)
+        else:
+            self.session.enter(**vars(order))
         self.unanswered[name] = {"side": side.name, "symbol": symbol}
         return name
 

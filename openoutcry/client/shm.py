@@ -84,6 +84,7 @@ from openoutcry.wire.enums import (
     SelfTrade,
     Side,
     TimeInForce,
+    TriggerBy,
 )
 from openoutcry.wire.sealed_memory import is_sealed
 from openoutcry.wire.unix_socket import connect
@@ -578,6 +579,40 @@ class ShmClient(LoggedIn):
     def enter_order(self, order: ShmOrder, *, participant: int = 0) -> int:
         """Enter an order, as :meth:`enter` does."""
         return self._put(Request.ENTER, order.id, participant=participant, **order.fields())
+
+    def enter_with(
+        self,
+        order: ShmOrder,
+        *,
+        until_ns: int = 0,
+        trigger_by: TriggerBy | None = None,
+        activation_ticks: int | None = None,
+        participant: int = 0,
+    ) -> int:
+        """Enter an order with a term (docs/matcher.md); returns the request's number.
+
+        A GTC order of any type is good until ``until_ns``, ns since the epoch.  Or a stop is
+        elected by the price ``trigger_by``, and a trailing one begins to trail when that reaches
+        ``activation_ticks``.  Raises as :meth:`enter`.
+        """
+        text = _text(order.id) if isinstance(order.id, str) else b""
+        slots = 2 + bool(text)
+        self._require_room(slots)
+        self._fill(Request.ENTER, order.id, 0, participant=participant, **order.fields())
+        put_request(self.connection.requests, self._request.ctypes.data, self.next_request + 1)
+        if text:
+            self._put_text(text, 2)
+        self._fill(
+            Request.TERMS,
+            0,
+            0,
+            participant=participant,
+            order_type=int(trigger_by or 0),
+            time_in_force=int(activation_ticks is not None),
+            price_ticks=activation_ticks or 0,
+            aux=until_ns,
+        )
+        return self.put(self._request.ctypes.data, slots)
 
     def enter_list(
         self,

@@ -49,7 +49,7 @@ O = ORDER.offsets  # noqa: E741
 E = EVENT.offsets
 ORDER_KIND = O["kind"]
 NEW, REPLACE = enum_numbers.COMMAND_KIND_NEW, enum_numbers.COMMAND_KIND_REPLACE
-TERMS = enum_numbers.COMMAND_KIND_TERMS
+TERMS, TERM_LIST = enum_numbers.COMMAND_KIND_TERMS, enum_numbers.TERM_LIST
 REDUCE = enum_numbers.COMMAND_KIND_REDUCE
 ACCEPTED, FILLED = enum_numbers.EVENT_KIND_ACCEPTED, enum_numbers.EVENT_KIND_FILLED
 CANCELLED, EXPIRED = enum_numbers.EVENT_KIND_CANCELLED, enum_numbers.EVENT_KIND_EXPIRED
@@ -188,8 +188,12 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
 
 @kernel_outlined
 def begin_leg(region: RegionHeader, session: SessionBlock, order: OrderRecord, number: int) -> None:
-    """A leg of the session's list is announced, and comes next: its number is no other order's."""
-    if order.qty_lots == 1:
+    """A leg of the session's list is announced, and comes next: its number is no other order's.  So
+    is an order with another term, as a list of one."""
+    if order.order_type != TERM_LIST:
+        session.list_row = number
+        session.list_left = 1
+    elif order.qty_lots == 1:
         session.list_row = number
         session.list_left = order.aux >> LEGS_SHIFT
     region.last_number = max(number, region.last_number)

@@ -1,4 +1,5 @@
-"""A list of orders of a session becomes commands: taken whole, or refused whole.
+"""A list of orders of a session becomes commands: taken whole, or refused whole.  An order with
+other terms is handled as a list of one.
 
 Every leg is two commands of the sessions' lane: TERMS, which says what the leg is, and its NEW.
 All of a list is first written behind the lane's end, and then published.  If the process dies in
@@ -73,12 +74,22 @@ def clear_command(context: SessionsContext, session: SessionBlock, seq: int, now
     metadata.protocol = session.protocol
 
 
+@kernel
+def clear_order(region: RegionHeader, seq: int) -> OrderRecord:
+    """Return the place of the command ``seq``, with zeros in it."""
+    order = order_at(region, seq)
+    for word in range(ORDER_BYTES // 8):
+        Words(order)[word] = 0
+    return order
+
+
 @kernel_outlined
 def handle_list(
     context: SessionsContext, session: SessionBlock, contingency: int, legs: int, now: int
 ) -> int:
     """Enter a list whose legs are decoded, each at its place (:func:`seq_of`); returns APPLICATION,
-    or STREAM_FULL if the connection is to end.
+    or STREAM_FULL if the connection is to end.  With the contingency 0 it is an order whose term is
+    at the place of its TERMS.
 
     If one cannot be taken, none is: one command says which and why, and the others are dropped.
     """
@@ -182,16 +193,18 @@ def announce(region: RegionHeader, leg: int, legs: int, contingency: int) -> Non
     seq = seq_of(region, leg)
     new, terms = order_at(region, seq), order_at(region, seq - 1)
     of_new, metadata = metadata_of(region, seq), metadata_of(region, seq - 1)
-    for word in range(ORDER_BYTES // 8):
-        Words(terms)[word] = 0
+    if contingency != 0:
+        for word in range(ORDER_BYTES // 8):
+            Words(terms)[word] = 0
+        terms.order_type = LIST
+        terms.price_ticks = order_at(region, seq_of(region, 1)).order_id
+        terms.qty_lots = leg
+        terms.aux = contingency | legs << LEGS_SHIFT
     terms.participant = new.participant
     terms.rx_ts_ns = new.rx_ts_ns
     terms.symbol = new.symbol
     terms.order_id = new.order_id
-    terms.kind_to_tif = TERMS | new.side << 8 | LIST << 16
-    terms.price_ticks = order_at(region, seq_of(region, 1)).order_id
-    terms.qty_lots = leg
-    terms.aux = contingency | legs << LEGS_SHIFT
+    terms.kind_to_tif = TERMS | new.side << 8 | terms.order_type << 16
     metadata.session = of_new.session
     metadata.protocol = of_new.protocol
     metadata.message = LIST_MESSAGE

@@ -26,6 +26,7 @@ from openoutcry.order_entry.shm_layout import (
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
     AUX_HALVES,
+    HAS_ACTIVATION,
     OPEN_KNOWN,
     REDUCE_ONLY,
     SELF_TRADE_MASK,
@@ -33,6 +34,7 @@ from openoutcry.wire.enums import (
     OrderType,
     SelfTrade,
     TimeInForce,
+    TriggerBy,
 )
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Layout, Words, area, i64, u16
@@ -47,6 +49,7 @@ ENTER, REPLACE, CANCEL = (
 MASS_CANCEL = constants.SHM_REQUEST_MASS_CANCEL
 HEARTBEAT, LOGOUT = constants.SHM_REQUEST_HEARTBEAT, constants.SHM_REQUEST_LOGOUT
 NAME, LIST = constants.SHM_REQUEST_NAME, constants.SHM_REQUEST_LIST
+TERMS = constants.SHM_REQUEST_TERMS
 _APPLICATION, _HEARTBEAT, _LOGOUT = (
     constants.KIND_APPLICATION,
     constants.KIND_HEARTBEAT,
@@ -76,6 +79,8 @@ _LAST_TYPE, _LAST_TIF = int(max(OrderType)), int(max(TimeInForce))
 _LAST_MODE = int(max(SelfTrade))
 _OCO, _LAST_CONTINGENCY = enum_numbers.CONTINGENCY_OCO, int(max(Contingency))
 _LIST = constants.FIX_REFUSAL_LIST
+_LAST_TRIGGER = int(max(TriggerBy))
+_EXPIRY, _TRIGGER = enum_numbers.TERM_EXPIRY, enum_numbers.TERM_TRIGGER
 _PEG_PRIMARY = enum_numbers.ORDER_TYPE_PEG_PRIMARY
 _PEG_MIDPOINT = enum_numbers.ORDER_TYPE_PEG_MIDPOINT
 _TEXT_AT = ShmRequestName.offset("text")
@@ -199,6 +204,23 @@ def head_terms(request: ShmRequest, named: int, metadata: CommandMetadata) -> in
     return 0 if _OCO <= request.order_type <= _LAST_CONTINGENCY else _LIST
 
 
+@kernel_outlined
+def own_terms(request: ShmRequest, terms: OrderRecord) -> int:
+    """Write the term that a request says of its order; return why the order is refused, or 0.
+    It is an expiry or a trigger, not both."""
+    if _sets_unused(request, TERMS):
+        return _UNUSED_FIELD
+    source, activates, until = request.order_type, request.time_in_force, request.aux
+    if source > _LAST_TRIGGER or activates > 1 or (source != 0 or activates != 0) == (until != 0):
+        return _UNSUPPORTED
+    if activates == 0 and request.price_ticks != 0:
+        return _UNUSED_FIELD
+    terms.price_ticks = request.price_ticks
+    terms.order_type = _EXPIRY if until != 0 else _TRIGGER
+    terms.aux = until if until != 0 else source | HAS_ACTIVATION * activates
+    return 0
+
+
 @kernel
 def further_slots(request: ShmRequest) -> int:
     """Return how many slots with names in text a request has after its own."""
@@ -275,6 +297,8 @@ def _sets_unused(request: ShmRequest, kind: int) -> bool:
         first = 21
     elif kind == LIST:
         first = 28
+    elif kind == TERMS:
+        first = 35
     bits = 0
     for place in range(7):
         bits |= Words(request)[place] & _UNUSED[first + place]

@@ -53,6 +53,9 @@ class Request(IntEnum):
     LIST = ord("L")
     """A list of orders; further slots are its name in text, if it has one, and its legs, each an
     ENTER with the slot of its name."""
+    TERMS = ord("T")
+    """An order and what its ENTER has no space for; further slots are that ENTER, with the slot of
+    its name."""
 
 
 class Reply(IntEnum):
@@ -125,10 +128,10 @@ class ShmRequest(Layout, size_bytes=64):
 
     kind: int = u8("a ``Request``")
     side: int = u8("enter: Side; mass cancel: the side, 0 both")
-    order_type: int = u8("enter: OrderType; list: Contingency")
+    order_type: int = u8("enter: OrderType; list: Contingency; terms: TriggerBy, 0 none")
     time_in_force: int = u8(
         "from bit 4 SelfTrade; enter: TimeInForce, bit 7 reduce-only; replace: 1 if ``qty_lots`` "
-        "has a new ``aux`` too"
+        "has a new ``aux`` too; terms: 1 if ``price_ticks`` is an activation price"
     )
     participant: int = u16("whose order it is; 0: the session's participant")
     names: int = u16(
@@ -142,14 +145,18 @@ class ShmRequest(Layout, size_bytes=64):
     id_high: int = i64("and its second word")
     orig_id: int = i64("replace, cancel: name of the order that is meant,")
     orig_id_high: int = i64("and its second word")
-    price_ticks: int = i64("enter, replace: limit price")
+    price_ticks: int = i64("enter, replace: limit price; terms: activation price")
     qty_lots: int = i64(
         "enter: quantity; list: how many legs, 2 to 8; replace: the new whole quantity, executed "
         "lots included; with a new ``aux`` the low half (u32), and ``aux`` the high one (i32)"
     )
     seq: int = i64("number of the request; storing it publishes the slot", atomic=True)
     symbol: int = i64("enter, mass cancel: instrument, ASCII, padded with NUL; 0: all", at=24)
-    aux: int = i64("enter: second price, quantity or time, by the order type", at=32)
+    aux: int = i64(
+        "enter: second price, quantity or time, by the order type; terms: until when a GTC order "
+        "is good, ns since the epoch",
+        at=32,
+    )
 
 
 class ShmRequestName(Layout, size_bytes=64):
@@ -166,6 +173,7 @@ FIELDS_OF = {
     Request.CANCEL: "names id id_high orig_id orig_id_high",
     Request.MASS_CANCEL: "side symbol",
     Request.LIST: "names order_type id id_high qty_lots",
+    Request.TERMS: "order_type time_in_force price_ticks aux",
 }
 """Fields of each request of orders, apart from ``kind``, ``participant`` and ``seq``; each other
 one is 0, or the request is refused (UNUSED_FIELD)."""

@@ -18,7 +18,7 @@ from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
-from openoutcry.order_entry.shm_in import decode, further_slots, head_terms
+from openoutcry.order_entry.shm_in import decode, further_slots, head_terms, own_terms
 from openoutcry.order_entry.shm_layout import (
     HEADER_BYTES,
     REPLIES_BYTES,
@@ -54,6 +54,7 @@ CURSOR_AHEAD, CURSOR_BACK = constants.SHM_END_CURSOR_AHEAD, constants.SHM_END_CU
 STREAM_FULL, LOGGED_OUT = constants.SHM_END_STREAM_FULL, constants.SHM_END_LOGGED_OUT
 FULL_FAULT, LOGOUT = constants.FAULT_STREAM_FULL, constants.KIND_LOGOUT
 ENTER, LIST = constants.SHM_REQUEST_ENTER, constants.SHM_REQUEST_LIST
+TERMS = constants.SHM_REQUEST_TERMS
 LIST_REFUSAL = constants.FIX_REFUSAL_LIST
 AHEAD = session_commands.AHEAD
 LINE_BYTES = REPLY_BYTES // 2
@@ -181,7 +182,7 @@ def take_requests(context: SessionsContext, session: ShmSession, now: int) -> in
             Words(copy)[word] = SharedWord(slot + 8 * word).value
         if copy.seq != seq:
             return has_violated(session, TORN)
-        if copy.kind == LIST:
+        if copy.kind in (LIST, TERMS):
             if session_commands.lane_room(context) <= 2 * MAX_LEGS:
                 waits = 1
                 break
@@ -193,7 +194,7 @@ def take_requests(context: SessionsContext, session: ShmSession, now: int) -> in
         session.next_request = seq + 1 + more
         done += 1 + more
         size = REQUEST_BYTES * (1 + more)
-        if copy.kind == LIST:
+        if copy.kind in (LIST, TERMS):
             result = take_list(context, session, copy, seq + more, now)
         else:
             result = session_commands.handle_message(context, session, codec, copy, size, now)
@@ -227,11 +228,11 @@ def copy_further(session: ShmSession, seq: int, copy: ShmRequest, count: int) ->
 
 @kernel_outlined
 def copy_legs(session: ShmSession, seq: int, copy: ShmRequest) -> int:
-    """Copy the legs of the list in the slot ``seq``, each with the slot of its name, as
-    :func:`copy_further`.  What is no leg ends the connection: nobody knows where the next request
-    begins."""
-    legs = copy.qty_lots
-    if not MIN_LEGS <= legs <= MAX_LEGS:
+    """Copy the legs of the list in the slot ``seq``, or the order with terms, each with the slot of
+    its name, as :func:`copy_further`.  What is no leg ends the connection: it is unknown where the
+    next request begins."""
+    legs = 1 if copy.kind == TERMS else copy.qty_lots
+    if copy.kind == LIST and not MIN_LEGS <= legs <= MAX_LEGS:
         return has_violated(session, UNKNOWN_KIND)
     more = copy_further(session, seq, copy, further_slots(copy))
     if more < 0:
@@ -253,9 +254,13 @@ def copy_legs(session: ShmSession, seq: int, copy: ShmRequest) -> int:
 def take_list(
     context: SessionsContext, session: ShmSession, request: ShmRequest, number: int, now: int
 ) -> int:
-    """Enter the list ``request``, whose legs are copied behind it; ``number``: the request's, which
-    is that of its last slot.  Returns what ``handle_message`` does."""
+    """Enter the list ``request``, whose legs are copied behind it, or the order that it says the
+    terms of; ``number``: the request's, which is that of its last slot.  Returns what
+    ``handle_message`` does."""
     region, legs, refused = RegionHeader(context.region), request.qty_lots, 0
+    contingency = request.order_type
+    if request.kind == TERMS:
+        legs, contingency = 1, 0
     at = request + REQUEST_BYTES * (1 + further_slots(request))
     for leg in range(1, legs + 1):
         seq = list_commands.seq_of(region, leg)
@@ -269,12 +274,15 @@ def take_list(
         metadata.client_seq = number
         if leg == 1:
             terms = list_commands.metadata_of(region, seq - 1)
-            refused = head_terms(request, order.participant, terms)
+            if request.kind == LIST:
+                refused = head_terms(request, order.participant, terms)
+            else:
+                refused = own_terms(request, list_commands.clear_order(region, seq - 1))
         if ShmRequest(at).participant != request.participant:
             refused = LIST_REFUSAL
         metadata.refused = refused if refused != 0 else metadata.refused
         at += size
-    return list_commands.handle_list(context, session, request.order_type, legs, now)
+    return list_commands.handle_list(context, session, contingency, legs, now)
 
 
 @kernel_outlined

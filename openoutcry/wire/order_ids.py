@@ -10,8 +10,8 @@ VENUE_ORDER_IDS = 1 << 61
 SESSION_ORDER_IDS = 1 << 62
 """The first id of the orders of sessions."""
 LEG_ORDER_IDS = SESSION_ORDER_IDS | VENUE_ORDER_IDS
-"""The first id of the orders of sessions that are legs of lists.  A NEW with such an id whose terms
-are gone is refused: it is never an order for itself."""
+"""The first id of the orders of sessions that have terms, as legs of lists do.  A NEW with such an
+id whose terms are gone is refused: it is never an order without them."""
 OFF_BOOK_ORDER_IDS = VENUE_ORDER_IDS | VENUE_ORDER_IDS >> 1
 """First of the venue's ids for the two sides of an off-book trade or takeover: this plus twice the
 command's sequence, plus 1 for the seller."""
@@ -41,7 +41,7 @@ ORDER_ID_RANGES = (
         (1 << 63) - 1,
         "sessions",
         "allocated by the venue for each order that a session enters; from "
-        f"{LEG_ORDER_IDS} on those that are legs of lists",
+        f"{LEG_ORDER_IDS} on those that have terms (legs of lists)",
     ),
 )
 """Every id has one owner; ascending, without a hole."""

@@ -193,8 +193,8 @@ TERMS: Table[Term] = Table(
     """\
 term    | FIX | OUCH 4.2 | OUCH 5.0 | shared memory | /v1 | Binance-shaped
 LIST    | -   | -        | -        | LIST request  | -   | -
-EXPIRY  | -   | -        | -        | -             | -   | -
-TRIGGER | -   | -        | -        | -             | -   | -""",
+EXPIRY  | -   | -        | -        | TERMS request | -   | -
+TRIGGER | -   | -        | -        | TERMS request | -   | -""",
 )
 """What is said in advance of an order: the message or field of each door."""
 

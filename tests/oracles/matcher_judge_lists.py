@@ -105,8 +105,9 @@ class Lists:
             if order.trigger is not None and not may_trail(market, order):
                 return "a trailing stop has no trigger before its activation"
         if self.own is None:
-            alone = "an order with the id of a leg is one, or refused"
-            return alone if LEG_ORDER_IDS <= order.order_id < 2**63 else ""
+            alone = "an order with the id of a leg has terms, or is refused"
+            needs = LEG_ORDER_IDS <= order.order_id < 2**63 and not self.new
+            return alone if needs else ""
         if not self.told:
             return "a leg's link comes before its ACCEPTED"
         list_id, leg, aux = self.own

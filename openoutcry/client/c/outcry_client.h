@@ -70,6 +70,7 @@ enum { /* Request */
     OUTCRY_REQUEST_LOGOUT = 90,
     OUTCRY_REQUEST_NAME = 78,
     OUTCRY_REQUEST_LIST = 76,
+    OUTCRY_REQUEST_TERMS = 84,
 };
 
 enum { /* Reply */
@@ -216,8 +217,8 @@ enum { /* Reason */
 struct outcry_request { /* A request: a slot of the requests' segment. */
     uint8_t kind; /* a `Request` */
     uint8_t side; /* enter: Side; mass cancel: the side, 0 both */
-    uint8_t order_type; /* enter: OrderType; list: Contingency */
-    uint8_t time_in_force; /* from bit 4 SelfTrade; enter: TimeInForce, bit 7 reduce-only; replace: 1 if `qty_lots` has a new `aux` too */
+    uint8_t order_type; /* enter: OrderType; list: Contingency; terms: TriggerBy, 0 none */
+    uint8_t time_in_force; /* from bit 4 SelfTrade; enter: TimeInForce, bit 7 reduce-only; replace: 1 if `qty_lots` has a new `aux` too; terms: 1 if `price_ticks` is an activation price */
     uint16_t participant; /* whose order it is; 0: the session's participant */
     uint16_t names; /* enter, replace, cancel, list: names in text, 0 none; 1: `id` is in a further slot; 2: `orig_id` is; 3: both are, in this order */
     int64_t id; /* enter, replace: the participant's name of the order, not 0; cancel, list: of the request, 0 none; */
@@ -228,9 +229,9 @@ struct outcry_request { /* A request: a slot of the requests' segment. */
     };
     union {
         int64_t orig_id_high; /* and its second word */
-        int64_t aux; /* enter: second price, quantity or time, by the order type */
+        int64_t aux; /* enter: second price, quantity or time, by the order type; terms: until when a GTC order is good, ns since the epoch */
     };
-    int64_t price_ticks; /* enter, replace: limit price */
+    int64_t price_ticks; /* enter, replace: limit price; terms: activation price */
     int64_t qty_lots; /* enter: quantity; list: how many legs, 2 to 8; replace: the new whole quantity, executed lots included; with a new `aux` the low half (u32), and `aux` the high one (i32) */
     int64_t seq; /* number of the request; storing it publishes the slot */
 };

@@ -362,7 +362,8 @@ class ReferenceEngine:
         if Term.EXPIRY in self.own_terms:
             order.tif, order.expiry = TimeInForce.GTD, self.own_terms[Term.EXPIRY][2]
         if Term.LIST not in self.own_terms:
-            require(not LEG_ORDER_IDS <= c.order_id < 2**63, Reason.LIST)
+            is_alone = not self.own_terms and LEG_ORDER_IDS <= c.order_id < 2**63
+            require(not is_alone, Reason.LIST)
             self._new_order(m, order, EventKind.ACCEPTED)
         else:
             self._new_leg(c, m, order)

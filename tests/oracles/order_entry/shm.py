@@ -8,7 +8,7 @@ from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.shm_layout import Request
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
 
-LINK = (Request.HEARTBEAT, Request.LOGOUT, Request.NAME, Request.LIST)
+LINK = (Request.HEARTBEAT, Request.LOGOUT, Request.NAME, Request.LIST, Request.TERMS)
 """What is no command of one order."""
 UNUSED: dict[Request, tuple[str, ...]] = {
     Request.ENTER: (),

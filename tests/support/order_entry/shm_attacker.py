@@ -38,7 +38,7 @@ from openoutcry.order_entry.shm_layout import (
 EDGES = (0, 1, 2, -1, 63, 64, 255, 1 << 31, (1 << 63) - 1, -(1 << 63), 1 << 62, 1 << 40)
 PATIENCE = 100
 """How many times as many writes there are until one connection has been ended."""
-OTHERS = Request.LOGOUT, Request.NAME, Request.LIST
+OTHERS = Request.LOGOUT, Request.NAME, Request.LIST, Request.TERMS
 KINDS = [int(kind) for kind in Request if kind not in OTHERS]
 
 

@@ -13,7 +13,15 @@ from openoutcry.cli.prompt import HELP, USAGES, Prompt
 from openoutcry.cli.typed_lines import typed_lines
 from openoutcry.client import ClientError, FixClient, OuchClient, price4
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.wire.enums import REDUCE_ONLY, SELF_TRADE_SHIFT, TIF_MASK, OrderType, TimeInForce
+from openoutcry.wire.enums import (
+    REDUCE_ONLY,
+    SELF_TRADE_SHIFT,
+    TIF_MASK,
+    CommandKind,
+    OrderType,
+    Term,
+    TimeInForce,
+)
 from openoutcry.wire.words import ORDER_TYPES, TIMES
 from tests.support.cli.prompt import LOOK_S, PromptBench, keyboard
 from tests.support.venue.inline import InlineVenue
@@ -66,6 +74,9 @@ WRONG = {
     "buy ACME 1 10 peg=far": "'10 peg=far' makes no order",
     "buy ACME 1 10 iceberg=": "'iceberg=' is unknown after the price",
     "buy ACME 1 10 self-trade=all": "self-trade=all is unknown",
+    "buy ACME 1 market stop=9 by=far": "by=far is unknown",
+    "buy ACME 1 10 by=mid": "'10 by=mid' makes no order",
+    "buy ACME 1 market stop=9 activation=8": "makes no order",
     "buy ACME 1": "PRICE is missing: buy SYMBOL QTY PRICE [WORD…]",
     "buy": "SYMBOL is missing",
     "replace C9 1 10": "C9 is not an open order",
@@ -407,7 +418,7 @@ def test_orders_over_shared_memory_are_listed_replaced_and_cancelled(bench):
         "query": "needs OUCH 5.0",
         "buy ACME 5 1.5": "is not a whole number of ticks or lots",
         "buy ACME 5 10 until=soon": "is not YYYYMMDD-HH:MM:SS",
-        "buy ACME 5 10 iceberg=2 until=20991231-22:00:00": "have one place",
+        "buy ACME 5 market stop=12 by=mid until=20991231-22:00:00": "not both",
     }.items():
         assert why in bench.says(typing, line)[-1], line
     bench.says(typing, "cancel M2")
@@ -421,3 +432,22 @@ def test_a_key_that_is_not_hexadecimal_is_named():
         client_command.shm, ["shm.socket", "--user", "MEM", "--key", "zz"], catch_exceptions=True
     )
     assert "--key: it is not hexadecimal" in str(result.exception)
+
+
+def test_terms_are_typed_over_shared_memory_and_named_elsewhere(bench):
+    typing = bench.shm("MEM")
+    for words, term in {
+        "market stop=12 by=own-quote": Term.TRIGGER,
+        "market trail=2 activation=7": Term.TRIGGER,
+        "10 iceberg=2 until=20991231-22:00:00": Term.EXPIRY,
+        "market stop=12 until=20991231-22:00:00": Term.EXPIRY,
+    }.items():
+        said = bench.says(typing, f"buy ACME 5 {words}")
+        assert said[0].startswith("order M"), said
+        terms, new = bench.venue.commands()[-2:]
+        assert (terms["kind"], terms["order_type"]) == (CommandKind.TERMS, term)
+        assert new["order_id"] == terms["order_id"]
+        bench.venue.step()
+        assert not any("rejected" in line for line in bench.says(typing, "wait 0"))
+    (said,) = bench.says(typing_of(bench, "fix"), "buy ACME 5 market stop=12 by=mid")
+    assert "FIX has no word for TRIGGER (term)" in said

@@ -248,14 +248,14 @@ def test_a_list_that_the_journal_ends_within_leaves_nothing(taken, tmp_path):
         assert open_orders(again) == 3
 
 
-def within_a_list(venue, taken):
-    """Let the sessions alone take the list, and take back all but ``taken`` of its commands: as it
-    is when their process dies there."""
+def within_a_list(venue, taken, count=4):
+    """Let the sessions alone take the list, and take back all but ``taken`` of its ``count``
+    commands: as it is when their process dies there."""
     venue.run.step_alone("sessions")
     region, lane = venue.run.work.sessions.region, venue.run.work.shared.rings[LANE]
     last = region[session_region.LANE_SEQ]
     assert region[session_region.LIST_END] == last
-    for seq in range(last - 4 + taken + 1, last + 1):
+    for seq in range(last - count + taken + 1, last + 1):
         lane.slots[seq & lane.mask][SLOT_SEQ] = 0
-    lane.words(PUBLISHED)[0] = last - 4 + taken
-    assert lane.published == last - 4 + taken
+    lane.words(PUBLISHED)[0] = last - count + taken
+    assert lane.published == last - count + taken
