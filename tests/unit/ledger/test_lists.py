@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from openoutcry.ledger.books import Books
-from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS, Kind
+from openoutcry.ledger.layout import LOT_COLUMNS, MONEY_COLUMNS
 from openoutcry.ledger.reconcile import differences
+from openoutcry.wire.enums import Reason
 from tests.support.ledger import ledger_flow
 from tests.support.ledger.contract_day import ContractDay
 from tests.support.ledger.post import same_as_core
@@ -24,16 +25,21 @@ def test_every_wallet_is_the_cores_and_the_references(seed):
         assert not sum(rows[name].astype(object) for name in columns).any()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_margins_and_reserves_are_the_cores(seed):
-    document = ledger_flow.config()
+@pytest.mark.parametrize(("seed", "partitions"), [(0, 1), (1, 1), (2, 1), (3, 3), (4, 3)])
+def test_margins_and_reserves_are_the_cores(seed, partitions):
+    document = ledger_flow.config(leveraged=(1, 5) if partitions == 1 else ())
+    document["hooks"]["partitions"] = partitions
     orders = with_lists(ledger_flow.draw(3_000, seed, risk_every=60), seed)
     engine, books = ledger_flow.core(document), Books(document)
+    ended = 0
     for part in np.array_split(orders, 30):
-        rows = books.post(part, engine.process(part))
+        events = engine.process(part)
+        books.post(part, events)
         assert differences(books, engine) is None
-        assert not set(rows["kind"].tolist()) - {*map(int, Kind)}
-    same_as_core(books, engine)
+        ended += (events["reason"] == Reason.LIST).sum()
+    assert ended > 50
+    if partitions == 1:
+        same_as_core(books, engine)
 
 
 def test_contracts_are_the_cores():
