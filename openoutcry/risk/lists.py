@@ -171,7 +171,7 @@ def dearest(
     return buys, sells, cost, loss, bought, sold, quote, base
 
 
-@kernel
+@kernel_outlined
 def more_lots(
     state: RiskState,
     rules: RiskInstrument,
@@ -182,6 +182,7 @@ def more_lots(
     lots: int,
 ) -> int:
     """Return how many more lots of its side are open if a leg of ``was`` lots has ``lots``."""
+    not_inlined()
     before = dearest(state, rules, instrument, order_id, side, 0, 0, was)
     then = dearest(state, rules, instrument, order_id, side, 0, 0, lots)
     return then[0] - before[0] if side == BUY else then[1] - before[1]

@@ -27,13 +27,16 @@ def mixed_lists(seed: int, count: int = 1200, **switches: object) -> Mixed:
     return replace(run, orders=with_lists(run.orders, seed))
 
 
-def with_lists(flow: np.ndarray, seed: int) -> np.ndarray:
-    """Commands of which parts have become lists."""
+def with_lists(flow: np.ndarray, seed: int, often: float = 0.0) -> np.ndarray:
+    """Commands of which parts have become lists; ``often``: that share of the orders, without a
+    leg that is missing."""
     rng = np.random.default_rng([seed, 0x6C6973])
     orders = flow.copy()
     first_id = int(rng.choice([FIRST_ID, LEG_ORDER_IDS]))
     at, next_id = 0, first_id + int(rng.integers(0, 1 << 20))
     share, broken = rng.choice([0.02, 0.06, 0.15]), rng.choice([0.0, 0.1])
+    if often:
+        share, broken = often, 0.0
     legs_open: list[tuple[int, int]] = []
     while at < len(orders):
         kind = orders[at]["kind"]

@@ -28,5 +28,5 @@ def mixed_commands(count, seed):
 def list_commands(count, seed):
     """The mixed flow, parts of which are lists of orders."""
     flow = np.concatenate([row.copy() for row in mixed_commands(count, seed)])
-    orders = with_lists(flow, seed)
+    orders = with_lists(flow, seed, often=0.3)
     yield from (orders[at : at + 1] for at in range(len(orders)))

@@ -22,10 +22,10 @@ from tests.support.risk.spot import ASSETS, SpotOperator, funded, in_asset, run_
 @pytest.mark.parametrize("seed", range(6))
 def test_kernels_and_reference_hold_the_same_of_lists_in_every_wallet(seed):
     both = spot_pair()
-    funded(both, 10**8)
+    funded(both, 10**12)
     symbols = instruments()["symbol"].tolist()
     operator = SpotOperator(seed, both, symbols, share=(0.5, 1.0)[seed % 2])
-    run_spot(both, list_commands(500, seed), operator, 0.1, seed)
+    run_spot(both, list_commands(700, seed), operator, 0.03, seed)
 
 
 @pytest.mark.parametrize("seed", range(4))
