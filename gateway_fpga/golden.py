@@ -49,6 +49,7 @@ from openoutcry.wire.order_types import UNPRICED
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import MAX_VALUE, ORDER, ORDER_DTYPE, RECORD_BYTES
 from openoutcry.wire.registers import COLLAR_ONE, PRICE_FIVES_MAX, TIME_BITS
+from openoutcry.wire.rule_changes import is_slot
 
 _AT = ORDER.offsets
 SYMBOL_AT = _AT["symbol"]
@@ -216,10 +217,11 @@ def make_rules(
 def rules_of_rows(rows: Sequence[dict[str, int]], settings: Settings) -> npt.NDArray[np.int64]:
     """The rules block of a symbol table (see ``settings.make_rows``); its buckets are full.
 
-    The hash table is never more than half full, so every search ends at an empty slot.
+    The hash table is never more than half full, so every search ends at an empty slot.  A row that
+    gets its symbol while trading (``rule_changes.is_slot``) has room under that one, too.
     """
-    slots = 2
-    while slots < 2 * len(rows):
+    slots, symbols = 2, sum(1 + bool(is_slot(row["symbol"])) for row in rows)
+    while slots < 2 * symbols:
         slots *= 2
     block = _aligned_words(HEADER_WORDS + 2 * slots * SLOT_WORDS + PARTICIPANTS)
     table = block[HEADER_WORDS:][: slots * SLOT_WORDS].reshape(slots, SLOT_WORDS)

@@ -79,7 +79,7 @@ class Books:
         """Address of the arena, for the kernels."""
         self.arena = arena
         self._words = arena[: layout.HEADER_BYTES].view(np.int64)
-        self._index = {s: i for i, s in enumerate(instruments["symbol"].tolist())}
+        self._index = _places(instruments)
         self._best = np.zeros(6, dtype=np.int64)
         self._depth = np.zeros((0, 3), dtype=np.int64)
 
@@ -124,10 +124,25 @@ class Books:
 
     def _instrument(self, symbol: str | bytes) -> int:
         key = code_of(symbol) if isinstance(symbol, str) else symbol
-        index = self._index.get(key.rstrip(b"\0"))
+        key = key.rstrip(b"\0")
+        if key not in self._index:
+            # One that had no symbol may have got it since.
+            self._index = _places(rules_in(self.arena))
+        index = self._index.get(key)
         if index is None:
             raise MatcherError(f"symbol {symbol!r} is not in the instrument table")
         return index
+
+
+def rules_in(arena: layout.Arena) -> npt.NDArray[Any]:
+    """Return the instrument table of an arena, with the rules in force."""
+    words = arena[: layout.HEADER_BYTES].view(np.int64)
+    at, count = (int(words[one // 8]) for one in (layout.RULES_AT, layout.INSTRUMENT_COUNT))
+    return arena[at : at + const.RULE_BYTES * count].view(INSTRUMENT_DTYPE)
+
+
+def _places(instruments: npt.NDArray[Any]) -> dict[bytes, int]:
+    return {symbol: index for index, symbol in enumerate(instruments["symbol"].tolist())}
 
 
 class Engine(Books):
@@ -165,10 +180,7 @@ class Engine(Books):
             enter_shard(self.arena, *shard)
 
     def _use(self, arena: layout.Arena) -> None:
-        words = arena[: layout.HEADER_BYTES].view(np.int64)
-        at, count = (int(words[one // 8]) for one in (layout.RULES_AT, layout.INSTRUMENT_COUNT))
-        rules = arena[at : at + const.RULE_BYTES * count]
-        self.instruments: npt.NDArray[Any] = rules.view(INSTRUMENT_DTYPE)
+        self.instruments = rules_in(arena)
         """The instrument table with the rules in force."""
         super().__init__(self.instruments, arena)
         self.batch: Callable[..., tuple[int, int]] = process_batch

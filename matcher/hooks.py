@@ -645,6 +645,8 @@ def refuse(arena: ArenaHeader, order: OrderRecord, out: EventRecord, refused: in
     reason, detail = refused & ((1 << REASON_BITS) - 1), refused >> REASON_BITS
     end = reject_and_break(arena, order, out, instrument, reason, detail)
     mark_last(end)
+    if refused == APPLIED:
+        arena.last_symbol = 0  # it may be of no instrument any more (``change_rules``)
     arena.last_seq = order.seq
     arena.command_count += 1
     events = (end - out) // RECORD_BYTES

@@ -243,6 +243,21 @@ def enter_symbol(arena: ArenaHeader, instrument: int, symbol: int) -> bool:
 
 
 @kernel_outlined
+def enter_symbols(arena: ArenaHeader, before: int, changed: int) -> None:
+    """Let each symbol of the rules in force lead to its instrument, and no other symbol to any.
+    The instrument that has ``changed`` is still found by its symbol ``before``, for the answer to
+    the command at hand, which then forgets it."""
+    not_inlined()
+    for word in range((arena.symbol_mask + 1) * layout.SYMBOL_ENTRY_BYTES // 8):
+        store_i64(arena + arena.symbols_at + 8 * word, 0)
+    for instrument in range(arena.instrument_count):
+        rules = InstrumentRecord(arena + arena.rules_at + instrument * const.RULE_BYTES)
+        enter_symbol(arena, instrument, rules.symbol)
+    arena.last_symbol = before
+    arena.last_instrument = changed
+
+
+@kernel_outlined
 def enter_instrument(arena: ArenaHeader, instrument: int, rules: InstrumentRecord) -> None:
     """The state of an instrument before the first command; the state hash has yet to see it."""
     state = instrument_addr(arena, instrument)

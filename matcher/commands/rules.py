@@ -9,7 +9,7 @@ import openoutcry.matcher.book.arena as layout
 import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.any_order import reason_word
 from openoutcry.matcher.book.arena import ArenaHeader
-from openoutcry.matcher.book.empty_arena import enter_limits, needs_rules
+from openoutcry.matcher.book.empty_arena import enter_limits, enter_symbols, needs_rules
 from openoutcry.matcher.book.instrument_rules import rule_addr
 from openoutcry.matcher.book.levels import instrument_addr, touch_instrument
 from openoutcry.matcher.commands.after import after_command
@@ -41,6 +41,8 @@ def change_rules(
     arena.next_event_at = out
     arena.cause_seq = cause_seq
     sweep(arena, instrument, owner, 0, reason_word(const.CANCELLED, const.RULES_CHANGED))
+    if before.symbol != now.symbol:
+        enter_symbols(arena, before.symbol, instrument)
     state = instrument_addr(arena, instrument)
     # Pegs and triggers that trail follow the new steps from here on.
     state.pegged_bid = UNSEEN

@@ -468,8 +468,9 @@ class Setting(IntEnum):
     INSTRUMENT_RULE = 117
     """I, as the next one; where the journal began with rules that change
     (``wire/rule_changes.py``).  Staged: the rule with the number ``qty_lots`` is ``aux``.  Of a
-    band of the tick table, which begins at ``aux``, the step is ``price_ticks``.  Refused while
-    those of another instrument are staged."""
+    band of the tick table, which begins at ``aux``, the step is ``price_ticks``.  A row that has no
+    symbol yet also gets symbol, assets and units.  Refused while those of another instrument are
+    staged."""
     INSTRUMENT_APPLY = 118
     """What is staged is in force, if it is from as many commands.  Open orders that it does not
     permit are cancelled before this command's answer, with ``qty_lots`` 1; without that the change

@@ -5,19 +5,34 @@ writes (``matcher/commands/rules.py``).
 """
 
 import openoutcry.risk.constants as constants
-from openoutcry.risk import protection_layout, totals
-from openoutcry.risk.contract_layout import CALL, EXPIRED_HALT, FUTURE, MAX_PRICE, PERPETUAL, PUT
+import openoutcry.risk.layout as lay
+from openoutcry.risk import protection_layout, spot_layout, totals
+from openoutcry.risk.bits import LARGEST
+from openoutcry.risk.contract_layout import (
+    CALL,
+    EXPIRED_HALT,
+    FUTURE,
+    MAX_PRICE,
+    PERPETUAL,
+    PUT,
+    UNLISTED_HALT,
+)
 from openoutcry.risk.contracts import contract_of
 from openoutcry.risk.layout import DELISTED_HALT, RESTS_IN_CALL, RiskInstrument, RiskState
+from openoutcry.risk.spot_layout import SpotBlock, SpotRules
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import not_inlined
+from openoutcry.wire.layout import Words
+from openoutcry.wire.memory import mul_wrapping, not_inlined, store_i64
 from openoutcry.wire.record_blocks import EventRecord, InstrumentRecord, OrderRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 from openoutcry.wire.rule_changes import (
     CANCEL_OFF_GRID,
     RulesBlock,
     can_be,
+    gets_symbol,
     is_limited,
+    is_slot,
+    is_symbol,
     put_in_force,
     row_in,
     same_rows,
@@ -57,7 +72,31 @@ def apply_rules(state: RiskState, order: OrderRecord, instrument: int) -> int:
         return REFUSED
     if row.market_rests & RESTS_IN_CALL != 0 or row.halt & (EXPIRED_HALT | DELISTED_HALT) != 0:
         return REFUSED
-    return CHANGED if can_be(now) and can_bound(state, row, now) else REFUSED
+    if not can_be(now) or not can_bound(state, row, now):
+        return REFUSED
+    if gets_symbol(rules):
+        return CHANGED if can_get_symbol(state, row, rules) else REFUSED
+    return CHANGED if rules.pair | rules.lot_units | rules.tick_units == 0 else REFUSED
+
+
+@kernel_outlined
+def can_get_symbol(state: RiskState, row: RiskInstrument, rules: RulesBlock) -> bool:
+    """Return whether a row without a symbol becomes the instrument that is staged: a spot pair of
+    two assets that have wallets, under a symbol that no other row has."""
+    not_inlined()
+    before, now = row_in(rules, rules.instrument), staged_row(rules)
+    if not is_slot(before.symbol) or not is_symbol(now.symbol):
+        return False
+    if row.spot_at == 0 or row.halt & UNLISTED_HALT == 0 or state.wallets_at == 0:
+        return False
+    base, quote = rules.pair & 0xFFFF, rules.pair >> 16
+    count = SpotBlock(state + state.wallets_at).assets
+    if quote < 0 or max(base, quote) >= count or base == quote:
+        return False
+    if not 1 <= rules.lot_units <= LARGEST or not 1 <= rules.tick_units <= LARGEST:
+        return False
+    low, high, band = now.min_price_ticks, now.max_price_ticks, now.market_band_ticks
+    return is_limited(low, high, band) and totals.find_symbol(state, now.symbol) < 0
 
 
 @kernel
@@ -98,6 +137,8 @@ def take_rules(state: RiskState, seq: int) -> None:
     ``seq``.  No order without a price is open if what bounds one is another."""
     not_inlined()
     rules = RulesBlock(state + state.rules_at)
+    if gets_symbol(rules):
+        take_symbol(state, rules)
     put_in_force(rules, seq)
     instrument = rules.instrument
     row, now = totals.instrument_row(state, instrument), row_in(rules, instrument)
@@ -110,6 +151,33 @@ def take_rules(state: RiskState, seq: int) -> None:
     if row.contract_at != 0:
         contract_of(state, row).market_band = band
     totals.publish(state)
+
+
+@kernel_outlined
+def take_symbol(state: RiskState, rules: RulesBlock) -> None:
+    """Let a row's new symbol lead to it, and the row be paid from the wallets of its pair."""
+    not_inlined()
+    row = totals.instrument_row(state, rules.instrument)
+    spot, block = SpotRules(state + row.spot_at), SpotBlock(state + state.wallets_at)
+    base, quote = rules.pair & 0xFFFF, rules.pair >> 16
+    spot.lot_units = rules.lot_units
+    spot.quote_wallet_at = block.wallet_at + quote * spot_layout.WALLET_BYTES
+    spot.base_wallet_at = block.wallet_at + base * spot_layout.WALLET_BYTES
+    spot.quote_at = block.asset_at + quote * spot_layout.ASSET_BYTES
+    spot.base_at = block.asset_at + base * spot_layout.ASSET_BYTES
+    row.multiplier = rules.tick_units
+    # Who sees the symbol there sees the pair.
+    row_in(rules, rules.instrument).symbol = staged_row(rules).symbol
+    table, mask = state + state.symbols_at, state.symbol_mask
+    for word in range(2 * (mask + 1)):
+        store_i64(table + 8 * word, 0)
+    for instrument in range(state.instruments):
+        symbol = row_in(rules, instrument).symbol
+        at = (mul_wrapping(symbol, lay.HASH_FACTOR) >> 32) & mask
+        while Words(table + 16 * at)[0] != 0:
+            at = (at + 1) & mask
+        store_i64(table + 16 * at, symbol)
+        Words(table + 16 * at)[1] = instrument
 
 
 @kernel

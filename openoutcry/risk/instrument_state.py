@@ -41,6 +41,7 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.records import ORDER
+from openoutcry.wire.rule_changes import is_slot
 
 BITS = {
     InstrumentState.DELISTED: DELISTED_HALT,
@@ -116,6 +117,8 @@ def enter_state(state: RiskState, order: OrderRecord, instrument: int) -> bool:
     rules = totals.instrument_row(state, instrument)
     if (NEXT_BITS[state_of(rules.halt)] >> wanted) & 1 == 0:
         return False
+    if rules.spot_at != 0 and rules.halt & UNLISTED_HALT != 0 and is_slot(order.symbol):
+        return False  # it has no symbol yet
     terms, price = order.qty_lots, order.price_ticks
     if wanted == PRE_OPEN and rules.contract_at != 0:
         return False  # CONTRACT_LIST lists it, at its first mark

@@ -30,6 +30,12 @@ FIELDS = (
 """Fields that may change, by the number that INSTRUMENT_RULE gives them."""
 FIRST_BAND = 16
 """The number of the first band of a tick table: its beginning and step are two values."""
+SYMBOL, PAIR, TICK_UNITS = 32, 33, 34
+"""The numbers of what a row without a symbol (:func:`is_slot`) gets once, with the rules above: its
+symbol; base asset | quote asset << 16, by their numbers in wallets, and as second value the units
+of the base asset a lot; the units of the quote asset a tick and lot."""
+SLOT = "+"
+"""How the symbol of a row begins that has none yet."""
 SET_RULE, SET_APPLY = 117, 118
 """``Setting.INSTRUMENT_RULE`` and ``INSTRUMENT_APPLY`` (``risk/bits.py``)."""
 CANCEL_OFF_GRID = 1
@@ -52,6 +58,9 @@ class RulesBlock(Layout, size_bytes=64):
     changes: int = i64("how often staged rules came in force")
     in_the_way: int = i64("open orders for which the last INSTRUMENT_APPLY was refused, or 0")
     changed_seq: int = i64("command with which rules last came in force, 0: none")
+    pair: int = i64("staged: PAIR, 0: none,")
+    lot_units: int = i64("its units a lot")
+    tick_units: int = i64("and TICK_UNITS, 0: none")
 
 
 HEADER_BYTES = RulesBlock.size_bytes
@@ -133,22 +142,59 @@ def stage(block: RulesBlock, instrument: int, number: int, value: int, second: i
     another instrument are staged."""
     not_inlined()
     is_band = FIRST_BAND <= number < FIRST_BAND + TICK_BANDS
-    if not is_band and (number < 0 or number >= len(OFFSETS) or second != 0):
+    is_field = 0 <= number < len(OFFSETS) or number in (SYMBOL, TICK_UNITS)
+    if not (is_band or number == PAIR or (is_field and second == 0)):
         return False
     row = staged_row(block)
     if block.staged == 0:
         copy_row(row, row_in(block, instrument))
         block.instrument = instrument
+        block.pair = block.lot_units = block.tick_units = 0
     elif block.instrument != instrument:
         return False
     if is_band:
         at = row + BANDS + 16 * (number - FIRST_BAND)
         store_i64(at, value)
         Words(at)[1] = second
+    elif number == SYMBOL:
+        row.symbol = value
+    elif number == PAIR:
+        block.pair = value
+        block.lot_units = second
+    elif number == TICK_UNITS:
+        block.tick_units = value
     else:
         store_i64(row + OFFSETS[number], value)
     block.staged += 1
     return True
+
+
+@kernel
+def is_slot(symbol: int) -> bool:
+    """Return whether a row's symbol, as a word, says that it has none yet."""
+    return symbol & 0xFF == ord(SLOT)
+
+
+@kernel
+def is_symbol(word: int) -> bool:
+    """Return whether a word can be an instrument's symbol: 1 to 8 printable ASCII characters,
+    padded with zeros, that are not a slot's."""
+    if word == 0 or is_slot(word):
+        return False
+    ended = False
+    for place in range(8):
+        letter = (word >> 8 * place) & 0xFF
+        if letter == 0:
+            ended = True
+        elif ended or letter < 0x21 or letter > 0x7E:
+            return False
+    return word & 0xFF != 0
+
+
+@kernel
+def gets_symbol(block: RulesBlock) -> bool:
+    """Return whether what is staged gives a row its symbol."""
+    return staged_row(block).symbol != row_in(block, block.instrument).symbol
 
 
 @kernel

@@ -32,6 +32,7 @@ from openoutcry.runtime.work import Work
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Layout, Words, i64
 from openoutcry.wire.memory import (
+    copy64,
     load_i64,
     mul_wrapping,
     store_i64,
@@ -189,7 +190,12 @@ def pull_risk_flags(block: PublishedBlock) -> int:
             block.rules_seen = table.changes
     for instrument in range(region.instruments):
         row = PublishedRow(block + ROWS + instrument * ROW_BLOCK_BYTES)
-        is_new = table != 0 and take_rules(row, row_in(table, instrument))
+        is_new = False
+        if table != 0:
+            now = row_in(table, instrument)
+            if now.symbol != RuleRow(row.row).symbol:
+                take_symbol(GatewayRules(block.rules), row, now.symbol)
+            is_new = take_rules(row, now)
         features |= take_instrument(block, row, totals.instrument_row(region, instrument), is_new)
     GatewayRules(block.rules).features = features
     checking = (features & golden.CHECKS_PARTICIPANTS) // golden.CHECKS_PARTICIPANTS
@@ -245,6 +251,19 @@ def take_instrument(
     if changed and block.set != 0:
         set_row(block, row)
     return golden.HAS_LIMITS if halted | banded != 0 else 0
+
+
+@kernel
+def take_symbol(rules: GatewayRules, row: PublishedRow, symbol: int) -> None:
+    """Give an instrument its row under the symbol that it has got.  Under its slot's own symbol
+    nothing is let in from here on."""
+    before, now = RuleRow(row.row), golden.find_row(symbol, rules)
+    copy64(now, before)
+    copy64(now + rules.limits_at, row.limits)
+    before.is_halted = 1
+    now.symbol = symbol
+    row.row = now
+    row.limits = now + rules.limits_at
 
 
 @kernel

@@ -328,6 +328,8 @@ def _state(risk: "Reference", index: int, value: int, c: Any) -> bool:
     wanted = InstrumentState(value)
     if wanted not in {next_state(rules.state, request) for request in REQUESTS}:
         return False
+    if rules.unlisted and rules.spot and rules.symbol.startswith(b"+"):
+        return False
     if wanted is InstrumentState.DELISTED and terms % 2 == 1:
         if risk.contracts is None or not risk.contracts.settle_delisted(index, terms >> 1, price):
             return False

@@ -40,6 +40,8 @@ class PlainRules:
         names = instruments.dtype.names or ()
         self.table: list[Row] = [dict(zip(names, one, strict=True)) for one in instruments.tolist()]
         self.staged: Row = {}
+        self.terms: dict[int, tuple[int, int]] = {}
+        """Of a row that gets its symbol: its assets with the units a lot, and the units a tick."""
         self.about, self.count = -1, 0
 
     def stage(self, index: int, number: int, value: int, second: int) -> bool:
@@ -49,10 +51,18 @@ class PlainRules:
         band = number - 15
         if number in NAMES and second == 0:
             named = {NAMES[number]: value}
+        elif number == 32 and second == 0:
+            named = {"symbol": value.to_bytes(8, "little", signed=True).rstrip(b"\0")}
+        elif number == 33 or (number == 34 and second == 0):
+            named = {}
         elif 1 <= band <= 10:
             named = {f"band{band}_from_ticks": value, f"band{band}_step_ticks": second}
         else:
             return False
+        if not self.count:
+            self.terms = {}
+        if number in (33, 34):
+            self.terms[number] = value, second
         before = self.staged if self.count else self.table[index]
         self.staged, self.about, self.count = before | named, index, self.count + 1
         return True
@@ -97,13 +107,46 @@ class PlainRules:
                 return False
             if not low <= one.mark <= high:
                 return False
+        if row["symbol"] == self.table[index]["symbol"]:
+            if any(any(one) for one in self.terms.values()):
+                return False
+        elif not self._may_begin(risk, index):
+            return False
         before = max(abs(rules.high + rules.band), abs(rules.low - rules.band))
         protected = risk.protection is not None and rules.price_limited and before <= PROTECTED
         return not protected or max(high + band, band - low) <= PROTECTED
 
+    def _may_begin(self, risk: "Reference", index: int) -> bool:
+        """Whether a row without a symbol may become a pair."""
+        rules, new = risk.instruments[index], self.staged["symbol"]
+        was, (pair, lot), (tick, _) = (
+            self.table[index]["symbol"],
+            self.terms.get(33, (0, 0)),
+            self.terms.get(34, (0, 0)),
+        )
+        if not was.startswith(b"+") or new.startswith(b"+") or not rules.unlisted:
+            return False
+        if not new or any(not 0x21 <= letter <= 0x7E for letter in new):
+            return False
+        if new in (row["symbol"] for row in self.table) or not rules.spot or not risk.wallets:
+            return False
+        base, quote, count = pair & 0xFFFF, pair >> 16, len(risk.wallets.names)
+        names = "min_price_ticks", "max_price_ticks", "market_band_ticks"
+        low, high, band = (self.staged[name] for name in names)
+        fine = base != quote and 0 <= base < count and 0 <= quote < count
+        fine = fine and 1 <= lot <= 1 << 62 and 1 <= tick <= 1 << 62
+        return fine and max(-low, high, band) <= 1 << 50
+
     def put_in_force(self, risk: "Reference") -> None:
         """Follow the answer to INSTRUMENT_APPLY."""
         row, rules = self.staged, risk.instruments[self.about]
+        if row["symbol"] != self.table[self.about]["symbol"]:
+            (pair, lot), (tick, _) = self.terms[33], self.terms[34]
+            del risk.index[rules.symbol]
+            risk.index[row["symbol"]] = self.about
+            rules.symbol, rules.multiplier = row["symbol"], tick
+            assert risk.wallets is not None
+            risk.wallets.spot[self.about] = pair & 0xFFFF, pair >> 16, lot
         self.table[self.about], self.count = row, 0
         rules.low, rules.high = row["min_price_ticks"], row["max_price_ticks"]
         rules.band = row["market_band_ticks"]
