@@ -33,10 +33,17 @@ from openoutcry.risk.bits import Setting as Setting
 from openoutcry.risk.constants import PAUSE_BY_BANDS as PAUSE_BY_BANDS
 from openoutcry.risk.constants import PAUSE_BY_MARKET as PAUSE_BY_MARKET
 from openoutcry.risk.joined import view_of
+from openoutcry.risk.layout import INSTRUMENT_BYTES
+from openoutcry.risk.layout import RiskInstrument as RiskInstrument
 from openoutcry.risk.layout import RiskState as RiskState
 from openoutcry.risk.region import View, make_region
-from openoutcry.risk.spot_layout import SpotAsset, Wallet
+from openoutcry.risk.spot_layout import SpotAsset as SpotAsset
+from openoutcry.risk.spot_layout import SpotRules as SpotRules
+from openoutcry.risk.spot_layout import Wallet
 from openoutcry.risk.words import refusal_text as refusal_text
+
+RISK_ROW_BYTES = INSTRUMENT_BYTES
+"""Of an instrument's row in the risk state."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ from openoutcry.wire.asset_names import (
 )
 from openoutcry.wire.enums import EventKind
 from openoutcry.wire.errors import LedgerError
+from openoutcry.wire.rule_changes import SET_APPLY as SET_RULES
+from openoutcry.wire.rule_changes import SLOT
 from openoutcry.wire.symbols import code_of, names_by_code, symbol_text, symbols_of
 from openoutcry.wire.text import text_of
 
@@ -75,6 +77,7 @@ class Books:
         self.table = make_instruments(config["instruments"])
         self.symbols = symbols_of(config)
         self._by_code = names_by_code(self.symbols)
+        self._slots = [n for n, symbol in enumerate(self.symbols) if symbol.startswith(SLOT)]
         self.count = len(self.table)
         self.tracks = has_risk(dict(config))
         hooks = dict(config.get("hooks") or {})
@@ -273,12 +276,24 @@ class Books:
             at = f"event {int(event['seq'])} of command {int(event['cause_seq'])}"
             self.failed = f"{at} ({self._where(event)}): {WHY[error]}"
             raise LedgerError(self.failed)
+        if len(settings) and (settings["order_type"] == SET_RULES).any():
+            self.name_rows()
         rows = rows[:written]
         of_terms = rows[rows["kind"] == lay.Kind.ADJUSTED]
         for event_seq, index, units in of_terms[["event_seq", "instrument", "order_id"]].tolist():
             if (event_seq, index, units) not in self.units_before[-self.count :]:
                 self.units_before.append((event_seq, index, units))
         return rows
+
+    def name_rows(self) -> None:
+        """Take the symbol and the pair of each row that had no symbol at the journal's begin."""
+        for index in self._slots:
+            row = self.instruments[index]
+            code = row[lay.SYMBOL // 8 : lay.SYMBOL // 8 + 1].tobytes().rstrip(b"\0")
+            self.symbols[index] = code.decode()
+            base, quote = (int(row[word // 8]) - lay.MONEY_SLOTS for word in (lay.BASE, lay.QUOTE))
+            self.spot[index] = base, quote, int(row[lay.LOT_UNITS // 8])
+        self._by_code |= names_by_code(self.symbols)
 
     def multiplier_at(self, index: int, event_seq: int) -> int:
         """Money a lot and tick of an instrument when an event was posted."""

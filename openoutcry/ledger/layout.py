@@ -80,7 +80,7 @@ MAX_MONEYS = 256
 """Money and assets with wallets: a transaction has eight bits for which."""
 
 
-class LedgerInstrument(Layout, size_bytes=256):
+class LedgerInstrument(Layout, size_bytes=288):
     """An instrument's row, as the core's risk has it."""
 
     worst_buy: int = i64("highest price at which a market order may buy, ticks")
@@ -113,7 +113,11 @@ class LedgerInstrument(Layout, size_bytes=256):
     band: int = i64("ticks past the best price that an order without a price goes")
     staged_low: int = i64("``low`` from the next INSTRUMENT_APPLY on,")
     staged_high: int = i64("``high``")
-    staged_band: int = i64("and ``band``")
+    staged_band: int = i64("and ``band``,")
+    staged_symbol: int = i64("and of a row without a symbol (0: nothing): its symbol,")
+    staged_pair: int = i64("its assets, as INSTRUMENT_RULE has them,")
+    staged_lot: int = i64("units a lot")
+    staged_tick: int = i64("and units a tick and lot")
 
 
 WORST_BUY = LedgerInstrument.offset("worst_buy")
@@ -133,7 +137,7 @@ UNITS = LedgerInstrument.offset("units")
 LOT_UNITS, BASE = LedgerInstrument.offset("lot_units"), LedgerInstrument.offset("base")
 
 SPOT = 2
-INSTRUMENT_WORDS = 32
+INSTRUMENT_WORDS = LedgerInstrument.size_bytes // WORD
 """As of the core's risk.  QUOTE: which money.  TOUCHED: something was posted in it.  LAST: the last
 price; NO_LAST: it has not traded yet."""
 NO_LAST = 2**63 - 1

@@ -35,8 +35,8 @@ from openoutcry.wire.open_orders import copy_entries
 FOLDER = "ledger"
 EVERY = 250_000
 """Commands from one checkpoint to the next."""
-MAGIC = b"OUTCRYL5"
-MAGICS = b"OUTCRYL2", b"OUTCRYL3", b"OUTCRYL4", MAGIC
+MAGIC = b"OUTCRYL6"
+MAGICS = b"OUTCRYL2", b"OUTCRYL3", b"OUTCRYL4", b"OUTCRYL5", MAGIC
 """First bytes of a checkpoint; the rows of earlier formats have fewer words."""
 HASH_BYTES = 32
 
@@ -338,6 +338,7 @@ def _load(reader: JournalReader, path: Path) -> LedgerState | None:
         table[:, : rows.shape[1]] = 0
         table[arrays[1 + 2 * number], : rows.shape[1]] = rows
     books.monies = [(name, decimals) for name, decimals in facts["monies"]]
+    books.name_rows()
     if "wallets" in facts:
         books.wallets = [(name, decimals) for name, decimals in facts["wallets"]]
     books.remarks = [Remark(*row) for row in facts["remarks"]]

@@ -53,7 +53,7 @@ from openoutcry.wire.open_orders import IS_LEG, OpenOrder
 from openoutcry.wire.order_types import BUDGETS, PEGS, UNPRICED, type_bits
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_PRICE, RECORD_BYTES
-from openoutcry.wire.rule_changes import FIELDS, SET_RULE, is_limited
+from openoutcry.wire.rule_changes import FIELDS, PAIR, SET_RULE, SYMBOL, TICK_UNITS, is_limited
 from openoutcry.wire.rule_changes import SET_APPLY as SET_RULES
 
 R = lay.AT
@@ -478,7 +478,7 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
         price = order.price_ticks
         return in_force(books, event, row, instrument, SET_EXPIRE, price) if is_settled else 0
     if what in (SET_RULE, SET_RULES):
-        follow_rules(books, instrument, what == SET_RULE, participant, value)
+        follow_rules(books, instrument, what == SET_RULE, participant, value, order.price_ticks)
         return 0
     of_contracts = SET_LIST, SET_ADJUST, SET_LIQUIDATION_FEE
     if SET_CONTRACT_MARK <= what <= SET_DELEVERAGE or what in of_contracts:
@@ -509,10 +509,10 @@ def setting(books: LedgerState, order: OrderRecord, event: EventRecord, row: Tra
 
 @kernel
 def follow_rules(
-    books: LedgerState, instrument: int, is_staged: bool, number: int, value: int
+    books: LedgerState, instrument: int, is_staged: bool, number: int, value: int, second: int
 ) -> None:
     """INSTRUMENT_RULE and INSTRUMENT_APPLY: what bounds an order without a price may be other, as
-    the core's risk has it."""
+    the core's risk has it; a row without a symbol becomes a pair."""
     if is_staged:
         rules = rules_of(books, instrument)
         if number == LOWEST:
@@ -521,6 +521,12 @@ def follow_rules(
             rules.staged_high = value
         elif number == BAND:
             rules.staged_band = value
+        elif number == SYMBOL:
+            rules.staged_symbol = value
+        elif number == PAIR:
+            rules.staged_pair, rules.staged_lot = value, second
+        elif number == TICK_UNITS:
+            rules.staged_tick = value
         return
     for index in range(books.instruments):
         rules = rules_of(books, index)
@@ -529,8 +535,13 @@ def follow_rules(
             rules.low, rules.high, rules.band = low, high, band
             if is_limited(low, high, band):
                 rules.worst_buy, rules.worst_sell = high + band, low - band
+            if rules.staged_symbol != 0:
+                base, quote = rules.staged_pair & 0xFFFF, rules.staged_pair >> 16
+                rules.base, rules.quote = lay.MONEY_SLOTS + base, lay.MONEY_SLOTS + quote
+                rules.lot_units, rules.multiplier = rules.staged_lot, rules.staged_tick
+                rules.symbol = rules.staged_symbol
         rules.staged_low, rules.staged_high = rules.low, rules.high
-        rules.staged_band = rules.band
+        rules.staged_band, rules.staged_symbol = rules.band, 0
 
 
 @kernel

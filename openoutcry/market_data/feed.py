@@ -5,7 +5,7 @@ each message has the same number and the same bytes.
 """
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from openoutcry.wire.enums import Phase
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.feed_messages import ITCH50, SYMBOL_BYTES
 from openoutcry.wire.records import EVENT_DTYPE, NO_PRICE
+from openoutcry.wire.rule_changes import SLOT, is_slot
 from openoutcry.wire.symbols import CODE_BYTES
 
 ITCH_DECIMALS, MAX_DECIMALS = 4, 12
@@ -195,10 +196,23 @@ class Feed:
         for array in (self._rows, self._table):
             array[:: 4096 // array.itemsize] |= 0
 
-    @property
-    def directory_messages(self) -> int:
-        """Return how many messages a session begins with before its first state: S, R and o."""
-        return 1 + len(self._directory) + int((self._directory[:, 0] != 0).sum())
+    def directory_now(self, begin: Iterable[bytes]) -> list[bytes]:
+        """Return S, R and o with which a session would begin now.  ``begin``: those with which it
+        has begun."""
+        messages = [self.in_force(message) for message in begin]
+        layout = ITCH50.from_server("R")
+        known = {layout.unpack(one)["locate"] for one in messages if one[:1] == b"R"}
+        for row, named in zip(self._instruments, self._directory, strict=True):
+            instrument = FeedInstrument(row.ctypes.data)
+            if instrument.locate in known or is_slot(instrument.symbol):
+                continue
+            stock = row[state.SYMBOL // 8 : state.SYMBOL // 8 + 1].tobytes().decode()
+            fields = {"locate": instrument.locate, "stock": stock}
+            messages.append(self.in_force(layout.pack(**fields, **PLAIN_STOCK)))
+            if named[0]:
+                shown = {"symbol": named[1:].tobytes().decode(), "price_decimals": int(named[0])}
+                messages.append(ITCH50.from_server("o").pack(**fields, **shown))
+        return messages
 
     @property
     def messages(self) -> int:
@@ -252,11 +266,16 @@ class Feed:
         theirs = np.ascontiguousarray(arrays["instruments"]).view(dtype)
         for name in (*CHANGING, *RULES):
             mine.view(dtype)[name] = theirs[name][: len(mine)]
+        announced = self._announced(arrays)
+        directory, slots = self._directory.copy(), mine.view(dtype)["symbol"] & 0xFF == ord(SLOT)
+        if len(theirs) == len(mine):
+            mine.view(dtype)["symbol"][slots] = theirs["symbol"][slots]
+            directory[slots[:, 0]] = announced[slots[:, 0]]
         if (
             len(arrays["table"]) != len(self._table)
             or len(header) != len(self._header)
             or not np.array_equal(mine, arrays["instruments"])
-            or not np.array_equal(self._directory, self._announced(arrays))
+            or not np.array_equal(directory, announced)
         ):
             raise FeedError("it has other instruments or another capacity")
         names = "instruments", "directory", "phases", "rows", "table"
@@ -265,6 +284,7 @@ class Feed:
         for name, address in zip(names, addresses, strict=True):
             setattr(self._state, name, address)
         self._instruments[:] = mine
+        self._directory[:] = directory
         self._rows[: len(rows)] = rows
         self._table[:] = arrays["table"]
 
@@ -358,6 +378,17 @@ class Feed:
             )
 
 
+PLAIN_STOCK = {
+    "round_lot": 1,
+    "round_lots_only": "N",
+    "classification": "C",
+    "sub_type": "Z",
+    "authenticity": "P",
+    "ipo": "N",
+    "etp": "N",
+    "inverse": "N",
+}
+"""What R says of every instrument (``itch_messages.directory``)."""
 OWN = (
     "instruments", "instrument_count", "directory", "phases", "rows", "capacity", "table",
 )  # fmt: skip

@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 from functools import partial
+from itertools import islice, takewhile
 from typing import Any
 
 import openoutcry.market_data.pump as pump
@@ -86,7 +87,6 @@ class FeedProcess:
         self._saved_messages = self.store.count
         self._save_ns = time.monotonic_ns() + CHECKPOINT_NS
         self._saved_event_seq = place.event_seq
-        self._named = self.feed.directory_messages
         self._reported_until = self.reader.released_seq
         public.note_kept(self.session, self.store.count, self.store.size_bytes)
 
@@ -354,8 +354,10 @@ class FeedProcess:
     def _snapshot(self, logins: SnapshotLogins, connection: socket.socket) -> None:
         logins.close_all()
         store, book = self.store, self.book if self.store.count else Book(1)
-        named = range(1, min(self._named, store.count) + 1)
-        begin = [self.feed.in_force(store.read(number, 1, 64)[1][2:]) for number in named]
+        messages = (store.read(number, 1, 64)[1][2:] for number in range(1, store.count + 1))
+        # A session begins with S, then R and o of every instrument.
+        first = list(islice(messages, 1))
+        begin = self.feed.directory_now([*first, *takewhile(is_of_directory, messages)])
         following = store.count + 1
         try:
             give(connection, self.publisher.session, snapshot(book, begin, following))
@@ -386,6 +388,11 @@ class FeedProcess:
             self.book,
             self.store,
         )
+
+
+def is_of_directory(message: bytes) -> bool:
+    """Return whether a message is R or o."""
+    return message[:1] in (b"R", b"o")
 
 
 def say_alive(public: PublicFeed) -> None:

@@ -23,6 +23,7 @@ from openoutcry.wire.instrument_states import STATES as STATES_OF_INSTRUMENTS
 from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes
+from openoutcry.wire.rule_changes import is_slot
 
 _OUT = {message.kind: message for message in ITCH50.server}
 _S, _R, _H, _J, _A, _E, _C = (_OUT[kind].at for kind in "SRHJAEC")
@@ -139,7 +140,10 @@ def system_event(state: FeedState, out: int, event: int) -> int:
 
 @kernel_outlined
 def directory(state: FeedState, out: int, instrument: FeedInstrument) -> int:
-    """R: the instrument; what a venue of another kind would say about it is "not available"."""
+    """R: the instrument; what a venue of another kind would say about it is "not available".  Of a
+    slot, which is no instrument yet, this and the next ones say nothing."""
+    if is_slot(instrument.symbol):
+        return out
     message = head(state, out, _KR, _ZR, instrument.locate)
     store_stock(instrument, message + _R.stock)
     lot = instrument.round_lot
@@ -164,6 +168,8 @@ def order_book_directory(
     state: FeedState, out: int, instrument: FeedInstrument, row: DirectoryRow
 ) -> int:
     """o: the symbol and the decimals of prices."""
+    if is_slot(instrument.symbol):
+        return out
     message = head(state, out, _K_BOOK, _Z_BOOK, instrument.locate)
     store_stock(instrument, message + _BOOK.stock)
     shown, symbol = Bytes(message + _BOOK.symbol), Bytes(row + feed_state.DIRECTORY_SYMBOL)
@@ -177,6 +183,8 @@ def order_book_directory(
 def trading_action(state: FeedState, out: int, instrument: FeedInstrument) -> int:
     """Write ``H``: the instrument's state, with the reason of a halt or pause.  The state in which
     the operator has put it comes before its phase, close-only only of continuous trading."""
+    if is_slot(instrument.symbol):
+        return out
     message = head(state, out, _KH, _ZH, instrument.locate)
     phase = instrument.phase
     row = PhaseRow(state.phases + feed_state.PHASE_BYTES * phase)
@@ -235,6 +243,8 @@ def decline_breached(state: FeedState, out: int, level: int) -> int:
 @kernel_outlined
 def operational_halt(state: FeedState, out: int, instrument: FeedInstrument, stopped: int) -> int:
     """Write ``h``: the operator stopped an instrument (``stopped`` not 0), or let it continue."""
+    if is_slot(instrument.symbol):
+        return out
     message = head(state, out, _Kh, _Zh, instrument.locate)
     store_stock(instrument, message + _STOP.stock)
     Bytes(message)[_STOP.market] = _QUOTES

@@ -7,12 +7,14 @@ import openoutcry.market_data.state as feed_state
 from openoutcry.journal.projections import Setting
 from openoutcry.market_data import itch_messages
 from openoutcry.market_data.itch_messages import SHOWN_STATES
-from openoutcry.market_data.state import FeedInstrument, FeedState
+from openoutcry.market_data.state import DirectoryRow, FeedInstrument, FeedState
+from openoutcry.wire.feed_messages import SYMBOL_BYTES
 from openoutcry.wire.kernel import kernel, kernel_outlined
-from openoutcry.wire.memory import load_i64, store_i64
+from openoutcry.wire.layout import Bytes
+from openoutcry.wire.memory import load_i64, not_inlined, store_i64
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.records import EVENT
-from openoutcry.wire.rule_changes import FIELDS, SET_APPLY, SET_RULE
+from openoutcry.wire.rule_changes import FIELDS, SET_APPLY, SET_RULE, SYMBOL
 
 _AT = EVENT.offsets
 _ID, _PRICE, _QTY = (_AT[name] for name in ("order_id", "price_ticks", "qty_lots"))
@@ -92,18 +94,46 @@ def of_rules(state: FeedState, event: EventRecord, out: int) -> int:
             state.staged_lot = value
         elif event.qty_lots == BAND:
             state.staged_band = value + 1
+        elif event.qty_lots == SYMBOL:
+            state.staged_symbol = value
         return out
-    lot, band = state.staged_lot, state.staged_band
-    state.staged_lot = state.staged_band = 0
+    lot, band, symbol = state.staged_lot, state.staged_band, state.staged_symbol
+    state.staged_lot = state.staged_band = state.staged_symbol = 0
     if value == 0 or index >= state.instrument_count:
         return out
     instrument = FeedInstrument(state.instruments + feed_state.INSTRUMENT_BYTES * index)
     if band != 0:
         instrument.band = band - 1
+    if symbol != 0:
+        instrument.round_lot = max(lot, instrument.round_lot)
+        return announce(state, instrument, symbol, index, out)
     if lot in (0, instrument.round_lot):
         return out
     instrument.round_lot = lot
     return itch_messages.directory(state, out, instrument) if state.begun != 0 else out
+
+
+@kernel_outlined
+def announce(
+    state: FeedState, instrument: FeedInstrument, symbol: int, index: int, out: int
+) -> int:
+    """A slot gets its symbol, a word padded with zeros: R, o if the directory has one, and H."""
+    not_inlined()
+    for place in range(8):
+        letter = (symbol >> 8 * place) & 0xFF
+        Bytes(instrument + feed_state.SYMBOL)[place] = letter if letter != 0 else 32
+    row = DirectoryRow(state.directory + feed_state.DIRECTORY_BYTES * index)
+    shown = Bytes(row + feed_state.DIRECTORY_SYMBOL)
+    for place in range(SYMBOL_BYTES if row.price_decimals != 0 else 0):
+        shown[place] = Bytes(instrument + feed_state.SYMBOL)[place] if place < 8 else 32
+    if state.begun == 0:
+        return out
+    out = itch_messages.directory(state, out, instrument)
+    if row.price_decimals != 0:
+        out = itch_messages.order_book_directory(state, out, instrument, row)
+    out = itch_messages.trading_action(state, out, instrument)
+    stopped = instrument.stopped & 1
+    return itch_messages.operational_halt(state, out, instrument, 1) if stopped != 0 else out
 
 
 @kernel

@@ -65,6 +65,7 @@ class FeedState(Layout):
     directory: int = i64("address of the instruments' rows for the order book directory")
     staged_lot: int = i64("lots of a round lot from the next INSTRUMENT_APPLY on, 0: as before")
     staged_band: int = i64("the price band from then on, and 1; 0: as before")
+    staged_symbol: int = i64("the symbol of a slot from then on, 0: as before")
 
 
 MESSAGES = FeedState.offset("messages")

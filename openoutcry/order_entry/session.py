@@ -12,12 +12,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.journal.projections import (
+    RISK_ROW_BYTES,
+    RiskInstrument,
+    RiskState,
+    SpotAsset,
+    SpotRules,
+)
 from openoutcry.order_entry import constants
 from openoutcry.order_entry.spec import PaidIn
-from openoutcry.wire.kernel import kernel
-from openoutcry.wire.layout import Layout, area, i64
-from openoutcry.wire.memory import mul_wrapping
-from openoutcry.wire.symbols import CODE_BYTES, MAX_ASSET_NAME, MAX_SYMBOL
+from openoutcry.wire.asset_names import WITH_DECIMALS
+from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.layout import Bytes, Layout, area, i64
+from openoutcry.wire.memory import copy64, mul_wrapping, not_inlined, store_i64
+from openoutcry.wire.rule_changes import SLOT, RulesBlock, is_slot, row_in
+from openoutcry.wire.symbols import CODE_BYTES, MAX_ASSET_NAME, MAX_SYMBOL, PREFIX
 
 BLOCK_BYTES = 4096
 PROTOCOL_WORDS = 512
@@ -120,6 +129,7 @@ class SessionBlock(Layout, size_bytes=4096):
     )
     list_row: int = i64("number of the first order of the list whose legs are being sent")
     list_left: int = i64("legs of it that are still to come, 0: none")
+    slots_from: int = i64("the first instrument that had no symbol at the journal's begin")
 
 
 INDEX = SessionBlock.offset("index")
@@ -237,10 +247,75 @@ def find_symbol(session: SessionBlock, symbol: int) -> SymbolRow:
         row = SymbolRow(table + SYMBOL_BYTES * (place + step & mask))
         row_symbol = row.symbol
         if row_symbol == 0:
-            return SymbolRow(0)
+            break
         if row_symbol == symbol:
             return row
+    if session.slots_from < session.instrument_count:
+        return find_announced(session, symbol)
     return SymbolRow(0)
+
+
+@kernel_outlined
+def find_announced(session: SessionBlock, symbol: int) -> SymbolRow:
+    """Like :func:`find_symbol`, among the instruments that had no symbol at the journal's begin."""
+    not_inlined()
+    for index in range(session.slots_from, session.instrument_count):
+        row = SymbolRow(session.instruments + SYMBOL_BYTES * index)
+        if is_slot(row.symbol):
+            take_symbol(session, row)
+        if row.symbol == symbol:
+            return row
+    return SymbolRow(0)
+
+
+@kernel_outlined
+def take_symbol(session: SessionBlock, row: SymbolRow) -> None:
+    """Take symbol and assets of an instrument that had none from the core, if it has them."""
+    not_inlined()
+    core = RiskState(row.core)
+    if core == 0 or core.magic == 0 or core.rules_at == 0:
+        return
+    symbol = row_in(RulesBlock(core + core.rules_at), row.instrument).symbol
+    if symbol == row.symbol:
+        return
+    rules = RiskInstrument(core + core.instrument_at + RISK_ROW_BYTES * row.instrument)
+    pair = SpotRules(core + rules.spot_at)
+    row.first = symbol
+    put_asset(row + SYMBOL_QUOTE, SpotAsset(core + pair.quote_at))
+    put_asset(row + SYMBOL_BASE, SpotAsset(core + pair.base_at))
+    row.symbol = symbol
+    mask, table = session.symbol_mask, session.symbols
+    place = symbol_place(symbol)
+    for step in range(mask + 1):
+        free = SymbolRow(table + SYMBOL_BYTES * (place + step & mask))
+        if free.symbol == 0:
+            copy64(free, row)
+            copy64(free + 64, row + 64)
+            return
+
+
+@kernel
+def take_now(session: SessionBlock, row: SymbolRow) -> None:
+    """:func:`take_symbol` for Python, which cannot call an outlined kernel."""
+    take_symbol(session, row)
+
+
+@kernel
+def put_asset(at: int, asset: SpotAsset) -> None:
+    """Put an asset's decimals, and its name, which may be in three words (``asset_names``), at the
+    address ``at``."""
+    more = asset.decimals >> 8
+    store_i64(at, asset.decimals & 0xFF)
+    store_i64(at + 8, asset.name)
+    store_i64(at + 16, 0)
+    if more == 0:
+        return
+    name, rest = Bytes(at + 8), asset.rest
+    for place in range(PREFIX, 16):
+        later = place - PREFIX
+        in_more = later < WITH_DECIMALS
+        shift = 8 * (later if in_more else later - WITH_DECIMALS)
+        name[place] = ((more if in_more else rest) >> shift) & 0xFF
 
 
 @kernel
@@ -270,7 +345,10 @@ def instrument_row(session: SessionBlock, instrument: int) -> SymbolRow:
     """Address of the row of an instrument, by its index, or 0."""
     if instrument < 0 or instrument >= session.instrument_count:
         return SymbolRow(0)
-    return SymbolRow(session.instruments + SYMBOL_BYTES * instrument)
+    row = SymbolRow(session.instruments + SYMBOL_BYTES * instrument)
+    if instrument >= session.slots_from and is_slot(row.symbol):
+        take_symbol(session, row)
+    return row
 
 
 class Symbols:
@@ -296,6 +374,9 @@ class Symbols:
         self.names = np.zeros((1 << (2 * sum(is_long)).bit_length(), SYMBOL_BYTES // 8), np.int64)
         self.by_index = np.zeros((len(words), SYMBOL_BYTES // 8), np.int64)
         self.instruments = np.ascontiguousarray(instruments)
+        slots = [index for index, symbol in enumerate(symbols) if symbol.startswith(SLOT)]
+        self.slots_from = min(slots, default=len(symbols))
+        """The first instrument that has no symbol yet."""
         rules, row_bytes = self.instruments.ctypes.data, self.instruments.itemsize
         for index, (symbol, word) in enumerate(zip(symbols, words.tolist(), strict=True)):
             decimals = (price_decimals or {}).get(symbol, 4)
@@ -318,6 +399,15 @@ class Symbols:
         for rows in (self.table, self.names, self.by_index):
             rows[rows[:, 0] != 0, SymbolRow.offset("core") // 8] = core
 
+    def take_from(self, core: int, block: SessionBlock) -> None:
+        """Take the symbols that instruments have got in the risk state at this address.  ``block``:
+        of any session."""
+        at = SymbolRow.offset("core") // 8
+        for row in self.by_index[self.slots_from :]:
+            before, row[at] = int(row[at]), core
+            take_now(block, SymbolRow.of(row.ctypes.data))
+            row[at] = before
+
     def words(self) -> dict[int, int]:
         """Return the words that each session's block holds of it."""
         return SessionBlock.words(
@@ -325,6 +415,7 @@ class Symbols:
             symbol_mask=len(self.table) - 1,
             instruments=self.by_index.ctypes.data,
             instrument_count=len(self.by_index),
+            slots_from=self.slots_from,
             names=self.names.ctypes.data,
             name_mask=len(self.names) - 1,
         )

@@ -302,6 +302,8 @@ class Sessions(State):
         told = np.zeros(stage.TOLD_ROWS * stage.TOLD_BYTES // 8, np.int64)
         epoll = select.epoll()
         contexts.keep_alive += [memory, message, dirty, shm_list, doors, told, epoll]
+        if shared.region is not None:
+            self.take_symbols(shared.region)
         self._restore(work, lane.published, int(shared.events.cursors[name][0]))
         if lane.published or shared.events.cursors[name][0] or work.prefork is None:
             self.documents.is_awaited = False
@@ -430,6 +432,7 @@ class Sessions(State):
         point = checkpoint.resume(self, reader, event_seq)
         while True:
             for batch in events_of(reader, point, from_seq=point.seq + 1):
+                self.take_symbols(point.engine.region)
                 self.apply(batch, event_seq)
             if point.engine.event_count >= event_seq:
                 return self.region[session_region.LANE_SEQ]
@@ -449,6 +452,7 @@ class Sessions(State):
             if point.seq > last:
                 return None
             for batch in events_of(reader, point, from_seq=point.seq + 1, match_until=last):
+                self.take_symbols(point.engine.region)
                 self.apply(batch, event_seq)
         except JournalError:
             return None  # a copy may have what this one lacks
@@ -466,6 +470,7 @@ class Sessions(State):
             self._followed = reader, checkpoint.resume(self, reader, NO_LIMIT)
         reader, point = self._followed
         for batch in events_of(reader, point, from_seq=point.seq + 1, follow=True):
+            self.take_symbols(point.engine.region)
             self.apply(batch, NO_LIMIT)
 
     def follower(self, directory: Path, every: int) -> checkpoint.SessionsFollower:

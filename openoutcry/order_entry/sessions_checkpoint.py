@@ -240,6 +240,7 @@ def resume(state: State, reader: JournalReader, event_seq: int = NO_LIMIT) -> Po
         with np.load(io.BytesIO(checkpoint.state), allow_pickle=False) as arrays:
             put_back(state, arrays)
             engine = core.restored(arrays["engine"].tobytes())
+        state.take_symbols(engine.region)
         state.max_ts_ns = facts["max_ts_ns"]
         if not today:
             state.region.words[session_region.DAY_BEGUN // 8] = 0
@@ -300,6 +301,7 @@ class SessionsFollower(Follower):
 
     def take(self, batch: Batch) -> None:
         """Apply a batch of commands and events."""
+        self.shadow.take_symbols(self.point.engine.region)
         self.shadow.apply(batch, NO_LIMIT)
 
     def save(self) -> list[Path]:

@@ -88,6 +88,7 @@ SESSIONS: tuple[tuple[Callable[..., Any], int], ...] = (
     (command_metadata.pack_metadata, 7),
     (command_metadata.unpack_metadata, 6),
     (session.symbol_place, 1),
+    (session.take_now, 2),
     (tokens.put_tokens, 3),
     (sums.find, 3),
 )
@@ -275,6 +276,13 @@ class State:
             stream.begin()
         for one in self.fix.values():
             one.begin()
+
+    def take_symbols(self, region: npt.NDArray[np.uint8]) -> None:
+        """Take the symbols that instruments have got in this risk state; none is there yet in one
+        that is empty."""
+        if len(region) and self.symbols.slots_from < len(self.symbols.by_index):
+            block = session.SessionBlock.of(self.region.block(1).ctypes.data)
+            self.symbols.take_from(region.ctypes.data, block)
 
     def apply(self, batch: Batch, event_seq: int) -> int:
         """Commands of one block with their events up to ``event_seq``; returns how many had a

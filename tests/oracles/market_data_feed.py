@@ -40,7 +40,7 @@ LISTED = {
 }
 MAX_LEVEL = (2**63 - 1) // 10**8
 E, F = EventKind, EventFlag
-RULES = {1: "qty_step_lots", 7: "auction_band_ticks"}
+RULES = {1: "qty_step_lots", 7: "auction_band_ticks", 32: "symbol"}
 """What a feed says of the rules that INSTRUMENT_RULE changes, by its numbers."""
 SILENT = E.REJECTED, E.COMPLETED, E.DELAYED, E.ENTERED
 
@@ -80,7 +80,7 @@ class ReferenceFeed:
         symbols: Sequence[str] = (),
     ) -> None:
         self.rows = [{name: row[name] for name in INSTRUMENT.offsets} for row in instruments]
-        self.symbols = symbols or [bytes(row["symbol"]).decode() for row in self.rows]
+        self.symbols = list(symbols) or [bytes(row["symbol"]).decode() for row in self.rows]
         ticks = [(decimals or {}).get(symbol, 4) for symbol in self.symbols]
         self.decimals = [max(4, places) for places in ticks]
         self.scales = [10 ** max(0, 4 - places) for places in ticks]
@@ -139,6 +139,8 @@ class ReferenceFeed:
 
     def say(self, kind: str, instrument: int | None = None, **fields: Any) -> None:
         layout = ITCH50.from_server(kind)
+        if instrument is not None and self.symbols[instrument].startswith("+"):
+            return  # a slot is no instrument yet
         if instrument is not None:
             fields["locate"] = instrument + 1
             if "stock" in layout.offsets:
@@ -169,14 +171,7 @@ class ReferenceFeed:
     def begin(self) -> None:
         self.say("S", event="O")
         for index in range(len(self.rows)):
-            self.directory(index)
-            if len(self.symbols[index]) > 8 or self.decimals[index] > 4:
-                self.say(
-                    "o",
-                    index,
-                    symbol=self.symbols[index],
-                    price_decimals=self.decimals[index],
-                )
+            self.announce(index)
         if any(phase != Phase.CLOSED for phase in self.phases):
             self.say("S", event="S")
         self.hours_begin()
@@ -193,6 +188,13 @@ class ReferenceFeed:
             for order in sorted(stay, key=lambda one: one.placed):
                 order.number = order.placed
                 self.add(order)
+
+    def announce(self, index: int) -> None:
+        """R, and o of what R cannot say."""
+        self.directory(index)
+        if len(self.symbols[index]) > 8 or self.decimals[index] > 4:
+            named = {"symbol": self.symbols[index], "price_decimals": self.decimals[index]}
+            self.say("o", index, **named)
 
     def add(self, order: Order) -> None:
         side = "B" if order.side == Side.BUY else "S"
@@ -254,8 +256,16 @@ class ReferenceFeed:
         elif what == Setting.INSTRUMENT_APPLY:
             if value and index < len(self.rows):
                 lot = self.rows[index]["qty_step_lots"]
+                named = self.staged.pop("symbol", 0).to_bytes(8, "little", signed=True)
                 self.rows[index] |= self.staged
-                if tells and self.rows[index]["qty_step_lots"] != lot:
+                if symbol := named.rstrip(b"\0").decode():
+                    self.rows[index]["symbol"], self.symbols[index] = symbol.encode(), symbol
+                    if tells:
+                        self.announce(index)
+                        self.trading_action(index)
+                        if index in self.stopped:
+                            self.say("h", index, market="Q", action="H")
+                elif tells and self.rows[index]["qty_step_lots"] != lot:
                     self.directory(index)
             self.staged = {}
         elif what == Setting.MARKET_KILL:

@@ -50,14 +50,15 @@ def test_the_order_book_directory_announces_long_symbols_and_fine_ticks():
         (1, symbols[0], 12),
         (2, symbols[1], 4),
     ]
-    assert feed.directory_messages == 1 + len(codes) + 2
+    begin = messages[: 1 + len(codes) + 2]
+    assert feed.directory_now(begin) == begin
     book = Book()
     book.apply(framed(messages))
     shown = {one.symbol: (one.code, one.price_decimals) for one in book.instruments()}
     assert shown[symbols[0]] == (codes[0], 12)
     assert shown[symbols[1]] == (code_of(symbols[1]).decode(), 4)
     joined, again = Book(), Book()
-    snapshot_messages = [*snapshot(book, messages[: feed.directory_messages], 1)][:-1]
+    snapshot_messages = [*snapshot(book, begin, 1)][:-1]
     joined.apply(framed(snapshot_messages))
     again.restore(book.saved())
     for other in (joined, again):
