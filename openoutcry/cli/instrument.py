@@ -126,6 +126,23 @@ def change(
 
 @instrument.command()
 @click.argument("symbol")
+@click.argument("keys", nargs=-1, required=True, metavar="KEY=VALUE…")
+@asks
+def announce(
+    symbol: str, keys: tuple[str, ...], file: Path, operator: str | None, as_json: bool
+) -> None:
+    """Add the spot pair SYMBOL, which no file has named.
+
+    It takes one of the venue file's [[instrument_slots]]. Keys are those of an [[instrument]]:
+    base, quote, lot_units, tick_units, min_price_ticks and max_price_ticks, and if you want
+    decimals, price_step_ticks, tick_table (as FROM:STEP,FROM:STEP), qty_step_lots, min_qty_lots,
+    max_qty_lots, market_band_ticks, auction_band_ticks. Then `outcry venue instrument open` lists
+    it. It changes no file."""
+    _ask(file, "announce", operator, as_json, instrument=symbol, rules=" ".join(sorted(keys)))
+
+
+@instrument.command()
+@click.argument("symbol")
 @asks
 def resume(symbol: str, file: Path, operator: str | None, as_json: bool) -> None:
     """Let SYMBOL trade again after it was suspended or close-only.

@@ -16,6 +16,7 @@ from openoutcry.risk.contract_layout import MAX_PRICE
 from openoutcry.venue.amounts import asset_of
 from openoutcry.venue.instruments_desk import state_of
 from openoutcry.venue.operators import SUPERVISOR
+from openoutcry.wire.rule_changes import SLOT
 from openoutcry.wire.symbols import MAX_SYMBOL
 
 PARTS = (
@@ -121,6 +122,7 @@ def _add_market(app: Any, console: Console) -> None:
                 "asset": asset_of({"instrument": symbol}, "", console.file.risk.money),
             }
             for symbol in console.file.symbols
+            if not symbol.startswith(SLOT)
         ]
 
     @app.get("/api/alarms")

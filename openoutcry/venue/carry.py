@@ -192,10 +192,20 @@ def _continued(file: VenueFile, reader: JournalReader) -> tuple[Point, Point, di
     check_sessions(reader.directory, configs[-1].get("sessions", []), config["sessions"])
     core, symbols = Core.of(config), symbols_of(reader.config)
     filed = make_instruments(reader.config["instruments"])
+    _check_announced(filed, before.engine.instruments)
     _check_rules(filed, before.engine.instruments, core.instruments, symbols)
     engine = carried_engine(before.engine, core, symbols)
     _require_same(before.engine, engine)
     return before, replace(before, engine=engine), config
+
+
+def _check_announced(filed: npt.NDArray[Any], in_force: npt.NDArray[Any]) -> None:
+    """Raise :class:`CarryError` for a journal with pairs that no file has named."""
+    if new := [bytes(one).decode() for one in in_force["symbol"] if one not in filed["symbol"]]:
+        raise CarryError(
+            f"{', '.join(new)}: announced while trading; a journal with such a pair cannot be "
+            "carried over yet"
+        )
 
 
 def _report(file: VenueFile, reader: JournalReader, before: Point, point: Point) -> dict[str, Any]:

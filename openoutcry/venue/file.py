@@ -34,6 +34,7 @@ from openoutcry.venue.division import check_division
 from openoutcry.venue.durability_table import read_durability
 from openoutcry.venue.fee_tables import MoneySpec
 from openoutcry.venue.feed_table import read_feed
+from openoutcry.venue.instrument_slots import expand_slots
 from openoutcry.venue.limits import hook_settings, risk_rows
 from openoutcry.venue.operators import Operator
 from openoutcry.venue.ouch_limits import check_ouch
@@ -70,6 +71,7 @@ TABLES = (
     "venue", "calendar", "schedule", "instrument", "participant", "session", "port", "limits",
     "operator", "market_data", "protection", "breaker", "liquidation", "asset", "fee_schedule",
     "fees", "durability", "session_slots", "contract", "margin", "index", "series", "funding",
+    "instrument_slots",
 )  # fmt: skip
 
 
@@ -372,6 +374,7 @@ def _check_mode(
 def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     tables.only((), tables.document, TABLES)
     series = expand_series(tables)
+    expand_slots(tables)
     venue = tables.table("venue", VENUE)
     folder = path.absolute().parent
     tables.is_accepted = bool(venue["journal"]) and Journal.exists(folder / venue["journal"])

@@ -16,7 +16,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from openoutcry.market_data.book import Book, Instrument, Trade
 from openoutcry.market_data.depth import View, view_of
@@ -44,6 +44,7 @@ from openoutcry.venue.market_data_messages import (
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.load_limits import Budget, Budgets, Logins, Places, Rate
 from openoutcry.wire.peers import HERE, address_of
+from openoutcry.wire.rule_changes import SLOT
 
 MAX_LINES, MAX_LINES_EACH, MAX_WAITING = 256, 32, 64
 """Connections that have logged on, in all and of one address, and those without a Logon."""
@@ -96,7 +97,10 @@ class DataDoor:
         interval_ms: int,
     ) -> None:
         """``name``: TargetCompID of the Logons."""
-        self.name, self.securities = name, securities
+        self.name, self.slots = name, dict(enumerate(securities.values(), start=1))
+        self.slots = {n: one for n, one in self.slots.items() if one.symbol.startswith(SLOT)}
+        """By their number in the feed: those that are instruments once the feed names them."""
+        self._named = {k: one for k, one in securities.items() if not k.startswith(SLOT)}
         self.has_contracts = any(one.contract is not None for one in securities.values())
         self.interval_s = interval_ms / 1e3
         self.book: Book | None = None
@@ -130,6 +134,17 @@ class DataDoor:
         self._entries.clear()
         self._changes.clear()
         self._has_figures = False
+
+    @property
+    def securities(self) -> dict[str, Security]:
+        """Return what is traded, by symbol."""
+        for locate, slot in list(self.slots.items()) if self.book is not None else ():
+            assert self.book is not None
+            if symbol := self.book.instrument(locate).symbol:
+                self._named[symbol] = replace(slot, symbol=symbol)
+                self._locates.clear()
+                del self.slots[locate]
+        return self._named
 
     def instruments(self) -> dict[str, Instrument]:
         """Return what the feed has said of each instrument, by symbol."""

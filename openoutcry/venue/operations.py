@@ -16,6 +16,7 @@ from openoutcry.risk.bits import LARGEST, NO_LIMIT, Setting
 from openoutcry.risk.region import setting
 from openoutcry.risk.settings import operators_setting, setting_in_force
 from openoutcry.venue.amounts import LIMITS, amounts_in, asset_of, in_units
+from openoutcry.venue.announce_desk import ANNOUNCE, AnnounceDesk
 from openoutcry.venue.contract_desk import CONTRACT_REQUESTS, ContractDesk
 from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
 from openoutcry.venue.desk import DeskError, Work
@@ -122,12 +123,14 @@ class Operations:
         carrying: Callable[[object], Work] = not_carried,
         entered: Phases = no_phases,
         doors: Doors = lambda at, row: "",
+        decimals: Callable[[str], int] = lambda slot: 2,
     ) -> None:
         """For the calendar, ``halted(symbol, yes)`` notes a halt and gives its PHASE commands;
         ``call(symbol)`` gives those of an auction; ``today`` is the number of the trading day.
 
         ``entered(symbol, state, call_s)`` notes an instrument's state and gives its PHASE commands.
         ``doors(index, row)`` says why a door could not say what rules of an instrument allow.
+        ``decimals(slot)``: of the prices of a slot for an instrument.
 
         For indices, ``report(underlying, source, price)`` takes a source's price or says why not.
 
@@ -152,6 +155,7 @@ class Operations:
         self.contracts = ContractDesk(*given)
         self.listings = InstrumentsDesk(limits.symbols, limits.view, limits.spec, entered)
         self.rules = RulesDesk(limits.symbols, limits.view, doors)
+        self.pairs = AnnounceDesk(limits.symbols, limits.view, doors, decimals)
         self.people = ParticipantsDesk(limits.numbers, limits.view, disconnect, limits.of_new)
         self.doors = SessionsDesk(switch, self.people)
         self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
@@ -177,7 +181,7 @@ class Operations:
             **dict.fromkeys(MOVEMENT_REQUESTS, self._of_movement),
             **dict.fromkeys(CORPORATE_REQUESTS, self._of_issuer),
             **dict.fromkeys(CONTRACT_REQUESTS, self._of_contract),
-            **dict.fromkeys((*INSTRUMENT_REQUESTS, CHANGE), self._of_instruments),
+            **dict.fromkeys((*INSTRUMENT_REQUESTS, CHANGE, ANNOUNCE), self._of_instruments),
             **dict.fromkeys(PARTICIPANT_REQUESTS, self._of_participants),
             **dict.fromkeys(SESSION_REQUESTS, self._of_sessions),
             OFF_BOOK: self._off_book,
@@ -301,7 +305,8 @@ class Operations:
 
     def _of_instruments(self, request: dict[str, Any]) -> Work:
         had_effect = partial(self.requests.had_effect, *self.requests.asked)
-        desk = self.rules if request["do"] == CHANGE else self.listings
+        desks: dict[str, Any] = {CHANGE: self.rules, ANNOUNCE: self.pairs}
+        desk = desks.get(request["do"], self.listings)
         work = desk.work_of(request, request[BY], had_effect)
         if request[BY]:
             self.operators.check(request[BY], SUPERVISOR)

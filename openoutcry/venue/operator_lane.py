@@ -25,6 +25,7 @@ from openoutcry.runtime.table import Ring
 from openoutcry.venue.calendar import SECOND_NS, Calendar, Command, TradingDay, utc_text
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import NEW_DAY, CommandKind, Phase
+from openoutcry.wire.rule_changes import SLOT
 from openoutcry.wire.symbols import code_of, names_by_code
 
 OPERATOR_RING = "operator_lane"
@@ -236,6 +237,22 @@ class OperatorLane:
             self._producer = None
             shared.rings[OPERATOR_RING].close()
             control.block.stop = 1
+
+    def follow(self, calendar: Calendar) -> None:
+        """Go by a calendar whose instruments are the same, some under another symbol."""
+        rows = zip(self.calendar.instruments, calendar.instruments, strict=True)
+        names = {before.symbol: now.symbol for before, now in rows}
+        self.calendar = calendar
+        self.phases = {names[symbol]: phase for symbol, phase in self.phases.items()}
+        self._names = names_by_code(self.phases)
+        self._due = deque(
+            one._replace(symbol=names.get(one.symbol, one.symbol)) for one in self._due
+        )
+
+    def shown_phases(self) -> dict[str, str]:
+        """Return the phase of each instrument, by name; a slot for one is none."""
+        shown = {symbol: phase.name for symbol, phase in self.phases.items()}
+        return {symbol: name for symbol, name in shown.items() if not symbol.startswith(SLOT)}
 
     @property
     def has_due(self) -> bool:

@@ -24,6 +24,7 @@ from openoutcry.risk.protection_layout import LOGGED, OPERATORS_HALT
 from openoutcry.risk.region import View, setting
 from openoutcry.risk.requests import RequestState
 from openoutcry.runtime.shared import Shared
+from openoutcry.venue.announced import with_announced
 from openoutcry.venue.calendar import SECOND_NS, Command, utc_text
 from openoutcry.venue.carrying import Carrying
 from openoutcry.venue.contract_timer import ContractTimer, contract_status
@@ -56,6 +57,7 @@ from openoutcry.venue.series_timer import SeriesTimer
 from openoutcry.venue.session_switch import SessionSwitch
 from openoutcry.wire.enums import CommandKind, Phase
 from openoutcry.wire.instrument_states import InstrumentState
+from openoutcry.wire.rule_changes import SLOT
 
 BARRED = InstrumentState.ANNOUNCED, InstrumentState.SUSPENDED, InstrumentState.DELISTED
 """States in which no phase lets an instrument trade."""
@@ -109,6 +111,8 @@ class RiskDesk:
         self.switch: SessionSwitch | None = None
         self.operations: Operations | None = None
         self.record: DeskRecord | None = None
+        self.rule_changes = -1
+        """How often rules of instruments had changed when symbols were looked at."""
         self.cancelling: set[int] = set()
         """Killed by the core, and their DISCONNECT is under way."""
 
@@ -120,12 +124,14 @@ class RiskDesk:
                 "this journal began without risk; start a new journal for limits, kills and halts"
             )
             return
-        file = self.file
-        numbers = [participant.number for participant in file.participants]
+        numbers = [participant.number for participant in self.file.participants]
         if engine is not None:
             view = view_of([engine.region])
+            self.file = with_announced(self.file, view)
+            operator_lane.follow(self.file.calendar)
         else:
-            view = fresh_view(file.hooks, file.instruments)
+            view = fresh_view(self.file.hooks, self.file.instruments)
+        file = self.file
         self.limits = FileLimits(file.risk, numbers, file.instruments, view)
         switches = view.instruments[:, lay.HALT // 8]
         halts = dict(zip(self.limits.symbols, switches.tolist(), strict=True))
@@ -244,12 +250,14 @@ class RiskDesk:
                 self._report,
                 self.carrying,
                 self._entered,
-                door_limits(self.file),
+                lambda index, row: door_limits(self.file)(index, row),
+                lambda slot: self.file.sessions.price_decimals[slot],
             )
             self.operations.operators.keep(log_folder(self.file.journal) / "codes-desk.json")
             self.record = DeskRecord(self.file.journal)
             self.desk = Desk(self.file.journal, self._work_of, self.answering, self.note)
             self._take_queue(put)
+        self._follow_symbols()
         self.desk.poll(put, is_processed)
         if self.investigation is not None:
             self.investigation.poll(self.note)
@@ -277,6 +285,29 @@ class RiskDesk:
         if self.series is not None:
             self.series.poll(self.view, self.clock.now_ns(), put, is_processed)
         self._end_reopenings(put)
+
+    def _follow_symbols(self) -> None:
+        """Take the symbols of the pairs that were announced since."""
+        assert self.view is not None
+        assert self.limits is not None
+        assert self.operator_lane is not None
+        assert self.operations is not None
+        rules = self.view.rules
+        if rules is None or rules.word("changes") == self.rule_changes:
+            return
+        self.rule_changes = rules.word("changes")
+        before, file = self.file.symbols, with_announced(self.file, self.view)
+        if file is self.file:
+            return
+        self.file, self.limits.spec = file, file.risk
+        self.operator_lane.follow(file.calendar)
+        for was, now in zip(before, file.symbols, strict=True):
+            for group in (self.halted, self.barred):
+                if was in group:
+                    group.remove(was)
+                    group.add(now)
+        self.limits.symbols[:] = file.symbols
+        self.operations.spec, self.operations.money.spec = file.risk, file.risk.money
 
     def _indices(self, symbols: list[str]) -> IndexTimer | None:
         """Return what marks the contracts, if the file has an index."""
@@ -402,6 +433,7 @@ class RiskDesk:
             "halted": sorted(self.halted),
             "states": self._states(view),
             "rules": self._rules(view),
+            "slots": sum(symbol.startswith(SLOT) for symbol in self.limits.symbols),
             "suspended": np.flatnonzero(flags & lay.SUSPENDED_FLAG).tolist(),
             "killed": np.flatnonzero(flags & lay.KILLED_FLAGS).tolist(),
             "liquidated": [
@@ -424,7 +456,11 @@ class RiskDesk:
         halts = view.instruments[:, lay.HALT // 8].tolist()
         states = dict(zip(self.limits.symbols, map(state_in, halts), strict=True))
         trades = InstrumentState.TRADING
-        return {symbol: words(state) for symbol, state in states.items() if state is not trades}
+        return {
+            symbol: words(state)
+            for symbol, state in states.items()
+            if state is not trades and not symbol.startswith(SLOT)
+        }
 
     def _rules(self, view: View) -> dict[str, dict[str, str]]:
         """Return the rules of each instrument that are others than the venue file's."""

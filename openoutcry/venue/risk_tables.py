@@ -89,10 +89,14 @@ class RiskSpec:
     time_every_s: int = 1
     """Time from one TIME of the calendar to the next: between them the core's clock does
     not move."""
+    filed_digest: int = 0
+    """The file's digest, of one with the instruments that were announced since; 0: of the file."""
 
     @property
     def digest(self) -> int:
-        """A number of these limits that is not 0."""
+        """A number of these limits, as the file has them, that is not 0."""
+        if self.filed_digest:
+            return self.filed_digest
         text = repr(
             (
                 sorted(self.wanted.items()),

@@ -6,7 +6,7 @@ word and in force with one command, which cancels the open orders that they do n
 refused because of them (``wire/rule_changes.py``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,10 @@ class RulesDesk:
                 "new one"
             )
         row = rules.table[index].copy()
-        new = self._row(symbol, row, request.get("rules"))
+        asked = read_rules(symbol, request.get("rules"), KEYS, "changed")
+        new = row_with(symbol, row, asked)
+        if new == row:
+            raise DeskError(f"{symbol} has these rules already")
         self._check(symbol, index, new)
         words = changes_between(row, new)
         how = CANCEL_OFF_GRID if _is_on(request, "cancel_off_grid") else 0
@@ -93,33 +96,6 @@ class RulesDesk:
         shown = "; open orders off its new rules are cancelled" if how else ""
         return Work(np.concatenate(records), [f"{symbol}: {_difference(row, new)}{shown}"], refused)
 
-    def _row(self, symbol: str, row: Any, asked: Any) -> Any:
-        """Return the row with the rules that are asked for."""
-        if not isinstance(asked, str) or not asked.split():
-            raise DeskError(f"name the rules of {symbol} to change, such as price_step_ticks=5")
-        names = INSTRUMENT_DTYPE.names or ()
-        values: dict[str, Any] = dict(zip(names, row.item(), strict=True))
-        seen = set()
-        for word in asked.split():
-            key, _, text = word.partition("=")
-            if key not in KEYS:
-                raise DeskError(
-                    f"{key}: no rule that changes while {symbol} trades; there are "
-                    f"{', '.join(KEYS)}"
-                )
-            if key in seen:
-                raise DeskError(f"{key} is named twice")
-            seen.add(key)
-            values |= _bands(text) if key == TICK_TABLE else {key: _whole(key, text)}
-        try:
-            (new,) = make_instruments([values])
-        except (ValueError, OverflowError) as error:
-            text = str(error).removeprefix("instrument row 0: ")
-            raise DeskError(f"{symbol}: {text}") from None
-        if new == row:
-            raise DeskError(f"{symbol} has these rules already")
-        return new
-
     def _check(self, symbol: str, index: int, new: Any) -> None:
         """Raise :class:`DeskError` naming what the core would refuse, or a door could not say."""
         row = self.view.instruments[index]
@@ -142,6 +118,37 @@ class RulesDesk:
             raise DeskError(f"{symbol}: {why}")
 
 
+def read_rules(symbol: str, asked: Any, keys: Sequence[str], what: str) -> dict[str, str]:
+    """Return the values of a request, by key.  ``what``: what becomes of the instrument's rules."""
+    if not isinstance(asked, str) or not asked.split():
+        raise DeskError(f"name the rules of {symbol} that are {what}, such as price_step_ticks=5")
+    found: dict[str, str] = {}
+    for word in asked.split():
+        key, _, text = word.partition("=")
+        if key not in keys:
+            raise DeskError(
+                f"{key}: no key with which {symbol} is {what} while it trades; there are "
+                f"{', '.join(keys)}"
+            )
+        if key in found:
+            raise DeskError(f"{key} is named twice")
+        found[key] = text
+    return found
+
+
+def row_with(symbol: str, row: Any, asked: Mapping[str, str]) -> Any:
+    """Return a row of the instrument table with the rules that are asked for."""
+    values: dict[str, Any] = dict(zip(INSTRUMENT_DTYPE.names or (), row.item(), strict=True))
+    for key, text in asked.items():
+        values |= _bands(text) if key == TICK_TABLE else {key: whole(key, text)}
+    try:
+        (new,) = make_instruments([values])
+    except (ValueError, OverflowError) as error:
+        text = str(error).removeprefix("instrument row 0: ")
+        raise DeskError(f"{symbol}: {text}") from None
+    return new
+
+
 def door_limits(file: VenueFile) -> Doors:
     """Return what says why the feed, or sessions over OUCH, could not say what a row allows."""
     symbols = file.symbols
@@ -162,8 +169,10 @@ def door_limits(file: VenueFile) -> Doors:
     return why
 
 
-def _whole(key: str, text: str) -> int:
-    unit = "lots" if key.endswith("_lots") else "ticks"
+def whole(key: str, text: str) -> int:
+    """Return the whole number that a key's text says.  Raises :class:`DeskError` for another."""
+    unit = key.rpartition("_")[2] if key.endswith(("_lots", "_units")) else "ticks"
+    unit = "decimals" if key == "decimals" else unit
     try:
         return int(text)
     except ValueError:
@@ -178,8 +187,8 @@ def _bands(text: str) -> dict[str, int]:
     rows += [["0", "0"]] * (TICK_BANDS - len(rows))
     fields = {}
     for number, (start, step) in enumerate(rows, start=1):
-        fields[f"band{number}_from_ticks"] = _whole(TICK_TABLE, start)
-        fields[f"band{number}_step_ticks"] = _whole(TICK_TABLE, step)
+        fields[f"band{number}_from_ticks"] = whole(TICK_TABLE, start)
+        fields[f"band{number}_step_ticks"] = whole(TICK_TABLE, step)
     return fields
 
 

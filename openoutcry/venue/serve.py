@@ -512,7 +512,7 @@ class Venue:
             "time": utc_text(now_ns),
             "day": coming.day.isoformat() if coming.begin_ns <= now_ns else None,
             "sequenced_time_ns": lane.time_ns if lane else 0,
-            "phases": {s: p.name for s, p in lane.phases.items()} if lane else {},
+            "phases": lane.shown_phases() if lane else {},
             "risk": desk.status() if desk and state == "open" else {},
             "sessions": desk.sessions() if desk and state == "open" else [],
             "feed": lane.feed.status() if lane and lane.feed and state == "open" else {},

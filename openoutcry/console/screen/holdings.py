@@ -12,6 +12,7 @@ from openoutcry.risk.region import View
 from openoutcry.venue.days import read_status
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.instruments_desk import state_of
+from openoutcry.wire.rule_changes import SLOT
 
 PRICE_DECIMALS = 4
 
@@ -62,6 +63,7 @@ class Holdings:
                 "decimals": decimals.get(symbol, PRICE_DECIMALS),
             }
             for symbol in self.symbols
+            if not symbol.startswith(SLOT)
         ]
 
     def of(self, participant: int, own: OwnOrders, last: dict[str, int]) -> dict[str, Any]:

@@ -124,6 +124,8 @@ class Projector:
         self.is_building = self.is_late = False
         """Whether it makes the history again, which is not read yet; whether the last step left
         something."""
+        self._is_named = True
+        """Whether the history names all markets."""
         self._known: Any = None
         """Available and reserved by participant and asset, as last written."""
         self._ledger: LedgerState | None = None
@@ -301,6 +303,9 @@ class Projector:
         if self.follower.seq > self._taken_seq:
             made = self._made()
             self.settle()
+            if not self._is_named:
+                self._name_markets()
+                self._is_named = True
             self._due = made
             self._writing = self._thread.submit(self._write)
             if self.follower.seq - self._saved_seq >= EVERY:
@@ -346,6 +351,9 @@ class Projector:
             return
         if len(posted):
             self.rows.post(posted, self.books.money_names)
+        if self.rows.named < len(self.follower.markets.every):
+            self.rows.name(self.follower.markets)
+            self._is_named = False
         self.rows.take(*step)
 
     def _end_day(self, day: int) -> None:

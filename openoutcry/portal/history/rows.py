@@ -44,18 +44,11 @@ class Rows:
     """Rows that one transaction adds, and the orders that are open."""
 
     def __init__(self, markets: Markets) -> None:
-        count = 1 + max(markets.by_index, default=0)
+        count = markets.count
         self._state = np.zeros(Fold.size_bytes, np.uint8)
         self.fold = Fold(self._state.ctypes.data)
         self._markets = np.zeros(count, np.uint8)
-        self._markets[list(markets.by_index)] = 1
         self._units = np.zeros(count, np.int64)
-        self._units[[one.index for one in markets.every]] = [
-            one.inverse_units for one in markets.every
-        ]
-        named = {market.index: (market.base, market.quote) for market in markets.every}
-        assets = [name for index in range(count) for name in named.get(index, ("", ""))]
-        self._names = [names_table(list(one)) for one in (STATE_NAMES, assets)]
         self._candles = np.zeros((count, fold.LENGTHS, fold.CANDLE_SIZE), np.uint8)
         self._lengths = np.array(list(CANDLES.values()), np.int64)
         self._no_name = np.zeros(TOKEN_BYTES, np.uint8)
@@ -69,7 +62,7 @@ class Rows:
         self._announced: dict[tuple[int, int], Row] = {}
         """What TERMS commands have said of orders to come, by instrument and the core's id."""
         state = self.fold
-        state.states, state.assets = (one.ctypes.data for one in self._names)
+        self.name(markets)
         state.markets, state.market_count = Bytes.of(self._markets.ctypes.data), count
         state.inverse_units = Words.of(self._units.ctypes.data)
         state.candles = self._candles.ctypes.data
@@ -77,6 +70,18 @@ class Rows:
         state.no_name, state.free_count = self._no_name.ctypes.data, PLACES
         self._place()
         self._begin()
+
+    def name(self, markets: Markets) -> None:
+        """Take the markets that there are now."""
+        self.named = len(markets.every)
+        self._markets[list(markets.by_index)] = 1
+        self._units[[one.index for one in markets.every]] = [
+            one.inverse_units for one in markets.every
+        ]
+        named = {market.index: (market.base, market.quote) for market in markets.every}
+        assets = [name for index in range(markets.count) for name in named.get(index, ("", ""))]
+        self._names = [names_table(list(one)) for one in (STATE_NAMES, assets)]
+        self.fold.states, self.fold.assets = (one.ctypes.data for one in self._names)
 
     def _place(self) -> None:
         state = self.fold

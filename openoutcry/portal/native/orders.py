@@ -114,11 +114,11 @@ class NativeOrders:
 
     def __init__(self, service: OrderService) -> None:
         self.service, self.mirror = service, service.mirror
-        self.by_symbol = {market.symbol: market for market in self.mirror.markets.every}
+        self.markets = self.mirror.markets
 
     def market(self, symbol: str) -> Market:
         """Return an instrument.  Raises :class:`AccountError` if there is none of this symbol."""
-        found = self.by_symbol.get(symbol)
+        found = self.markets.by_symbol.get(symbol)
         if found is None:
             raise of_reject(Reject(Code.UNKNOWN_SYMBOL, "symbol"))
         return found

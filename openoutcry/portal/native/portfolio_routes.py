@@ -109,7 +109,7 @@ class NativePortfolio:
 
     def _instruments(self, rows: list[dict[str, Any]]) -> list[models.InstrumentProfit]:
         """A row for each instrument; its fees in the base asset are a row of the report."""
-        asked = [(row, self.orders.by_symbol.get(row["instrument"])) for row in rows]
+        asked = [(row, self.orders.markets.by_symbol.get(row["instrument"])) for row in rows]
         known = [(row, market) for row, market in asked if market is not None]
         of_base = {
             market.symbol: row["fees"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from openoutcry.portal.history.changes import changes_of
 from openoutcry.portal.history.fold import numbers_of
-from openoutcry.portal.history.schema import POSITION
+from openoutcry.portal.history.schema import NAME, POSITION
 from openoutcry.portal.notices.words import (
     MARKET,
     NEWS,
@@ -23,7 +23,7 @@ from openoutcry.portal.notices.words import (
     of_change,
     of_movement,
 )
-from openoutcry.portal.trading.instruments import Markets
+from openoutcry.portal.trading.instruments import Markets, Pair
 from openoutcry.risk.bits import RISK_REASON
 
 ROWS = 1_000
@@ -162,10 +162,20 @@ class News:
         if position is None:
             return told
         journal = position["journal_id"]
+        self._learn()
         self.connection.execute(NEW_JOURNAL, {"journal": journal, "seq": 0})
         at = self._one("select * from notice_sources where journal_id = %s", journal)
         assert at is not None
         return told + self._changes(at) + self._paid(at) + self._markets(at) + self._trades(at)
+
+    def _learn(self) -> None:
+        """Take the pairs that were announced since: the history names them before their rows."""
+        if not self.markets.has_slots:
+            return
+        query = f"select * from {NAME}.markets where instrument = any(%s)"
+        for row in self.connection.execute(query, (list(self.markets.slots),)).fetchall():
+            terms = {key: value for key, value in row.items() if key != "instrument"}
+            self.markets.learn(Pair(index=row["instrument"], **terms, row=None))
 
     def _one(self, query: str, *values: Any) -> dict[str, Any] | None:
         row = self.connection.execute(query, values or None).fetchone()

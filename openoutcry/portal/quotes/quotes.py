@@ -83,8 +83,7 @@ class Quotes:
     def _value(self, legs: Sequence[Leg], prices: Sequence[int]) -> int:
         """Return what one package costs at these prices of its legs, in units of the quote
         asset."""
-        by_symbol = {market.symbol: market for market in self.mirror.markets.every}
-        return Package.of(legs, by_symbol.__getitem__).value(prices)
+        return Package.of(legs, self.mirror.markets.by_symbol.__getitem__).value(prices)
 
     # Commands
 

@@ -64,9 +64,12 @@ class UserData:
         self.mirror = mirror
         self._of: dict[int, dict[Deliver, Subscription]] = {}
         self._balances: dict[int, dict[str, tuple[int, int]]] = {}
-        self._spot = {market.index for market in mirror.markets.all}
-        """Orders in contracts have no shape in this API."""
         mirror.listeners.append(self._moment)
+
+    def _is_spot(self, report: Report) -> bool:
+        """Return whether it is of a spot instrument: one of a contract has no shape in this API."""
+        market = self.mirror.markets.by_index.get(report.order.instrument)
+        return market is not None and market.contract is None
 
     def subscribe(
         self,
@@ -116,7 +119,7 @@ class UserData:
         events: dict[int, list[Make]] = {}
         for report in moment.reports:
             participant = report.order.participant
-            if participant in self._of and report.order.instrument in self._spot:
+            if participant in self._of and self._is_spot(report):
                 events.setdefault(participant, []).append(partial(self.execution, report))
         for of, is_open, time_ns in lists_changed(moment):
             if of.participant in self._of and of.instrument in self._spot:

@@ -321,6 +321,8 @@ class Follower(VenueWatch):
             events = self.point.process(commands, name)
         self.seq, self.time_ns = int(commands["seq"][-1]), int(commands["rx_ts_ns"][-1])
         self._read_seq = self.seq
+        if self.markets.has_slots:
+            self._follow_terms()
         return Step(commands, events, self._noted(events), names)
 
     def _enter_day(self, day: int) -> None:

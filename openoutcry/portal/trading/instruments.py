@@ -1,16 +1,19 @@
 """Instruments and amounts in the words of the API: decimal text outside, whole numbers inside."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 from openoutcry.derivatives.contracts import Contract
 from openoutcry.ledger.books import MARGIN
 from openoutcry.risk.region import View
+from openoutcry.venue.announced import pair_of
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.decimals import AmountError, decimal_text, units_of
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.rule_changes import SLOT
+from openoutcry.wire.symbols import code_of
 
 AVERAGE_DECIMALS = 4
 """Places that an average price has more than the instrument's prices, at most."""
@@ -173,6 +176,27 @@ class Market:
         return low <= ticks <= high and ticks % self.price_step == 0
 
 
+@dataclass(frozen=True)
+class Pair:
+    """A spot pair that no file names."""
+
+    index: int
+    symbol: str
+    base: str
+    quote: str
+    base_decimals: int
+    quote_decimals: int
+    lot_units: int
+    tick_units: int
+    row: Any
+    """Its row of the instrument table; None where orders are not entered."""
+
+
+def name_of(symbol: str) -> str:
+    """Return the API's name of an instrument."""
+    return re.sub(r"[^A-Z0-9]", "", symbol.upper())
+
+
 def underlying_decimals(file: VenueFile, underlying: str) -> int:
     """Decimals of an underlying's price: those of a future or perpetual on it, if there is one."""
     rows = [contract.contract for contract in file.risk.contracts.values()]
@@ -192,12 +216,18 @@ class Markets:
         self.contracts: list[Market] = []
         self._adjustments = self.changes = 0
         """``changes``: how often rules of instruments have changed."""
+        self.count = len(file.symbols)
+        """Rows of the instrument table."""
+        self.slots: dict[int, int] = {}
+        """Of each row without a symbol the decimals of its prices."""
         rows = zip(file.instruments, file.symbols, strict=True)
         for index, (row, symbol) in enumerate(rows):
-            names = index, symbol, bytes(row["symbol"]), re.sub(r"[^A-Z0-9]", "", symbol.upper())
+            names = index, symbol, bytes(row["symbol"]), name_of(symbol)
             decimals = file.sessions.price_decimals.get(symbol, 4)
             terms, contract = money.spot.get(symbol), file.risk.contracts.get(symbol)
-            if terms is not None:
+            if symbol.startswith(SLOT):
+                self.slots[index] = decimals
+            elif terms is not None:
                 assets = terms.base, terms.quote, self.assets[terms.base], self.assets[terms.quote]
                 worth = terms.lot_units, terms.tick_units
                 self.all.append(Market(*names, *assets, decimals, *worth, row))
@@ -209,20 +239,57 @@ class Markets:
                 tick_units = 1 if units else one.multiplier
                 market = Market(*names, *assets, decimals, 1, tick_units, row, one, units)
                 self.contracts.append(market)
-        self.by_name = {one.name: one for one in self.all}
-        self.contract_names = frozenset(one.name for one in self.contracts)
-        self.every = sorted([*self.all, *self.contracts], key=lambda one: one.index)
-        self.by_index = {one.index: one for one in self.every}
+        self._sort()
         if len(self.by_name.keys() | self.contract_names) != len(self.every):
             raise OutcryError("two instruments have the same name without their punctuation")
         if not self.all:
             raise OutcryError(f"{file.path}: the portal needs an instrument with settlement = spot")
 
+    def _sort(self) -> None:
+        """Make the tables of what there is."""
+        self.by_name = {one.name: one for one in self.all}
+        self.contract_names = frozenset(one.name for one in self.contracts)
+        self.every = sorted([*self.all, *self.contracts], key=lambda one: one.index)
+        self.by_index = {one.index: one for one in self.every}
+        self.by_symbol = {one.symbol: one for one in self.every}
+
+    @property
+    def has_slots(self) -> bool:
+        """Return whether a row has no symbol yet."""
+        return bool(self.slots)
+
+    def learn(self, pair: Pair) -> None:
+        """Take a pair that was announced since the venue began."""
+        decimals, row = self.slots.pop(pair.index), pair.row
+        self.assets |= {pair.base: pair.base_decimals, pair.quote: pair.quote_decimals}
+        names = pair.index, pair.symbol, code_of(pair.symbol), name_of(pair.symbol)
+        assets = pair.base, pair.quote, pair.base_decimals, pair.quote_decimals
+        market = Market(*names, *assets, decimals, pair.lot_units, pair.tick_units, row)
+        self.all = sorted([*self.all, market], key=lambda one: one.index)
+        self._sort()
+
+    def _announced(self, view: View) -> None:
+        """Take the pairs that were announced since the last time."""
+        assert view.rules is not None
+        for index in list(self.slots):
+            symbol = bytes(view.rules.table["symbol"][index]).decode()
+            if symbol.startswith(SLOT):
+                continue
+            terms, wallets = pair_of(view, index), view.wallets
+            assert wallets is not None
+            decimals = (wallets.decimals(one) for one in (terms.base, terms.quote))
+            places: dict[str, Any] = dict(
+                zip(("base_decimals", "quote_decimals"), decimals, strict=True)
+            )
+            row = view.rules.table[index].copy()
+            self.learn(Pair(index, symbol, **asdict(terms), **places, row=row))
+
     def follow(self, view: View) -> None:
         """Take the rules and terms in force: those of a contract whose underlying was split are
-        others."""
+        others, and a row may have got its symbol."""
         if view.rules is not None and view.rules.word("changes") != self.changes:
             self.changes = view.rules.word("changes")
+            self._announced(view)
             for market in self.every:
                 market.take(view.rules.table[market.index].copy())
         contracts = view.contracts

@@ -159,6 +159,8 @@ class Mirror:
         left."""
         if state is not None:
             self.markets.follow(state.view)
+            for index in self.markets.by_index.keys() - self.tapes.keys():
+                self.tapes[index] = Tape()
         count = 0
         for step in self.source.rest() if until_seq == NO_LIMIT else ():
             self._apply(step)
