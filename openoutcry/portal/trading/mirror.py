@@ -6,7 +6,7 @@ Orders, trades and candles are made here, of the steps of a source; books and wa
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from openoutcry.portal.trading.reject import NotReady
 from openoutcry.portal.trading.released import Released
 from openoutcry.portal.trading.venue_watch import NO_LIMIT
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import RISK_KIND, MovementState
+from openoutcry.risk.bits import RISK_KIND, MovementState, Setting
 from openoutcry.risk.instrument_state import state_in
 from openoutcry.risk.layout import RiskCell
 from openoutcry.risk.movements import OneMovement
@@ -95,6 +95,8 @@ class Mirror:
         self.journal_id = 0
         """Identifies the venue's journal; 0 before the start."""
         self.time_ns = 0
+        self._has_pairs = False
+        """Whether the pairs that were announced before the start are known."""
         self._moment = Moment()
         """What no listener knows yet."""
 
@@ -136,6 +138,7 @@ class Mirror:
             return 0
         count = 0
         for step in self.source.steps(until_seq):
+            self._follow_pairs(step)
             self._apply(step)
             count += len(step.commands)
         if not count and not self._moment.seq:
@@ -145,6 +148,23 @@ class Mirror:
                 return count + self._show(state, until_seq)
         except NotReady:  # the next poll shows it
             return count
+
+    def _follow(self, state: State) -> None:
+        """Take rules, terms and pairs that are others by now."""
+        self.markets.follow(state.view)
+        for index in self.markets.by_index.keys() - self.tapes.keys():
+            self.tapes[index] = Tape()
+
+    def _follow_pairs(self, step: Step) -> None:
+        """Take the pairs that were announced before what a step tells of them."""
+        if not self.markets.has_slots:
+            return
+        if self._has_pairs and not (step.commands["order_type"] == Setting.INSTRUMENT_APPLY).any():
+            return
+        with suppress(NotReady), self.source.held() as state:
+            if state is not None:
+                self._follow(state)
+                self._has_pairs = True
 
     @contextmanager
     def as_of_seq(self) -> Iterator[None]:
@@ -158,9 +178,7 @@ class Mirror:
         """Take what is left up to the state, and tell the listeners; how many commands were
         left."""
         if state is not None:
-            self.markets.follow(state.view)
-            for index in self.markets.by_index.keys() - self.tapes.keys():
-                self.tapes[index] = Tape()
+            self._follow(state)
         count = 0
         for step in self.source.rest() if until_seq == NO_LIMIT else ():
             self._apply(step)

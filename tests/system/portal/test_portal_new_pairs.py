@@ -54,8 +54,8 @@ def test_a_pair_is_announced_opens_and_trades_at_every_door(tmp_path_factory):
             seller.place("BTC-ETH", "sell", "limit", quantity="1", price="20")
         stream.ask(op="subscribe", channel="ticker", symbol="BTC-ETH", id=1)
         request(venue, "open", call_s=1)
-        venue.venue.let_auctions_end()
         resting = seller.place("BTC-ETH", "sell", "limit", quantity="1.5", price="20.01")
+        venue.venue.set_time("2026-11-26T12:02")
         wait_until(lambda: info(venue)["BTCETH"]["status"] == "TRADING", "it trades")
         taken = buyer.place("BTC-ETH", "buy", "limit", quantity="0.5", price="20.01")
         assert taken.state == "filled"

@@ -144,7 +144,7 @@ def test_the_gateway_lets_through_what_a_finer_tick_permits(tmp_path, capacity):
         (("price_step_ticks=0",), "TIN: price_step_ticks is 0, not 1 to 4611686018427387904"),
         (("price_step_ticks=1",), "TIN has these rules already"),
         (("price_step_ticks=2", "price_step_ticks=3"), "price_step_ticks is named twice"),
-        (("decimals=3",), "decimals: no rule that changes while TIN trades; there are"),
+        (("decimals=3",), "decimals: no key with which TIN is changed while it trades; there are"),
         (("min_qty_lots=9", "max_qty_lots=8"), "TIN: min_qty_lots is above max_qty_lots"),
         (("tick_table=1000:7",), "TIN: band1_from_ticks is 1000"),
         (("tick_table=1000",), "tick_table: '1000' is not FROM:STEP,…"),

@@ -292,7 +292,11 @@ def test_a_journal_with_a_new_pair_is_not_carried_over(floor):
 @pytest.mark.parametrize("after", [3, 5, 9, 13])
 def test_a_request_that_is_cut_off_has_no_effect_and_is_finished_once(floor, after):
     """Between any two words nothing is half in force; the same reference finishes it."""
-    request = {"do": "instrument-announce", "instrument": "SOL-USD", "rules": " ".join(sorted(KEYS))}
+    request = {
+        "do": "instrument-announce",
+        "instrument": "SOL-USD",
+        "rules": " ".join(sorted(KEYS)),
+    }
     cut_off(floor, request | {"reference": "n1", "operator": "", BY: 0}, after)
     done = symbols_in(floor.view)[1] == "SOL-USD"
     assert floor.status()["risk"]["slots"] == 3 - done
