@@ -39,7 +39,7 @@ from openoutcry.venue.limits import hook_settings, risk_rows
 from openoutcry.venue.operators import Operator
 from openoutcry.venue.ouch_limits import check_ouch
 from openoutcry.venue.risk_tables import RiskSpec, read_risk
-from openoutcry.venue.series_tables import expand_series
+from openoutcry.venue.series_tables import SeriesSpec, expand_series
 from openoutcry.venue.session_keys import (
     IN_FILE_ONLY,
     MAX_SLOTS,
@@ -373,8 +373,7 @@ def _check_mode(
 
 def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     tables.only((), tables.document, TABLES)
-    series = expand_series(tables)
-    expand_slots(tables)
+    series = _expand(tables)
     venue = tables.table("venue", VENUE)
     folder = path.absolute().parent
     tables.is_accepted = bool(venue["journal"]) and Journal.exists(folder / venue["journal"])
@@ -433,6 +432,13 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
         warnings=tuple(tables.warnings),
         **{name: venue[name] for name in SAME},
     )
+
+
+def _expand(tables: Tables) -> tuple[SeriesSpec, ...]:
+    """Add the instruments that the file names by rule, and those that it has only room for."""
+    series = expand_series(tables)
+    expand_slots(tables)
+    return series
 
 
 def _paid_in(money: MoneySpec) -> dict[str, spec.PaidIn]:
