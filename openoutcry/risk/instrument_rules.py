@@ -22,7 +22,7 @@ from openoutcry.risk.layout import DELISTED_HALT, RESTS_IN_CALL, RiskInstrument,
 from openoutcry.risk.spot_layout import SpotBlock, SpotRules
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Words
-from openoutcry.wire.memory import mul_wrapping, not_inlined, store_i64
+from openoutcry.wire.memory import mul_wrapping, not_inlined
 from openoutcry.wire.record_blocks import EventRecord, InstrumentRecord, OrderRecord
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 from openoutcry.wire.rule_changes import (
@@ -170,13 +170,13 @@ def take_symbol(state: RiskState, rules: RulesBlock) -> None:
     row_in(rules, rules.instrument).symbol = staged_row(rules).symbol
     table, mask = state + state.symbols_at, state.symbol_mask
     for word in range(2 * (mask + 1)):
-        store_i64(table + 8 * word, 0)
+        Words(table)[word] = 0
     for instrument in range(state.instruments):
         symbol = row_in(rules, instrument).symbol
         at = (mul_wrapping(symbol, lay.HASH_FACTOR) >> 32) & mask
         while Words(table + 16 * at)[0] != 0:
             at = (at + 1) & mask
-        store_i64(table + 16 * at, symbol)
+        Words(table + 16 * at)[0] = symbol
         Words(table + 16 * at)[1] = instrument
 
 

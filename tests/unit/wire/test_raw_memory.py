@@ -55,9 +55,8 @@ ALLOWED = {
     "order_entry/apply.py": 6,
     "order_entry/rows.py": 7,
     "order_entry/tokens.py": 15,
-    # A table of symbols that is made again, and a name in words at an address of two rows.
+    # An asset's decimals and name, at an address of either of a row.
     "order_entry/session.py": 3,
-    "risk/instrument_rules.py": 2,
     "risk/movements.py": 4,
     "risk/own_limits.py": 4,
     "risk/requests.py": 2,
