@@ -23,6 +23,7 @@ from openoutcry.wire import (
     make_instruments,
 )
 from openoutcry.wire.enums import AUX_HALVES, NEW_DAY, OPEN_KNOWN, SELF_TRADE_SHIFT
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.order_types import (
     BUDGETS,
     DAY,
@@ -367,9 +368,10 @@ def _draw_orders(s: _Swarm, count: int) -> Array:
     kinds = rng.choice(np.array(s.kinds, dtype=np.uint8), count, p=s.kind_weights)
     is_new = kinds == CommandKind.NEW
     number, pair, crosses = _draw_numbers(s, kinds)
-    first_id = int(rng.choice([0, 1, -7, INT64_MAX - count, INT64_MIN]))
+    first_id = int(rng.choice([0, 1, -7, LEG_ORDER_IDS - count, INT64_MIN]))
     if s.ids == "spread":
         ids = (number.astype(np.uint64) * np.uint64(0xD1342543DE82EF95)).astype(np.int64)
+        ids[ids >= LEG_ORDER_IDS] -= LEG_ORDER_IDS  # those are for orders with terms
     else:
         ids = first_id + number
     salt = int(rng.integers(0, 2**31))

@@ -5,6 +5,7 @@ import pytest
 
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.wire import EventKind, Reason, make_instruments
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 
@@ -189,8 +190,8 @@ def test_pro_rata_shares_of_enormous_quantities_are_exact(script):
     assert fills["qty_lots"].tolist() == shares
 
 
-@pytest.mark.parametrize("order_id", [0, 1, -1, MAX, -MAX - 1, 2**32, 2**31 - 1])
-def test_any_int64_is_an_id(script, order_id):
+@pytest.mark.parametrize("order_id", [0, 1, -1, LEG_ORDER_IDS - 1, -MAX - 1, 2**32, 2**31 - 1])
+def test_any_int64_below_those_of_legs_is_an_id(script, order_id):
     """An id of 0 or of the largest number is opened, found, filled and free again."""
     i = order_id
     script.run(

@@ -234,8 +234,7 @@ def test_four_thousand_instruments_are_distinguished():
 
 def test_ids_that_share_their_home_are_found_and_forgotten():
     """Runs of colliding ids in the id table close up again after any deletion."""
-    ids = [group * 2**61 + low for group in range(8) for low in range(4)]
-    ids = [i - 2**63 for i in ids]
+    ids = [group * 2**61 + low - 2**63 for group in range(7) for low in range(4)]
     engine = Engine(INSTRUMENTS[:1], 64)
     orders = np.zeros(len(ids), dtype=ORDER_DTYPE)
     orders["symbol"], orders["order_id"], orders["qty_lots"] = b"A", ids, 1

@@ -8,6 +8,7 @@ from openoutcry.matcher.book import arena
 from openoutcry.matcher.book.ids import id_home
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import CommandKind, EventKind, Reason
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from tests.support.matcher.matcher_mixed import mixed
 
 INSTRUMENTS = make_instruments(["A", "BB"])
@@ -75,7 +76,7 @@ FAMILIES = {
         (1 << a) + (1 << b) + c for a in range(12, 62) for b in range(2, 12) for c in range(4)
     ],
     "in a row": lambda: list(range(-1000, 1000)),
-    "by lot": lambda: np.random.default_rng(4).integers(-(2**63), 2**63 - 1, 2000).tolist(),
+    "by lot": lambda: np.random.default_rng(4).integers(-(2**63), LEG_ORDER_IDS, 2000).tolist(),
 }
 """Ids that an adversary without the key would try."""
 

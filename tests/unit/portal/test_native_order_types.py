@@ -112,7 +112,8 @@ class Portal:
         row = instruments[0]
         code = bytes(row["symbol"])
         self.market = Market(0, "GOLD", code, "GOLD", "G", "USD", 3, 4, 2, 10, 1, row)
-        markets = SimpleNamespace(every=[self.market], by_name={"GOLD": self.market})
+        named = {"GOLD": self.market}
+        markets = SimpleNamespace(every=[self.market], by_name=named, by_symbol=named)
         orders = SimpleNamespace(participant=lambda number: ParticipantOrders())
         mirror = SimpleNamespace(
             markets=markets,

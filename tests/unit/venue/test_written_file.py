@@ -14,6 +14,7 @@ from tests import ROOT
 PAGE = (ROOT / "docs" / "venue.md").read_text()
 SNIPPETS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.M | re.S)
 WRITTEN, _ = make_example()
+(SPOT,) = [one for one in SNIPPETS if 'settlement = "spot"' in one]
 FEED = re.search(r"(?m)^# \[market_data\]\n(?:# .*\n)+", WRITTEN)[0]
 
 
@@ -39,6 +40,8 @@ def with_step(text: str, step: str) -> str:
         return text.replace("[venue]\n", step, 1)
     if 'protocol = "packets"' in step:
         text = without_tables(text, '[[port]]\nprotocol = "packets-unauthenticated"')
+    if step.startswith("[[instrument_slots]]"):  # in a venue with wallets
+        step = f"{SPOT}\n{step}"
     if 'settlement = "spot"' in step:
         text = without_tables(text, "[[instrument]]")
     return f"{text}\n{step}"
