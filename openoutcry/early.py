@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 SECRET_OPTIONS = frozenset(
     [
         "--database",
+        "--key",
         "--ledger",
         "--nats",
         "--node",
@@ -28,7 +29,8 @@ SECRET_OPTIONS = frozenset(
         "--store",
     ]
 )
-"""Options whose value is a secret, or a URL that may hold one; each is a ``Secret`` of the CLI."""
+"""Options whose value is a secret, or a URL that may hold one; each is a ``Secret`` of the CLI.  Of
+commands whose ``--key`` is a file, its name is hidden as well."""
 SECRET_VARIABLE = re.compile(r"PASSW|PASSPHRASE|SECRET|TOKEN|DATABASE_URL", re.ASCII)
 URL_SECRET = re.compile(r"(?<=://)[^/?#]*(?=@)|(?<=[?&]password=)[^&]*|(?<=[?&]token=)[^&]*")
 """User and password of a URL, or one of its parameters that is a secret."""

@@ -10,11 +10,14 @@ from openoutcry.routing.instruments import BUY, PART, SELL, Market
 from openoutcry.routing.split import Splitter, total_cost
 from tests.support.routing.markets import filled_depth, random_market
 
+PRODUCTS = Splitter
+"""The product's, also where a test has put another one in its place."""
+
 
 def best_single(depth, side, quantity, limit, now_ns):
     """The cheapest plan of one venue alone, of those that fill the most: what a router is compared
     with.  None if no venue fills anything."""
-    splitter = Splitter(depth)
+    splitter = PRODUCTS(depth)
     count = len(depth.market.venues)
     plans = []
     for number in range(count):

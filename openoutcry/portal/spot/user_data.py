@@ -66,9 +66,9 @@ class UserData:
         self._balances: dict[int, dict[str, tuple[int, int]]] = {}
         mirror.listeners.append(self._moment)
 
-    def _is_spot(self, report: Report) -> bool:
-        """Return whether it is of a spot instrument: one of a contract has no shape in this API."""
-        market = self.mirror.markets.by_index.get(report.order.instrument)
+    def _is_spot(self, instrument: int) -> bool:
+        """Return whether it is a spot instrument: a contract has no shape in this API."""
+        market = self.mirror.markets.by_index.get(instrument)
         return market is not None and market.contract is None
 
     def subscribe(
@@ -119,10 +119,10 @@ class UserData:
         events: dict[int, list[Make]] = {}
         for report in moment.reports:
             participant = report.order.participant
-            if participant in self._of and self._is_spot(report):
+            if participant in self._of and self._is_spot(report.order.instrument):
                 events.setdefault(participant, []).append(partial(self.execution, report))
         for of, is_open, time_ns in lists_changed(moment):
-            if of.participant in self._of and of.instrument in self._spot:
+            if of.participant in self._of and self._is_spot(of.instrument):
                 make = partial(self.list_status, of, is_open, time_ns)
                 events.setdefault(of.participant, []).append(make)
         for participant in moment.wallets & self._of.keys():

@@ -133,6 +133,17 @@ class Anna:
                 for name in names
             ]
             self.order, self.replaced, self.cancelled = made
+            one = {"symbol": "BTCUSD", "side": "BUY", "quantity": "0.02"}
+            legs = {
+                "aboveType": "STOP_LOSS_LIMIT",
+                "aboveStopPrice": "90000",
+                "abovePrice": "90000",
+            }
+            legs |= {"aboveTimeInForce": "GTC", "belowType": "LIMIT_MAKER", "belowPrice": "11.00"}
+            names = {"listClientOrderId": "annas-list"}
+            listed = client.request("POST", "/api/v3/orderList/oco", **one, **legs, **names)
+            assert listed.status_code == 200, listed.text
+            self.order_list = listed.json()["orderListId"]
             answer = client.http.post("/api/v3/userDataStream")
             self.listen_key = answer.json()["listenKey"]
         with self.full.client(self.maker) as maker:
@@ -543,6 +554,9 @@ def spot_named(anna: Anna) -> list[tuple[At, dict[str, Any]]]:
         (order, one | {"origClientOrderId": "annas-order"}),
         (("POST", "/api/v3/order/cancelReplace"), new | {"cancelOrderId": anna.replaced}),
         (("DELETE", "/api/v3/order"), one | {"orderId": anna.cancelled}),
+        (("GET", "/api/v3/orderList"), {"orderListId": anna.order_list}),
+        (("GET", "/api/v3/orderList"), {"origClientOrderId": "annas-list"}),
+        (("DELETE", "/api/v3/orderList"), one | {"orderListId": anna.order_list}),
         (("GET", "/sapi/v3/sub-account/assets"), {"email": anna.sub_mail}),
         (("GET", "/sapi/v4/sub-account/assets"), {"email": anna.sub_mail}),
         (
@@ -570,6 +584,7 @@ def spot_parameters(anna: Anna) -> list[dict[str, Any]]:
         common | {"email": person.mail, "toEmail": person.mail, "fromId": anna.fill},
         common | {"preventedMatchId": anna.fill, "fromPreventedMatchId": anna.fill},
         common | {"orderId": anna.order, "fromExecutionId": anna.fill},
+        common | {"orderListId": anna.order_list, "listClientOrderId": "annas-list"},
     ]
 
 

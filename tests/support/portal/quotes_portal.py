@@ -30,7 +30,9 @@ class Desk:
 
 def portal_of(url, desk):
     """A process of the portal: the desk of its database."""
-    mirror = SimpleNamespace(is_open=True, markets=SimpleNamespace(every=[MARKET, ETHER]))
+    every = [MARKET, ETHER]
+    markets = SimpleNamespace(every=every, by_symbol={one.symbol: one for one in every})
+    mirror = SimpleNamespace(is_open=True, markets=markets)
     return Quotes(Database(url), mirror, (FIRST, SECOND), 60_000, desk)
 
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from openoutcry.console.screen import orders
 from openoutcry.console.screen.notify import post_json
 from openoutcry.console.screen.orders import OwnOrders, Traded
+from openoutcry.operations import outward
 from openoutcry.operations.notify import TIMEOUT_S, MailServer, NotifyError, send_mail
-from openoutcry.portal.notices import outward
 from tests.support.console.console_screen_parts import venue_message
 
 

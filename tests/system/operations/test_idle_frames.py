@@ -115,7 +115,7 @@ def test_frames_without_a_message_are_paused_and_cut(listener, attack, monkeypat
             waited_s = asyncio.get_running_loop().time() - begun_s
             assert 0 < taken <= most + rate.per_s * waited_s
 
-    listeners.run(run)
+    asyncio.run(asyncio.wait_for(run(), listeners.PATIENCE_S))
 
 
 def test_connections_of_an_address_share_a_budget():

@@ -38,6 +38,7 @@ LISTENS = re.compile(
     r"\.bind\(|start_server\(|start_unix_server\(|create_server\(|make_server\(|\.serve\(\n|\.accept\(\)"
 )
 OTHERWISE = {
+    "client/portal.py": "binds the arguments of a call, and no socket",
     "pipeline/run.py": "its sessions and ports bind themselves",
     "pipeline/warm_run.py": "its sessions and ports bind themselves",
     "replica/cluster.py": "looks for a free port",

@@ -231,16 +231,20 @@ async def test_what_counts_once_counts_once_at_the_same_moment(people):
     assert await at_once(people, "password/reset", **new) == [200] + [401] * 5
 
 
+@pytest.fixture
+def few_papers(monkeypatch):
+    """An account keeps three papers and uploads eight at once; set before there is a portal."""
+    monkeypatch.setattr(identities, "MAX_PAPERS", 3)
+    monkeypatch.setattr(more_routes, "UPLOADS_EACH", 8)
+
+
 @pytest.mark.promise(
     "V11.1.4, V12.1.1 (bounds): bodies, connections, weights, orders, hashing, papers and "
     "rows of the database have limits for each owner, by address, network or key; beyond them"
     " nothing is done",
     group="portal",
 )
-async def test_papers_beyond_an_accounts_share_are_not_kept(people, monkeypatch):
-    monkeypatch.setattr(identities, "MAX_PAPERS", 3)
-    monkeypatch.setattr(more_routes, "UPLOADS_EACH", 8)
-
+async def test_papers_beyond_an_accounts_share_are_not_kept(few_papers, people):
     anna, path = await people.person(ANNA), "/v1/identity/papers?kind=passport"
     papers = [b"%PDF-" + bytes([number]) for number in range(8)]
     sent = await asyncio.gather(*(anna.post(path, content=one) for one in papers))
