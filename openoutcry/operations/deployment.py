@@ -663,7 +663,7 @@ def _database_container() -> dict[str, Any]:
 
 
 def _patronis_rights() -> list[dict[str, Any]]:
-    """What Patroni may do: its votes, and labels of its pods."""
+    """Return what Patroni may do: its votes, and labels of its pods."""
     group = "rbac.authorization.k8s.io"
     verbs = ["create", "get", "list", "patch", "update", "watch", "delete", "deletecollection"]
     rules = [

@@ -209,7 +209,7 @@ class Probe(Closing):
         """Look at the venue once; functions that could not be looked at are absent."""
 
     def _judged(self, entry: str, matching: str | None) -> Causes:
-        """What an order found; ``matching`` None: it could not be looked at."""
+        """Return what an order found; ``matching`` None: it could not be looked at."""
         found = {f"entry {self.row['name']}": entry}
         if self.row["judges_matching"] and matching not in (None, CLOSED):
             found[MATCHING] = str(matching)
@@ -226,7 +226,7 @@ class OrderProbe(Probe):
 
     @abstractmethod
     def _answer(self, name: Any) -> str | None:
-        """What became of an order: "" taken, a reason if it was refused; None: no answer yet."""
+        """Return what became of an order: "" taken, why it was refused, None: no answer yet."""
 
     @abstractmethod
     def _enter(self) -> Any: ...
@@ -393,7 +393,7 @@ class PortalProbe(Probe):
 
 
 def _failure(ask: Callable[[], str]) -> str:
-    """What ``ask`` says is wrong, or why it had no answer."""
+    """Return what ``ask`` says is wrong, or why it had no answer."""
     try:
         return ask()
     except ClientError as error:

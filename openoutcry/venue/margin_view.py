@@ -184,7 +184,7 @@ class MarginView:
         equity, limited = self.view.equity(who), self.view.of(who, lay.CREDIT) != NO_LIMIT
 
         def made() -> dict[str, Any]:
-            """Of the margin file's book with the contracts of these positions: the others change
+            """Make a view of the margin file's book with these positions' contracts: others change
             nothing, and each takes as long."""
             book = read_book(self.file)
             prices = {book.contracts[symbol].underlying: at for symbol, at in index.items() if at}

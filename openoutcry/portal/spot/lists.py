@@ -85,7 +85,7 @@ class SpotLists:
 
     @property
     def mirror(self) -> Mirror:
-        """What is released."""
+        """Return the state of what is released."""
         return self.orders.mirror
 
     # New lists
