@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from contextlib import ExitStack, suppress
+from datetime import UTC
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from openoutcry.cli.options import Listening, PathArgument, as_json_option
-from openoutcry.wire.errors import OutcryError
 
 if TYPE_CHECKING:
     from openoutcry.operations.availability import AvailabilityStore, Tally
@@ -54,7 +54,10 @@ def watch(file: Path, address: tuple[str, int] | None, names: tuple[str, ...]) -
     with ExitStack() as ends:
         store = ends.enter_context(AvailabilityStore(settings.store))
         if address is not None:
-            _serve(ends, tally, address, names)
+            from openoutcry.operations.scrape import serving
+
+            url = ends.enter_context(serving(_collector(tally), address, names))
+            click.echo(url, err=True)
         threads = [
             Thread(target=look_until, args=(stop, probe, lambda *row: found.put(row)), daemon=True)
             for probe in probes
@@ -80,11 +83,9 @@ def _keep(
             click.echo(f"{function}: {cause or 'up'}")
 
 
-def _serve(
-    ends: ExitStack, tally: "Tally", address: tuple[str, int], names: tuple[str, ...]
-) -> None:
+def _collector(tally: "Tally") -> Any:
+    """Return the tally as Prometheus collects it."""
     from openoutcry.operations.metrics import Families
-    from openoutcry.operations.scrape import make_metrics_server
     from openoutcry.wire.extras import require_operations
 
     require_operations()
@@ -98,17 +99,7 @@ def _serve(
             tally.fill(families.counter, families.gauge)
             return families.families.values()
 
-    host, port = address
-    try:
-        server = make_metrics_server(Collector(), address, names)
-    except OSError as error:
-        raise OutcryError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from None
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    ends.callback(thread.join)
-    ends.callback(server.server_close)
-    ends.callback(server.shutdown)
-    click.echo(f"http://{host}:{server.server_port}/metrics", err=True)
+    return Collector()
 
 
 @availability.command()
@@ -133,16 +124,10 @@ def plan(file: Path, begin: Any, end: Any, reason: str, function: str) -> None:
     known = settings.functions()
     if function and function not in known:
         raise AvailabilityError(f"{file}: no probe looks at {function!r}: {', '.join(known)}")
-    from_s, to_s = (int(moment.timestamp()) for moment in map(_as_utc, (begin, end)))
+    from_s, to_s = (int(one.replace(tzinfo=UTC).timestamp()) for one in (begin, end))
     with AvailabilityStore(settings.store) as store:
         number = store.plan(Plan(0, function, from_s, to_s, reason), int(time.time()))
     click.echo(f"plan {number}: {function or 'all'}, {utc(from_s)} to {utc(to_s)}: {reason}")
-
-
-def _as_utc(moment: Any) -> Any:
-    from datetime import UTC
-
-    return moment.replace(tzinfo=UTC)
 
 
 @availability.command()

@@ -3,12 +3,11 @@
 import json
 import signal
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import click
 
 from openoutcry.cli.options import Listening, PathArgument
-from openoutcry.wire.errors import OutcryError
 
 
 @click.command()
@@ -54,7 +53,7 @@ def metrics(
 
     from openoutcry.operations.aside import Aside
     from openoutcry.operations.metrics import VenueMetrics
-    from openoutcry.operations.scrape import make_metrics_server
+    from openoutcry.operations.scrape import serving
     from openoutcry.pipeline.announce import announced
     from openoutcry.venue.file import read_venue
 
@@ -64,21 +63,12 @@ def metrics(
         click.echo(generate_latest(collector).decode(), nl=False)
         return
     collector.aside = Aside()
-    host, port = address
     stop = Event()
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, lambda *_: stop.set())
-    try:
-        server = make_metrics_server(collector, address, names)
-    except OSError as error:
-        raise OutcryError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from None
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    with announced("metrics", *((venue.journal, venue.number) if venue else ())):
-        click.echo(f"http://{host}:{server.server_port}/metrics", err=True)
+    announcing = announced("metrics", *((venue.journal, venue.number) if venue else ()))
+    with serving(collector, address, names) as url, announcing:
+        click.echo(url, err=True)
         # A library's thread may take the signal, which does not wake this one.
         while not stop.wait(0.2):
             pass
-    server.shutdown()
-    server.server_close()
-    thread.join()

@@ -17,7 +17,16 @@ from openoutcry.operations.watch import Red
 from openoutcry.venue.log import log_folder, log_lines
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.sqlite_file import Schema, SqliteFile
-from openoutcry.wire.toml_tables import Key, Tables, integer, list_of, one_of, read_tables, text
+from openoutcry.wire.toml_tables import (
+    Key,
+    Tables,
+    address,
+    integer,
+    list_of,
+    one_of,
+    read_tables,
+    text,
+)
 
 TABLES = """
 create table if not exists incidents (
@@ -121,7 +130,7 @@ OUTSIDERS = {
     "key_file": Key(text(), ""),
 }
 TLS = Key(one_of({name: name for name in ("never", "starttls", "always")}), "starttls")
-MAIL = {"server": Key(text()), "from": Key(text()), "tls": TLS, "authorities": Key(text(), "")}
+MAIL = {"server": Key(address), "from": Key(text()), "tls": TLS, "authorities": Key(text(), "")}
 WEBHOOK = {"secret_file": Key(text())}
 SMS = {"url": Key(text()), "token_file": Key(text()), "sender": Key(text(20))}
 WAYS = {"mail": MAIL, "webhook": WEBHOOK, "sms": SMS}
@@ -135,7 +144,7 @@ def read_settings(path: Path) -> Settings:
     """Read the file.  Raises :class:`IncidentError` naming its first mistake with its line."""
     tables = read_tables(path, lambda mistakes: IncidentError(f"{path}: {mistakes[0]}"))
     tables.only((), tables.document, (*TOP, *WAYS, "person", "level", "outsiders"))
-    top = tables.read((), {k: v for k, v in tables.document.items() if k in TOP}, TOP)
+    top = tables.top(TOP)
     ways = {way: tables.table(way, WAYS[way]) for way in WAYS if way in tables.document}
     people = list(_people(tables, ways))
     names, rows = [person.name for person in people], tables.rows("level", LEVEL)

@@ -16,7 +16,7 @@ from openoutcry.operations.incidents import ADDRESS, IncidentError, Outsiders, P
 from openoutcry.operations.notify import MailServer, NotifyError, send_mail
 from openoutcry.operations.outward import Outward, OutwardError, signed
 from openoutcry.wire.extras import need
-from openoutcry.wire.private_file import require_private
+from openoutcry.wire.private_file import read_private
 
 EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 """The operator names these URLs: networks of the house are reached, too."""
@@ -46,13 +46,7 @@ class Pager:
         self.server = _server(settings, ways["mail"]) if "mail" in ways else None
 
     def _secret(self, name: str) -> str:
-        path = self.settings.path.parent / name
-        try:
-            require_private(path, IncidentError)
-            return path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", "") or "not UTF-8"
-            raise IncidentError(f"{path}: {why}") from None
+        return read_private(self.settings.path.parent / name, IncidentError)
 
     def tell(
         self, person: Person, message: str, subject: str, said: str
@@ -105,11 +99,9 @@ class Pager:
 
 
 def _server(settings: Settings, mail: dict[str, Any]) -> MailServer:
-    host, _, port = mail["server"].rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise IncidentError(f"{settings.path}: mail.server: {mail['server']!r} is not HOST:PORT")
     authorities = settings.path.parent / mail["authorities"] if mail["authorities"] else None
-    return MailServer(host, int(port), mail["tls"], authorities)
+    host, port = mail["server"]
+    return MailServer(host, port, mail["tls"], authorities)
 
 
 def _key(given: str, name: str) -> Any:

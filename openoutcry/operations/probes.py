@@ -26,8 +26,8 @@ from openoutcry.market_data.receiver import Receiver
 from openoutcry.operations.availability import EVERY, PPM, AvailabilityError
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.private_file import require_private
-from openoutcry.wire.toml_tables import Key, Tables, integer, one_of, read_tables, text
+from openoutcry.wire.private_file import read_private
+from openoutcry.wire.toml_tables import Key, Tables, address, integer, one_of, read_tables, text
 
 MATCHING, FEED, PORTAL = "matching", "feed", "portal"
 HISTORY, WITHDRAWALS = "history", "withdrawals"
@@ -49,13 +49,6 @@ GONE = 500
 """HTTP statuses from here on: the portal could not ask the venue."""
 Causes = dict[str, str]
 """By function what is wrong with it; "": nothing."""
-
-
-def _address(value: Any) -> tuple[str, int]:
-    host, _, port = text()(value).rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise ValueError(f"{value!r} is not HOST:PORT")
-    return host.strip("[]"), int(port)
 
 
 def _percent(value: Any) -> int:
@@ -84,7 +77,7 @@ def _price(value: Any) -> str:
 PROBE = {
     "name": Key(text(40)),
     "protocol": Key(one_of({name: name for name in PROTOCOLS})),
-    "address": Key(_address, None),
+    "address": Key(address, None),
     "url": Key(text(), ""),
     "session": Key(text(), ""),
     "password_file": Key(text(), ""),
@@ -99,6 +92,7 @@ PROBE = {
     "behind_ms": Key(integer(1, 3_600_000), 10_000),
     "withdrawal_s": Key(integer(1, 30 * 86_400), 3_600),
 }
+TOP = {"store": Key(text(), "availability.sqlite"), "percent": Key(_percent, OBJECTIVE_PPM)}
 OBJECTIVE = {"function": Key(text(80)), "percent": Key(_percent)}
 
 
@@ -127,24 +121,16 @@ class Settings:
         for row in self.probes:
             kind = _kind(row["protocol"])
             secret = row["key_file"] if kind is PortalProbe else row["password_file"]
-            made.append(kind(row, self._secret(secret) if secret else ""))
+            path = self.path.parent / secret
+            made.append(kind(row, read_private(path, AvailabilityError) if secret else ""))
         return made
-
-    def _secret(self, name: str) -> str:
-        path = self.path.parent / name
-        try:
-            require_private(path, AvailabilityError)
-            return path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", "") or "not UTF-8"
-            raise AvailabilityError(f"{path}: {why}") from None
 
 
 def read_settings(path: Path) -> Settings:
     """Read the file.  Raises :class:`AvailabilityError` naming its first mistake with its line."""
     tables = read_tables(path, lambda mistakes: AvailabilityError(f"{path}: {mistakes[0]}"))
-    tables.only((), tables.document, ("store", "percent", "objective", "probe"))
-    given = tables.read((), _top(tables), {"store": STORE, "percent": PERCENT})
+    tables.only((), tables.document, (*TOP, "objective", "probe"))
+    given = tables.top(TOP)
     probes = [row for at, row in tables.rows("probe", PROBE) if _is_whole(tables, at, row)]
     if not probes:
         tables.wrong(("probe",), "there is none")
@@ -160,14 +146,6 @@ def read_settings(path: Path) -> Settings:
     if tables.mistakes:
         raise AvailabilityError(f"{path}: {min(tables.mistakes)}")
     return Settings(path, path.parent / given["store"], probes, objectives)
-
-
-STORE = Key(text(), "availability.sqlite")
-PERCENT = Key(_percent, OBJECTIVE_PPM)
-
-
-def _top(tables: Tables) -> dict[str, Any]:
-    return {key: tables.document[key] for key in ("store", "percent") if key in tables.document}
 
 
 def _is_whole(tables: Tables, at: Any, row: dict[str, Any]) -> bool:

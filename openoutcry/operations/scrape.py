@@ -2,14 +2,15 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from threading import Lock
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Lock, Thread
 from typing import Any, ClassVar, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from openoutcry.operations.native import CONTENT_TYPE, delimited
 from openoutcry.operations.web_server import host_of, served_hosts
+from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.load_limits import LEAST_S, Budgets, Logins, Rate
 from openoutcry.wire.peers import address_of, owner_of
 
@@ -125,6 +126,27 @@ def server_class(host: str) -> Any:
                 request.shutdown(socket.SHUT_RDWR)  # its thread closes it
 
     return Server
+
+
+@contextmanager
+def serving(
+    collector: Collector, address: tuple[str, int], names: tuple[str, ...]
+) -> Iterator[str]:
+    """Serve metrics in a thread until the end of the block; yields their URL.  Raises
+    :class:`OutcryError` naming an address that cannot be listened on."""
+    host, port = address
+    try:
+        server = make_metrics_server(collector, address, names)
+    except OSError as error:
+        raise OutcryError(f"cannot serve metrics on {host}:{port}: {error.strerror}") from None
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://{host}:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def make_metrics_server(

@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+from openoutcry.operations.outward import NetworkList
 from openoutcry.portal.accounts.papers import Bucket
 from openoutcry.portal.countries import Countries, CountriesError
 from openoutcry.routing.synthetic_spec import SyntheticBook, read_synthetic
@@ -26,7 +27,6 @@ from openoutcry.wire.toml_tables import (
     text,
 )
 
-NetworkList = tuple[IPv4Network | IPv6Network, ...]
 CHALLENGE_COST = 2_000
 """A browser works on a challenge for half a second."""
 IDENTITY_WAIT_S, MOST_WAIT_S = 24 * 3_600, 30 * 24 * 3_600

@@ -9,7 +9,6 @@ from openoutcry.client.fix import FixClient, FixNumbers
 from openoutcry.client.ouch import OuchClient
 from openoutcry.client.shm import ShmClient
 from openoutcry.market_data.receiver import Receiver
-from openoutcry.market_data.spec import Address
 from openoutcry.routing.ccxt_venue import CcxtVenue
 from openoutcry.routing.connector import Connector
 from openoutcry.routing.fix_venue import FixVenue
@@ -30,8 +29,8 @@ from openoutcry.routing.own_venue import OwnVenue
 from openoutcry.routing.shm_venue import ShmVenue
 from openoutcry.routing.synthetic_spec import SyntheticBook, read_synthetic
 from openoutcry.wire.extras import need
-from openoutcry.wire.private_file import require_private
-from openoutcry.wire.toml_tables import Key, Tables, integer, one_of, read_tables, text
+from openoutcry.wire.private_file import read_private
+from openoutcry.wire.toml_tables import Key, Tables, address, integer, one_of, read_tables, text
 
 NEEDED = {
     "own": ("orders", "session", "a"),
@@ -46,13 +45,6 @@ HEARTBEAT_S = 5
 """Of FIX: a venue that heard nothing for 2.4 of them lets the session log on again."""
 
 
-def _address(value: Any) -> Address:
-    host, _, port = text()(value).rpartition(":")
-    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
-        raise ValueError(f"{value!r} is not HOST:PORT")
-    return host, int(port)
-
-
 VENUE = {
     "name": Key(text(16)),
     "kind": Key(one_of({kind: kind for kind in NEEDED}), "own"),
@@ -63,17 +55,17 @@ VENUE = {
     "stale_ns": Key(integer(1, LONG_NS), Venue.stale_ns),
     "timeout_ns": Key(integer(1, LONG_NS), Venue.timeout_ns),
     "shown_ppm": Key(integer(1, PART), PART),
-    "orders": Key(_address, None),
+    "orders": Key(address, None),
     "session": Key(text(), ""),
     "target": Key(text(32), ""),
     "password_file": Key(text(), ""),
     "socket": Key(text(), ""),
     "key_file": Key(text(), ""),
     "tick_decimals": Key(integer(0, MAX_DECIMALS), 0),
-    "a": Key(_address, None),
-    "b": Key(_address, None),
-    "retransmission": Key(_address, None),
-    "snapshots": Key(_address, None),
+    "a": Key(address, None),
+    "b": Key(address, None),
+    "retransmission": Key(address, None),
+    "snapshots": Key(address, None),
     "interface": Key(text(), ""),
     "exchange": Key(text(), ""),
     "day": Key(text(), ""),
@@ -180,12 +172,7 @@ class Settings:
         return ShmVenue(listing, connect, partial(_listen, door), door["tick_decimals"])
 
     def _secret(self, name: str) -> str:
-        path = self.path.parent / name
-        try:
-            require_private(path, RoutingError)
-            return path.read_text().strip()
-        except OSError as error:
-            raise RoutingError(f"{path}: {error.strerror}") from None
+        return read_private(self.path.parent / name, RoutingError)
 
     def _ccxt(self, listing: Listing, door: dict[str, Any]) -> Connector:
         ccxt = need("ccxt", f"{listing.venue}: CCXT is not installed", "clients", RoutingError)

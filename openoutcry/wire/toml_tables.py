@@ -112,6 +112,10 @@ class Tables:
         """A table that there is once; it need not be there if all of its keys have defaults."""
         return self.read((name,), self.document.get(name, {}), keys)
 
+    def top(self, keys: Mapping[str, Key]) -> dict[str, Any]:
+        """The values of keys that stand above all tables."""
+        return self.read((), {k: v for k, v in self.document.items() if k in keys}, keys)
+
     def rows(self, name: str, keys: Mapping[str, Key]) -> list[tuple[KeyPath, dict[str, Any]]]:
         """The entries of an array of tables (``[[name]]``), each with its path."""
         array = self.document.get(name, [])
@@ -321,6 +325,14 @@ def text(most: int = 1_000) -> Callable[[Any], str]:
         return value
 
     return parse
+
+
+def address(value: Any) -> tuple[str, int]:
+    """HOST:PORT, as host and port; raises ``ValueError`` for others."""
+    host, _, port = text()(value).rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ValueError(f"{value!r} is not HOST:PORT")
+    return host.strip("[]"), int(port)
 
 
 def one_of(choices: Mapping[str, Any]) -> Callable[[Any], Any]:
