@@ -1,4 +1,4 @@
-"""``outcry venue incidents``: who is told of an alarm, until somebody acknowledges it."""
+"""``outcry venue incidents``: messages about alarms until one person acknowledges."""
 
 import getpass
 import json
@@ -26,7 +26,7 @@ by_option = click.option("--by", help="Your name (default: that of the account).
 def incidents() -> None:
     """Tell people of alarms until one acknowledges; keep records.
 
-    FILE says who is told and how (docs/incidents.md).
+    FILE names the people and the ways to reach them (docs/incidents.md).
 
     \b
     outcry venue incidents watch incidents.toml
