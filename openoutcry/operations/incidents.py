@@ -49,6 +49,7 @@ WEEK_MS, MONDAY_MS = 7 * 86_400_000, 4 * 86_400_000
 """The first Monday of Unix time."""
 LONG_S = 30 * 86_400
 MAX_TEXT = 4_000
+MAX_MS = 1 << 62
 BEFORE_MS, AFTER_MS = 900_000, 60_000
 """What of the log belongs to an incident."""
 OUTSIDERS_MS, AGAIN_MS = 86_400_000, 60_000
@@ -203,11 +204,10 @@ class IncidentStore(SqliteFile):
     def __init__(self, path: Path) -> None:
         super().__init__(path, SCHEMA)
 
-    def incidents(self, only_open: bool = False) -> list[Row]:
-        """Return them, the newest first."""
-        where = "where closed_ms = 0 " if only_open else ""
-        rows = self.rows(f"select * from incidents {where}order by number desc")
-        return [dict(row) for row in rows]
+    def incidents(self, only_open: bool = False, closed_since_ms: int = 0) -> list[Row]:
+        """Return them, the newest first; of closed ones those that were closed since then."""
+        query = "select * from incidents where closed_ms = 0 or closed_ms >= ? order by number desc"
+        return [dict(row) for row in self.rows(query, MAX_MS if only_open else closed_since_ms)]
 
     def incident(self, number: int) -> Row:
         """Return one.  Raises :class:`IncidentError`."""
@@ -269,12 +269,10 @@ class IncidentStore(SqliteFile):
             self.run(query, now_ms, cause, actions, number)
             self.note(number, now_ms, who, f"closed: {cause}; actions: {actions}")
 
-    def last_round(self, number: int, level: int, recipient: str = "") -> tuple[int, int]:
+    def last_round(self, number: int, level: int) -> tuple[int, int]:
         """Return the number and the time of the last round of messages; 0, 0: there was none."""
         query = "select max(round), max(at_ms) from told where incident = ? and level = ?"
-        query += " and recipient = ?" if recipient else ""
-        more = (recipient,) if recipient else ()
-        found = self.row(query, number, level, *more)
+        found = self.row(query, number, level)
         return (found[0] or 0, found[1] or 0) if found else (0, 0)
 
 
@@ -333,9 +331,7 @@ class Desk:
 
     def _tell_outsiders(self, now_ms: int) -> None:
         """Tell them once that an incident was opened, and once that it was closed."""
-        for row in self.store.incidents():
-            if row["closed_ms"] and row["closed_ms"] + OUTSIDERS_MS < now_ms:
-                continue
+        for row in self.store.incidents(closed_since_ms=now_ms - OUTSIDERS_MS):
             name = row["subject"].partition(" ")[0]
             for outsiders in (one for one in self.settings.outsiders if name in one.alarms):
                 self._tell_outside(row, outsiders, 1, row["opened_ms"], now_ms)
@@ -400,7 +396,7 @@ def of_log(journal: Path, row: Row) -> list[Row]:
     """Return what the venue's log has, with each action of an operator and its reason, from a
     quarter of an hour before an incident until a minute after its alarm ended."""
     begin_ms = row["opened_ms"] - BEFORE_MS
-    end_ms = row["ended_ms"] + AFTER_MS if row["ended_ms"] else 1 << 62
+    end_ms = row["ended_ms"] + AFTER_MS if row["ended_ms"] else MAX_MS
     lines = log_lines(journal) if log_folder(journal).is_dir() else ()
     found = [
         {
