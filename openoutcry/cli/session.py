@@ -32,6 +32,9 @@ OPTIONS = (
     ),
     click.option("--second-login", help="refuse or take-over."),
     click.option("--queue-bytes", type=int, help="How far a reader may fall behind."),
+    click.option("--order-types", help='Order types that it may enter, between commas; or "all".'),
+    click.option("--times-in-force", help='Times in force, between commas; or "all".'),
+    click.option("--lists/--no-lists", default=None, help="Whether it may enter lists of orders."),
     click.option("--password-hash", type=Secret(), help="Made by `outcry venue password`."),
 )
 

@@ -72,8 +72,10 @@ TEXT, COMING = DocumentRow.offset("text"), DocumentRow.offset("coming")
 
 
 def digest_of(row: SessionSpec) -> str:
-    """Return the digest of a row of the venue file, 12 hexadecimal digits."""
-    return blake2b(repr(row).encode(), digest_size=6).hexdigest()
+    """Return the digest of a row of the venue file, 12 hexadecimal digits.  One without limits of
+    what it may enter has that of the versions before there were any."""
+    limits = repr(row.admission) if row.admission.limits_orders else ""
+    return blake2b(f"{row!r}{limits}".encode(), digest_size=6).hexdigest()
 
 
 def document_of(row: SessionSpec, wanted: SessionSpec, version: int) -> str:

@@ -63,6 +63,8 @@ class Refusal(IntEnum):
     """A quantity to reduce to that is not below what is open."""
     TOO_LATE = 206
     """The order is done, or goes by another name."""
+    NOT_ADMITTED = 207
+    """The session or its participant may not enter such an order."""
 
 
 WORDS: Table[Refusal] = Table(Refusal, COMMON_REFUSALS)

@@ -28,12 +28,13 @@ from openoutcry.wire.layout import Words
 from openoutcry.wire.record_blocks import OrderRecord
 
 NEW, TERMS = enum_numbers.COMMAND_KIND_NEW, enum_numbers.COMMAND_KIND_TERMS
-LIST = enum_numbers.TERM_LIST
+LIST, EXPIRY = enum_numbers.TERM_LIST, enum_numbers.TERM_EXPIRY
+GTD = enum_numbers.TIME_IN_FORCE_GTD
 LIST_MESSAGE = ord("L")
 """``message`` of the metadata of TERMS."""
 THROTTLED, TOO_MANY_OPEN = constants.REFUSAL_THROTTLED, constants.REFUSAL_TOO_MANY_OPEN
 DUPLICATE, VENUE_FULL = constants.REFUSAL_DUPLICATE_TOKEN, constants.REFUSAL_VENUE_FULL
-LIST_REFUSAL = constants.FIX_REFUSAL_LIST
+LIST_REFUSAL, NOT_ADMITTED = constants.FIX_REFUSAL_LIST, constants.REFUSAL_NOT_ADMITTED
 APPLICATION, STREAM_FULL = constants.KIND_APPLICATION, constants.FAULT_STREAM_FULL
 LAST = session_commands.LAST
 TOKEN, TOKEN_BYTES = command_metadata.TOKEN, 40
@@ -106,6 +107,8 @@ def handle_list(
         metadata.row = last
         if metadata.refused == 0:
             metadata.refused = THROTTLED if not within else refusal_of(region, session, leg, legs)
+        if metadata.refused == 0 and not is_admitted(region, session, leg, contingency):
+            metadata.refused = NOT_ADMITTED
         if metadata.refused != 0:
             return refuse_list(context, session, leg)
         order.order_id = order_rows.LEG_BITS | last
@@ -114,6 +117,18 @@ def handle_list(
     region.list_end = seq_of(region, legs)
     finish_list(context)
     return STREAM_FULL if stream.is_nearly_full(StreamHeader(session.stream), LAST) else APPLICATION
+
+
+@kernel_outlined
+def is_admitted(region: RegionHeader, session: SessionBlock, leg: int, contingency: int) -> bool:
+    """Return whether the session may enter the leg of such a list, or the order with such a term:
+    one with an expiry is good till date, whatever its time in force."""
+    seq = seq_of(region, leg)
+    if not session_commands.admits(session, order_at(region, seq)):
+        return False
+    if contingency != 0:
+        return session.lists != 0
+    return order_at(region, seq - 1).order_type != EXPIRY or session.times_in_force >> GTD & 1 != 0
 
 
 @kernel_outlined

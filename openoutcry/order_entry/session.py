@@ -130,6 +130,9 @@ class SessionBlock(Layout, size_bytes=4096):
     list_row: int = i64("number of the first order of the list whose legs are being sent")
     list_left: int = i64("legs of it that are still to come, 0: none")
     slots_from: int = i64("the first instrument that had no symbol at the journal's begin")
+    order_types: int = i64("a bit for each OrderType that it may enter, by its number")
+    times_in_force: int = i64("a bit for each TimeInForce that it may enter")
+    lists: int = i64("1: it may enter lists of orders")
 
 
 INDEX = SessionBlock.offset("index")

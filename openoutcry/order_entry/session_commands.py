@@ -42,6 +42,7 @@ APPLICATION, IGNORE = constants.KIND_APPLICATION, constants.KIND_IGNORE
 THROTTLED, TOO_MANY_OPEN = constants.REFUSAL_THROTTLED, constants.REFUSAL_TOO_MANY_OPEN
 UNKNOWN_ORDER, DUPLICATE = constants.REFUSAL_UNKNOWN_ORDER, constants.REFUSAL_DUPLICATE_TOKEN
 VENUE_FULL, TOO_LATE = constants.REFUSAL_VENUE_FULL, constants.REFUSAL_TOO_LATE
+NOT_ADMITTED = constants.REFUSAL_NOT_ADMITTED
 STATUS, MASS_STATUS = constants.FIX_REFUSAL_STATUS, constants.FIX_REFUSAL_MASS_STATUS
 PENDING = constants.FIX_REFUSAL_PENDING
 OUCH42, OUCH50 = constants.PROTOCOL_OUCH42, constants.PROTOCOL_OUCH50
@@ -267,7 +268,9 @@ def resolve(
             return duplicate(session, metadata)
         # What never rests takes no place: at its limit a session can still close out.
         stays = order.time_in_force & TIF_MASK not in (IOC, FOK)
-        if stays and most > 0 and session.open_orders >= most:
+        if not admits(session, order):
+            metadata.refused = NOT_ADMITTED
+        elif stays and most > 0 and session.open_orders >= most:
             metadata.refused = TOO_MANY_OPEN
         elif stream.is_nearly_full(StreamHeader(session.stream), RESERVED):
             metadata.refused = VENUE_FULL
@@ -307,6 +310,13 @@ def resolve(
         elif metadata.token_bytes != 0 and session.protocol > OUCH50:
             metadata.flags |= command_metadata.FLAG_TOKEN
     return APPLICATION
+
+
+@kernel
+def admits(session: SessionBlock, order: OrderRecord) -> bool:
+    """Return whether the session may enter a NEW of this type and time in force."""
+    types, times = session.order_types, session.times_in_force
+    return types >> order.order_type & times >> (order.time_in_force & TIF_MASK) & 1 != 0
 
 
 @kernel

@@ -202,7 +202,7 @@ class State:
     def _fill(self, index: int, row: SessionSpec) -> None:
         """Fill in the session's block; an open connection stays open."""
         copies = row.protocol in DROP_COPIES
-        per_s = row.throttle_per_s
+        per_s, admission = row.throttle_per_s, self.spec.admission_of(row)
         day = datetime.strptime(self.day, "%Y%m%d").replace(tzinfo=UTC)
         words = self.symbols.words() | session.SessionBlock.words(
             participant=row.participant,
@@ -219,6 +219,9 @@ class State:
             throttle_policy=int(row.throttle_policy),
             max_open=row.max_open_orders,
             self_trade=int(row.self_trade),
+            order_types=admission.order_types,
+            times_in_force=admission.times_in_force,
+            lists=int(admission.lists),
             queue_bytes=row.queue_bytes,
             sole_order_source=int(self._is_alone(row)),
         )

@@ -6,7 +6,7 @@ from enum import IntEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from openoutcry.wire.enums import SelfTrade
+from openoutcry.wire.enums import OrderType, SelfTrade, TimeInForce
 
 Network = IPv4Network | IPv6Network
 
@@ -67,6 +67,33 @@ FIX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 """Names of FIX sessions: its files have that name too."""
 
 
+EVERY = -1
+"""Bits that permit all."""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What a participant may enter, by any of its sessions."""
+
+    order_types: int = EVERY
+    """A bit for each ``OrderType``, by its number."""
+    times_in_force: int = EVERY
+    """A bit for each ``TimeInForce``."""
+    lists: bool = True
+    protocols: frozenset[Protocol] = frozenset()
+    """Of its sessions that enter orders; none: any."""
+
+    @property
+    def limits_orders(self) -> bool:
+        """Return whether there is an order that it does not permit."""
+        return (self.order_types, self.times_in_force, self.lists) != (EVERY, EVERY, True)
+
+
+def names_of(bits: int, enum: type[OrderType] | type[TimeInForce]) -> list[str]:
+    """Return the names of the members that the bits permit."""
+    return [member.name for member in enum if bits >> member & 1]
+
+
 @dataclass(frozen=True)
 class SessionSpec:
     """One session of one participant."""
@@ -117,6 +144,12 @@ class SessionSpec:
     """No session yet: room for one of this protocol that is added while the venue trades."""
     removed: bool = False
     """Taken away while the venue traded: it takes no login, and its place is never another's."""
+    order_types: int = field(default=EVERY, repr=False)
+    """A bit for each ``OrderType`` that it may enter, by its number."""
+    times_in_force: int = field(default=EVERY, repr=False)
+    """A bit for each ``TimeInForce``."""
+    lists: bool = field(default=True, repr=False)
+    """It may enter lists of orders."""
 
     @property
     def is_there(self) -> bool:
@@ -127,6 +160,11 @@ class SessionSpec:
         """Return whether its orders may be this participant's."""
         ranges = self.acts_for or ((self.participant, self.participant),)
         return any(first <= participant <= last for first, last in ranges)
+
+    @property
+    def admission(self) -> Admission:
+        """What it may enter."""
+        return Admission(self.order_types, self.times_in_force, self.lists)
 
     @property
     def sees(self) -> tuple[int, ...]:
@@ -206,3 +244,14 @@ class SessionsSpec:
     """Messages that one session may be sent in a day."""
     stream_bytes: int = 1 << 31
     """And their bytes."""
+    admissions: dict[int, Admission] = field(default_factory=dict)
+    """By participant, of those that may not enter everything by every protocol."""
+
+    def admission_of(self, row: SessionSpec) -> Admission:
+        """Return what a session may enter: what its row and its participant permit."""
+        own, its = row.admission, self.admissions.get(row.participant, Admission())
+        return Admission(
+            own.order_types & its.order_types,
+            own.times_in_force & its.times_in_force,
+            own.lists and its.lists,
+        )

@@ -8,7 +8,7 @@ import grp
 import pwd
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -41,6 +41,7 @@ from openoutcry.venue.ouch_limits import check_ouch
 from openoutcry.venue.risk_tables import RiskSpec, read_risk
 from openoutcry.venue.series_tables import SeriesSpec, expand_series
 from openoutcry.venue.session_keys import (
+    ADMISSION,
     IN_FILE_ONLY,
     MAX_SLOTS,
     PROTOCOLS,
@@ -87,11 +88,12 @@ class VenueFileError(OutcryError):
 @dataclass(frozen=True)
 class Participant:
     """``number``: in commands and events, from 1; ``group``: of participants, for limits and
-    switches."""
+    switches; ``admission``: what it may enter, and over which protocols."""
 
     number: int
     name: str
     group: str
+    admission: spec.Admission = field(default_factory=spec.Admission)
 
 
 @dataclass(frozen=True)
@@ -279,6 +281,8 @@ PARTICIPANT = {
     "number": Key(toml_tables.integer(1, 65_535)),
     "name": Key(toml_tables.text(32)),
     "group": Key(toml_tables.text(32), ""),
+    **ADMISSION,
+    "protocols": Key(toml_tables.list_of(toml_tables.one_of(PROTOCOLS)), ()),
 }
 SESSION = {
     "name": Key(toml_tables.text(32)),
@@ -397,9 +401,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
     check_division(tables, venue)
     not_by_ouch = check_ouch(tables, sessions)
     feed = read_feed(tables, instruments, decimals)
-    ours = venue["name"] or ""
-    if feed and feed.fix and not (ours.isascii() and ours.isprintable()):
-        tables.wrong(("market_data", "fix"), f"{ours!r}: the venue's CompID is printable ASCII")
+    _check_feed_name(tables, feed, venue["name"] or "")
     _check_mode(path, tables, [*packet_sessions, *sessions], replication, risk.operators)
     if tables.mistakes or instruments is None or calendar is None:
         return None
@@ -421,6 +423,7 @@ def _venue_of(path: Path, tables: Tables) -> VenueFile | None:
             failures_before_lock=venue["failures_before_lock"],
             lock_s=float(venue["lock_s"]),
             row_capacity=venue["order_capacity"],
+            admissions={one.number: one.admission for one in participants},
         ),
         packets=packets,
         packet_sessions=tuple(packet_sessions),
@@ -480,7 +483,22 @@ def _participants(tables: Tables) -> list[Participant]:
     rows = tables.rows("participant", PARTICIPANT)
     tables.distinct([((*path, "number"), row["number"]) for path, row in rows], "number")
     tables.distinct([((*path, "name"), row["name"]) for path, row in rows], "name")
-    return [Participant(**row) for _, row in rows]
+    participants = [
+        Participant(
+            row["number"],
+            row["name"],
+            row["group"],
+            spec.Admission(
+                row["order_types"],
+                row["times_in_force"],
+                row["lists"],
+                frozenset(row["protocols"] or ()),
+            ),
+        )
+        for _, row in rows
+    ]
+    _check_unauthenticated(tables, participants)
+    return participants
 
 
 def _sessions(
@@ -552,6 +570,7 @@ def _session(row: dict[str, Any], participants: list[Participant], share: int) -
         gid=row["user_group"],
         acts_for=row["acts_for"],
         rings=row["rings"],
+        **{key: row[key] for key in ADMISSION},
     )
 
 
@@ -590,8 +609,43 @@ def _check_session(
         which = "a participant and a group" if row["group"] else "no participant"
         tables.wrong((*path, "participant"), f"the session has {which}")
     _check_secret(tables, path, row)
+    _check_admission(tables, path, row, participants)
     if row["timeout_ms"] <= row["heartbeat_ms"]:
         tables.wrong((*path, "timeout_ms"), "must be longer than heartbeat_ms")
+
+
+def _check_admission(
+    tables: Tables, path: Any, row: dict[str, Any], participants: list[Participant]
+) -> None:
+    """What a session or its participant may enter is checked where the session checks it."""
+    protocol = row["protocol"]
+    enters = protocol not in (None, *spec.DROP_COPIES)
+    for key in ADMISSION:
+        if key in _row(tables, path) and (not enters or protocol == spec.Protocol.PACKETS):
+            tables.wrong((*path, key), "applies only to sessions that enter orders, not packets")
+    for one in participants if enters else ():
+        limits = one.admission
+        if one.number == row["participant"]:
+            if limits.protocols and protocol not in limits.protocols:
+                text = f"participant {one.number} has no sessions of this protocol"
+                tables.wrong((*path, "protocol"), text)
+            elif limits.limits_orders and protocol == spec.Protocol.PACKETS:
+                text = f"what participant {one.number} may enter is not checked on order packets"
+                tables.wrong((*path, "protocol"), text)
+        elif limits != spec.Admission() and any(
+            first <= (one.number or 0) <= last for first, last in row["acts_for"] or ()
+        ):
+            text = f"a broker's session does not check what participant {one.number} may enter"
+            tables.wrong((*path, "acts_for"), text)
+
+
+def _check_unauthenticated(tables: Tables, participants: list[Participant]) -> None:
+    """Packets without sessions name their sender, which may be any participant."""
+    limited = [one.number for one in participants if one.admission != spec.Admission()]
+    for path, row in tables.given_rows("port") if limited else ():
+        if row.get("protocol") == UNAUTHENTICATED:
+            text = f"what participant {limited[0]} may enter is not checked on such packets"
+            tables.wrong((*path, "protocol"), text)
 
 
 def _check_shm(tables: Tables, path: Any, row: dict[str, Any]) -> None:
@@ -619,6 +673,11 @@ def _check_comp_ids(tables: Tables, path: Any, name: str | None, ours: str) -> N
         tables.wrong((*path, "name"), f"{name!r} is also the venue's CompID")
     if not (ours.isascii() and ours.isprintable()):
         tables.wrong((*path, "target"), f"{ours!r}: a CompID is printable ASCII")
+
+
+def _check_feed_name(tables: Tables, feed: FeedSpec | None, ours: str) -> None:
+    if feed and feed.fix and not (ours.isascii() and ours.isprintable()):
+        tables.wrong(("market_data", "fix"), f"{ours!r}: the venue's CompID is printable ASCII")
 
 
 def _check_secret(tables: Tables, path: Any, row: dict[str, Any]) -> None:

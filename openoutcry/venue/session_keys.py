@@ -7,7 +7,7 @@ from typing import Any
 
 from openoutcry.order_entry import spec
 from openoutcry.wire import toml_tables
-from openoutcry.wire.enums import SelfTrade
+from openoutcry.wire.enums import OrderType, SelfTrade, TimeInForce
 from openoutcry.wire.toml_tables import Key
 
 ARGON2 = re.compile(
@@ -70,6 +70,25 @@ def password_hash(value: Any) -> str:
     return value
 
 
+def _bits(enum: type[OrderType] | type[TimeInForce]) -> Callable[[Any], int]:
+    """A parser of a list of a table's names to a bit for each."""
+    of_list = toml_tables.list_of(toml_tables.one_of({member.name: member for member in enum}))
+
+    def parse(value: Any) -> int:
+        members = of_list(value)
+        if not members:
+            raise ValueError("names none: without the key all are permitted")
+        return sum(1 << member for member in set(members))
+
+    return parse
+
+
+ADMISSION = {
+    "order_types": Key(_bits(OrderType), spec.EVERY),
+    "times_in_force": Key(_bits(TimeInForce), spec.EVERY),
+    "lists": Key(toml_tables.boolean, True),
+}
+"""Keys of ``[[session]]`` and of ``[[participant]]``: what may be entered."""
 _NAMES = {member.name.lower().replace("_", "-"): member for member in spec.CancelOnDisconnect}
 _SELF_TRADE = {member.name.lower().replace("_", "-"): member for member in SelfTrade}
 TERMS = {
@@ -93,16 +112,23 @@ TERMS = {
         spec.Takeover.REFUSE,
     ),
     "queue_bytes": Key(toml_tables.integer(1 << 12, 1 << 28), 1 << 20),
+    **ADMISSION,
 }
 """Keys of ``[[session]]`` that may change while the venue trades."""
 
 
+LISTS = {"networks": "none", "order_types": "all", "times_in_force": "all"}
+"""Keys that are lists, and the word for the default of each."""
+
+
 def parsed(key: str, value: Any) -> Any:
-    """The value of a key as a request has it: networks as a list between commas ("none": from
-    anywhere).  Raises ``ValueError`` naming the key."""
-    if key == "networks":
+    """The value of a key as a request has it: lists as texts between commas ("none": networks from
+    anywhere; "all": every type or time in force).  Raises ``ValueError`` naming the key."""
+    if key in LISTS:
         given = str(value)
-        value = [] if given == "none" else [one.strip() for one in given.split(",")]
+        if given == LISTS[key]:
+            return TERMS[key].default
+        value = [one.strip() for one in given.split(",")]
     parse: Callable[[Any], Any] = TERMS[key].parse
     try:
         return parse(value)

@@ -16,9 +16,10 @@ from openoutcry.order_entry import session, session_region, shm_layout
 from openoutcry.order_entry.acceptor import REASONS
 from openoutcry.order_entry.sessions import Sessions
 from openoutcry.order_entry.shm_layout import End
-from openoutcry.order_entry.spec import Protocol, SessionSpec
+from openoutcry.order_entry.spec import EVERY, Admission, Protocol, SessionSpec, names_of
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.wire import ORDER_DTYPE
+from openoutcry.wire.enums import OrderType, TimeInForce
 
 
 @dataclass
@@ -109,8 +110,19 @@ class SessionSwitch:
             "locked": bool(block[session.LOCKED_UNTIL_NS // 8] > now_ns),
             **{name: int(block[word // 8]) for name, word in words.items()},
             "refused_logins": refused_logins(block),
+            **may_enter(self.sessions.spec.admission_of(row)),
             **over_shared_memory(row, block),
         }
+
+
+def may_enter(admission: Admission) -> dict[str, Any]:
+    """Return what a session may enter, where it is not everything."""
+    fields: dict[str, Any] = {}
+    if admission.order_types != EVERY:
+        fields["order_types"] = names_of(admission.order_types, OrderType)
+    if admission.times_in_force != EVERY:
+        fields["times_in_force"] = names_of(admission.times_in_force, TimeInForce)
+    return fields if admission.lists else fields | {"lists": False}
 
 
 def over_shared_memory(row: SessionSpec, block: Any) -> dict[str, Any]:

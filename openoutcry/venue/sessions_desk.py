@@ -14,7 +14,7 @@ import numpy as np
 
 from openoutcry.order_entry import documents, session
 from openoutcry.order_entry.sessions import Sessions
-from openoutcry.order_entry.spec import FIX_BEGIN, FIX_NAME, Protocol, SessionSpec
+from openoutcry.order_entry.spec import FIX_BEGIN, FIX_NAME, Admission, Protocol, SessionSpec
 from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.venue import session_keys
@@ -95,6 +95,9 @@ class SessionsDesk:
         if not request.get("password_hash"):
             raise DeskError("a session needs a password's hash: see `outcry venue password`")
         target = request.get("target") or ""
+        limits = sessions.spec.admissions.get(participant, Admission())
+        if limits.protocols and known[protocol] not in limits.protocols:
+            raise DeskError(f"participant {participant} has no sessions of this protocol")
         filed = sessions.documents.filed[index - 1]
         wanted = self._asked(
             replace(filed, name=str(name), participant=participant, target=str(target), slot=False),

@@ -383,7 +383,8 @@ UNKNOWN_ORDER   | UNKNOWN_ORDER | 0x0f
 DUPLICATE_TOKEN | DUPLICATE     | 0x0f
 VENUE_FULL      | NO_ROOM       | 0x0f
 NO_EFFECT       | TOO_LATE      | 0x0f
-TOO_LATE        | TOO_LATE      | 0x0f"""
+TOO_LATE        | TOO_LATE      | 0x0f
+NOT_ADMITTED    | NOT_ADMITTED  | 0x0f"""
 """Why the session layer refuses a message, in every protocol (``order_entry/faults.py``).  FIX: its
 own refusal of the same meaning; OUCH 4.2 says O of each."""
 
@@ -410,7 +411,8 @@ NO_QUANTITY         | 13      | 99      | OrderQty (38) must be above 0
 MASS_STATUS_SCOPE   | 99      | 99      | MassStatusReqType (585) other than 7 is not offered here
 MASS_CANCEL_SCOPE   | 99      | 99      | MassCancelRequestType (530) other than 1 and 7 is not offered here
 UNUSED_FIELD        | 99      | 99      | The request sets a field that its kind does not have, or a reserved one
-LIST                | 99      | 99      | The orders make no list, or have not all one Symbol (55)"""
+LIST                | 99      | 99      | The orders make no list, or have not all one Symbol (55)
+NOT_ADMITTED        | 99      | 99      | The session has no permission for orders of this OrdType (40) and TimeInForce (59), or for lists"""
 """Refusals of FIX and of sessions over shared memory (``order_entry/fix/refusals.py``).  FIX says
 nothing of the two that are answers."""
 

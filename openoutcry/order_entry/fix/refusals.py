@@ -50,6 +50,8 @@ class Refusal(IntEnum):
     """Shared memory: a field that this kind of request does not have, or a reserved one, is set."""
     LIST = 22
     """Of a list of orders: its contingency, how many they are, or two of them do not fit."""
+    NOT_ADMITTED = 23
+    """The venue file does not let the session or its participant enter such an order."""
 
 
 REFUSALS: Table[Refusal] = Table(Refusal, FIX_REFUSALS)
