@@ -5,11 +5,11 @@ import pytest
 
 from openoutcry.ledger.reconcile import Reconciliation
 from openoutcry.risk.bits import RiskBit
-from openoutcry.wire.enums import EventKind, Reason, Side
+from openoutcry.wire.enums import ErrorBit, EventKind, Side
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.pairs import FUNDS, MARKETS, PEOPLE, SOL
 from tests.support.venue.spot_floor import wallet
-from tests.support.venue.venue_floor import kinds, order, risk_refusal
+from tests.support.venue.venue_floor import gateway_refusal, kinds, order, risk_refusal
 
 BLOCK = """
 [[instrument]]
@@ -75,8 +75,10 @@ def test_what_one_book_has_reserved_the_other_cannot_spend(floor):
     assert risk_refusal(sent(floor, 2, Side.SELL, 2, 1, b"BTC-BLK"))[0] == {RiskBit.BALANCE.name}
     sent(floor, 3, Side.BUY, 10_000, 2, b"BTC-USD")
     assert kinds(sent(floor, 4, Side.BUY, 2, 2, b"BTC-BLK")) == [EventKind.ACCEPTED]
-    (refused,) = sent(floor, 5, Side.BUY, 1, 2, b"BTC-BLK")
-    assert refused["reason"] == Reason.GATEWAY  # by min_qty_lots
+    assert gateway_refusal(sent(floor, 5, Side.BUY, 1, 2, b"BTC-BLK")) == {
+        ErrorBit.QTY_OUT_OF_LIMITS.name
+    }
     floor.ask("kill", "participant", "2")
     for symbol in (b"BTC-USD", b"BTC-BLK"):
-        assert risk_refusal(sent(floor, 6, Side.BUY, 2, 2, symbol))[0] == {RiskBit.KILLED.name}
+        refused = gateway_refusal(sent(floor, 6, Side.BUY, 2, 2, symbol))
+        assert refused == {ErrorBit.PARTICIPANT.name}
