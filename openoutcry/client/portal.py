@@ -479,6 +479,30 @@ class PortalClient(Closing):
         """Cancel every open order, or those of one instrument; the answer has those that were
         cancelled."""
 
+    @endpoint("POST", "/v1/order-lists")
+    def place_list(
+        self, contingency: str, orders: list[dict[str, Any]], *, key: str | None = None
+    ) -> models.OrderListRow:
+        """Enter orders that act on each other, which the venue takes all or none of.
+
+        ``contingency``: oco, ouo, oto, otoco or otouo; ``orders``: each with the terms of
+        :meth:`place`."""
+
+    @endpoint("GET", "/v1/order-lists")
+    def order_lists(
+        self, *, symbol: str = "", state: str = "all", cursor: str = "", limit: int = 30
+    ) -> models.OrderListPage:
+        """Lists of orders in the portal's memory, the newest first; ``state``: open, closed or
+        all."""
+
+    @endpoint("GET", "/v1/order-lists/{number}")
+    def order_list(self, number: int) -> models.OrderListRow:
+        """One list of orders, by its number."""
+
+    @endpoint("DELETE", "/v1/order-lists/{number}")
+    def cancel_list(self, number: int, *, key: str | None = None) -> models.OrderListRow:
+        """Cancel every order of a list at once; the answer shows it afterwards."""
+
     @endpoint("GET", "/v1/quotes/makers")
     def quote_makers(self) -> list[models.QuoteMaker]:
         """The makers that may be asked for quotes, with how they have answered so far."""

@@ -255,11 +255,38 @@ class OrderRow:
     """Average price of what is filled, cut off four places after the instrument's; none: nothing
     is filled."""
     reduce_only: bool = False
+    list_id: int | None = None
+    """The list that it is one of; none: it is in no list."""
 
 
 @dataclass(frozen=True)
 class OrderPage:
     items: list[OrderRow]
+    next: str | None
+    """The cursor of the next page; none: this is the last."""
+
+
+@dataclass(frozen=True)
+class OrderListRow:
+    """Orders that act on each other, in the order in which they were entered."""
+
+    id: int
+    client_list_id: str
+    symbol: str
+    contingency: str
+    """``oco``, ``ouo``, ``oto``, ``otoco`` or ``otouo``."""
+    state: str
+    """``open``: an order of it may still trade; or ``closed``."""
+    orders: list[OrderRow]
+    created_ms: int
+    changed_ms: int
+    seq: int
+    """The command that last changed an order of it."""
+
+
+@dataclass(frozen=True)
+class OrderListPage:
+    items: list[OrderListRow]
     next: str | None
     """The cursor of the next page; none: this is the last."""
 

@@ -58,6 +58,7 @@ from openoutcry.portal.native.margin_routes import NativeMargin, add_margin
 from openoutcry.portal.native.markets import NativeMarkets
 from openoutcry.portal.native.notice_routes import NativeNotices, add_notices
 from openoutcry.portal.native.operator_routes import NativeOperators, add_operators
+from openoutcry.portal.native.order_lists import NativeOrderLists
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.portfolio_routes import NativePortfolio, add_portfolio
 from openoutcry.portal.native.problems import BINANCE_PATHS, add_problems, refused_at
@@ -313,7 +314,8 @@ class Portal:
             self.spot.see = callers.see = self._see
         orders = NativeOrders(self.order_service)
         markets = NativeMarkets(orders, self.spot.past)
-        return Native(callers, orders, markets, self.withdrawals, self.spot.limits)
+        lists, limits = NativeOrderLists(orders), self.spot.limits
+        return Native(callers, orders, lists, markets, self.withdrawals, limits)
 
     def _quote_door(self) -> QuoteDoor | None:
         """Return where requests for quotes are taken over FIX."""

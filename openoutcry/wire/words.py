@@ -192,7 +192,7 @@ TERMS: Table[Term] = Table(
     Term,
     """\
 term    | FIX | OUCH 4.2 | OUCH 5.0 | shared memory | /v1 | Binance-shaped
-LIST    | -   | -        | -        | LIST request  | -   | -
+LIST    | -   | -        | -        | LIST request  | POST order-lists | POST orderList/…
 EXPIRY  | -   | -        | -        | TERMS request | -   | -
 TRIGGER | -   | -        | -        | TERMS request | -   | -""",
 )

@@ -17,7 +17,7 @@ from openoutcry.portal.native.problems import EVERY_CODE
 VERSION = "1.0.0"
 CONTACT = {"name": "The operator of the venue"}
 PUBLIC = ("book", "trades", "ticker", "consolidated", "synthetic")
-OWN = ("orders", "fills", "balances", "notifications", "quotes")
+OWN = ("orders", "order_lists", "fills", "balances", "notifications", "quotes")
 DOCS = PACKAGE.parent / "docs"
 FILES = {"openapi": "portal-openapi.json", "asyncapi": "portal-asyncapi.json"}
 ABOUT = (
@@ -186,6 +186,7 @@ LEVELS = {
 ROWS: dict[str, Any] = {
     "trades": models.PublicTrade,
     "orders": models.OrderRow,
+    "order_lists": models.OrderListRow,
     "fills": models.FillRow,
     "balances": models.Balance,
     "notifications": models.Notification,
@@ -367,7 +368,7 @@ def document_app() -> Any:
     nothing: Any = None
     app = FastAPI(generate_unique_id_function=lambda route: route.name)
     callers = Callers(nothing, nothing, nothing)
-    add_native(app, Native(callers, nothing, nothing, nothing, nothing))
+    add_native(app, Native(callers, nothing, nothing, nothing, nothing, nothing))
     add_history(app, NativeHistory(callers, nothing, nothing))
     add_portfolio(app, NativePortfolio(callers, nothing, nothing, nothing))
     add_margin(app, NativeMargin(callers, nothing, nothing))

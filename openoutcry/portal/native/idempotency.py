@@ -48,7 +48,7 @@ MOST_NAME = 40
 KEPT = timedelta(hours=24)
 WHOLE = re.compile("[0-9]{1,5}")
 BY_NAME = re.compile(
-    r"POST /v1/orders|DELETE /v1/orders/[0-9]+|POST /v1/withdrawals|POST /v1/transfers"
+    r"POST /v1/(orders|order-lists|withdrawals|transfers)|DELETE /v1/(orders|order-lists)/[0-9]+"
 )
 """Requests that count once by the key itself."""
 MOST_KEPT, FORGET_EVERY = 10_000, 100
@@ -62,6 +62,7 @@ WEIGHTS = {
     "GET /v1/tax-report": 4,
     "GET /v1/history/orders": 5,
     "GET /v1/orders": 5,
+    "GET /v1/order-lists": 5,
     "POST /v1/withdrawal-addresses": 5,
     "POST /v1/withdrawals": 20,
     "POST /v1/transfers": 5,
@@ -83,6 +84,8 @@ PUBLIC_WEIGHT, OWN_WEIGHT, OPERATOR_WEIGHT = 1, 2, 5
 """Weights of the other requests: of market data and without a login, of a user, of an operator."""
 ROWS_FREE, ROWS_A_WEIGHT = 100, 25
 """Rows that the weight of a request covers, and how many more of them weigh 1."""
+ROWS_EACH = {"/v1/order-lists": 3}
+"""What a row of a page counts that is made of several, by the page's path."""
 PUBLIC = (
     "/v1/time",
     "/v1/instruments",
@@ -291,7 +294,8 @@ def weight_of(method: str, path: str, rows: int = 0) -> int:
         usual = PUBLIC_WEIGHT
     else:
         usual = OPERATOR_WEIGHT if path.startswith(OF_OPERATORS) else OWN_WEIGHT
-    more = max(0, min(rows, MOST) - ROWS_FREE) // ROWS_A_WEIGHT
+    rows = min(rows, MOST) * ROWS_EACH.get(path, 1)
+    more = max(0, rows - ROWS_FREE) // ROWS_A_WEIGHT
     return WEIGHTS.get(f"{method} {path}", usual) + more
 
 

@@ -101,7 +101,7 @@ class AmendBody(Body):
 
 
 @contextmanager
-def _as_problem() -> Iterator[None]:
+def as_problem() -> Iterator[None]:
     """Raise the order service's refusals in this API's words."""
     try:
         yield
@@ -123,8 +123,11 @@ class NativeOrders:
             raise of_reject(Reject(Code.UNKNOWN_SYMBOL, "symbol"))
         return found
 
-    def read(self, participant: int, body: NewOrderBody, key: str) -> tuple[Market, NewOrder]:
-        """Return the order that a body asks for, and its market.  Raises :class:`AccountError`."""
+    def read(
+        self, participant: int, body: NewOrderBody, key: str, is_leg: bool = False
+    ) -> tuple[Market, NewOrder]:
+        """Return the order that a body asks for, and its market.  ``is_leg``: it is one of a list,
+        which says what room is needed.  Raises :class:`AccountError`."""
         core = _core_type(body)
         tif = _time_of(body, core)
         market = self.market(body.symbol)
@@ -132,8 +135,9 @@ class NativeOrders:
             raise InvalidRequest("amount: a contract is traded by quantity")
         if market.contract is None and body.reduce_only:
             raise InvalidRequest("reduce_only: for contracts, and only for them")
-        with _as_problem():
-            self.service.require_room(participant, market, key)
+        with as_problem():
+            if not is_leg:
+                self.service.require_room(participant, market, key)
             order = NewOrder(
                 key, market.symbol, SIDES[body.side], core, tif, 0, reduce_only=body.reduce_only
             )
@@ -154,7 +158,9 @@ class NativeOrders:
         Raises :class:`AccountError`."""
         market, wanted = self.read(participant, body, key)
         own = self.mirror.orders.participant(participant)
-        with _as_problem():
+        with as_problem():
+            if own.list_named(key) is not None:
+                raise KeyReused("this key belongs to a list of orders")
             if key in own.by_client_id:
                 return _known(own.by_client_id[key], market, wanted), False
             try:
@@ -183,7 +189,7 @@ class NativeOrders:
         own = self.mirror.orders.participant(participant)
         if not (body.quantity or body.price or body.shown_quantity):
             raise InvalidRequest("quantity: this, a price or a shown_quantity is needed")
-        with _as_problem():
+        with as_problem():
             if not order.is_open:
                 raise Reject(Code.NOT_OPEN)
             if key in own.by_client_id:
@@ -204,7 +210,7 @@ class NativeOrders:
         market, order = self.one(participant, number)
         if order.state == CANCELED and order.cancel_id == key:
             return order
-        with _as_problem():
+        with as_problem():
             if not order.is_open:
                 raise Reject(Code.NOT_OPEN)
             await self.service.cancel(participant, market, order, key)
@@ -424,7 +430,7 @@ def order_row(order: Order, market: Market) -> OrderRow:
         market.quantity(order.executed_lots),
         market.amount(order.executed_tick_lots),
         STATES[order.state],
-        not order.is_waiting and order.is_open,
+        not order.is_waiting and order.is_open and not order.is_pending,
         SELF_TRADE_NAMES[order.self_trade],
         order.expires_ns // 1_000_000,
         order.created_ns // 1_000_000,
@@ -434,6 +440,7 @@ def order_row(order: Order, market: Market) -> OrderRow:
         if order.executed_lots
         else None,
         order.reduce_only,
+        order.of.number if order.of is not None else None,
     )
 
 

@@ -11,6 +11,7 @@ from openoutcry.portal.money.withdrawals import Asked, Withdrawals
 from openoutcry.portal.native.callers import Callers
 from openoutcry.portal.native.idempotency import KEY_NEEDED, key_of
 from openoutcry.portal.native.markets import NativeMarkets
+from openoutcry.portal.native.order_lists import NativeOrderLists, NewListBody
 from openoutcry.portal.native.orders import AmendBody, NativeOrders, NewOrderBody
 from openoutcry.portal.native.pages import DEFAULT, MOST, number_of, page_of
 from openoutcry.portal.spot.limits import Limits
@@ -20,6 +21,8 @@ from openoutcry.wire.decimals import AmountError, units_of
 
 NO_FEE = "0"
 """What a withdrawal costs: an account is debited what its address receives."""
+LISTS_SHOWN = 30
+"""Lists of orders of a page that asks for no number of them."""
 WITH_KEY: dict[str, Any] = {"parameters": [KEY_NEEDED]}
 
 
@@ -59,6 +62,7 @@ class Native:
 
     callers: Callers
     orders: NativeOrders
+    lists: NativeOrderLists
     markets: NativeMarkets
     withdrawals: Withdrawals
     limits: Limits
@@ -76,7 +80,8 @@ def add_native(app: Any, native: Native) -> None:
     asking_type, limited = native.callers.parameter(), limit_type()
     _add_markets(app, native.markets, limited)
     _add_orders(app, native, asking_type)
-    _add_order_lists(app, native, asking_type, limited)
+    _add_order_pages(app, native, asking_type, limited)
+    _add_lists(app, native, asking_type, limited)
     _add_balances(app, native, asking_type)
     _add_deposits(app, native, asking_type, limited)
     _add_addresses(app, native, asking_type)
@@ -181,7 +186,53 @@ def _add_orders(app: Any, native: Native, asking_type: Any) -> None:
         return [orders.row(one) for one in gone]
 
 
-def _add_order_lists(app: Any, native: Native, asking_type: Any, limited: Any) -> None:
+def _add_lists(app: Any, native: Native, asking_type: Any, limited: Any) -> None:
+    """Add the routes of orders that act on each other."""
+    from fastapi import Request, Response
+
+    lists, row_model, path = native.lists, models.OrderListRow, "/v1/order-lists"
+
+    @app.post(
+        path, response_model=row_model, status_code=201, tags=["orders"], openapi_extra=WITH_KEY
+    )
+    async def place_list(
+        asking: asking_type, body: NewListBody, request: Request, response: Response
+    ) -> Any:
+        asking.require_trade()
+        key = key_of(request)
+        native.limits.take_order(asking.participant, asking.owner, max(1, len(body.orders)))
+        placed, is_new = await lists.place(asking.participant, body, key)
+        response.status_code = 201 if is_new else 200
+        response.headers["location"] = f"{path}/{placed.number}"
+        return lists.row(placed)
+
+    @app.get(path, response_model=models.OrderListPage, tags=["orders"])
+    async def order_lists(
+        asking: asking_type,
+        symbol: str = "",
+        state: str = "all",
+        cursor: str = "",
+        limit: limited = LISTS_SHOWN,
+    ) -> Any:
+        asking.require_participant()
+        rows = lists.chosen(asking.participant, symbol, state, number_of("l", cursor))
+        chosen, following = page_of("l", rows, limit, lambda one: one.number)
+        return models.OrderListPage([lists.row(one) for one in chosen], following)
+
+    one_path = f"{path}/{{number}}"
+
+    @app.get(one_path, response_model=row_model, tags=["orders"])
+    async def order_list(asking: asking_type, number: int) -> Any:
+        asking.require_participant()
+        return lists.row(lists.one(asking.participant, number))
+
+    @app.delete(one_path, response_model=row_model, tags=["orders"], openapi_extra=WITH_KEY)
+    async def cancel_list(asking: asking_type, number: int, request: Request) -> Any:
+        asking.require_trade()
+        return lists.row(await lists.cancel(asking.participant, number, key_of(request)))
+
+
+def _add_order_pages(app: Any, native: Native, asking_type: Any, limited: Any) -> None:
     orders = native.orders
 
     @app.get("/v1/orders", response_model=models.OrderPage, tags=["orders"])

@@ -22,8 +22,10 @@ from typing import Any
 from openoutcry.portal.accounts.errors import AccountError, NotFound, NotLoggedIn
 from openoutcry.portal.database import DatabaseError
 from openoutcry.portal.native.callers import Asking, Callers, signed_text
+from openoutcry.portal.native.documents import OWN, PUBLIC
 from openoutcry.portal.native.idempotency import ROWS_A_WEIGHT
 from openoutcry.portal.native.markets import NativeMarkets, trade_row
+from openoutcry.portal.native.order_lists import NativeOrderLists
 from openoutcry.portal.native.orders import NativeOrders
 from openoutcry.portal.native.problems import of_api_error, of_reject
 from openoutcry.portal.native.quote_routes import NativeQuotes
@@ -42,8 +44,6 @@ from openoutcry.wire.named_once import once
 from openoutcry.wire.peers import HERE
 
 MADE = (CONSOLIDATED, SYNTHETIC)
-PUBLIC = ("book", "trades", "ticker", *MADE)
-OWN = ("orders", "fills", "balances", "notifications", "quotes")
 BEAT_S, TICKER_BEATS = 0.1, 10
 DEPTH = 1_000
 """Levels of a side in a book's snapshot and increments."""
@@ -170,7 +170,7 @@ class NativeFeeds:
         if quotes is not None:
             quotes.quotes.listeners.append(self._quotes_changed)
         self.mirror, self.orders, self.markets = mirror, orders, markets
-        self.notices = notices
+        self.lists, self.notices = NativeOrderLists(orders), notices
         self.connections: set[Connection] = set()
         self._books: dict[str, _Book] = {}
         self._beats = 0
@@ -192,6 +192,7 @@ class NativeFeeds:
             "trades": self._begin_trades,
             "ticker": self._begin_ticker,
             "orders": self._begin_orders,
+            "order_lists": self._begin_order_lists,
             "fills": self._begin_fills,
             "balances": self._begin_balances,
             "notifications": self._begin_notifications,
@@ -284,6 +285,23 @@ class NativeFeeds:
         data = [asdict(self.orders.row(one)) for one in own.open.values()]
         connection.put(message("snapshot", "orders", "", seq, data))
         return len(data)
+
+    def _begin_order_lists(self, connection: Connection, symbol: str, after: int) -> int:
+        own, seq = self.mirror.orders.participant(connection.participant), self.mirror.seq
+        lists = [of for of in own.lists.values() if of.is_whole]
+        resumes = self._resumes(after, own.forgotten_seq)
+        if resumes:
+            lists = [of for of in lists if any(order.seq > after for order in of.orders)]
+        else:
+            lists = [of for of in lists if of.is_open]
+        data = [asdict(self.lists.row(of)) for of in lists]
+        if not resumes:
+            connection.put(message("snapshot", "order_lists", "", seq, data))
+        elif data:
+            connection.put(message("update", "order_lists", "", seq, data, prev=after))
+        else:
+            connection.channels["order_lists", ""] = after
+        return sum(of.legs for of in lists)
 
     def _begin_fills(self, connection: Connection, symbol: str, after: int) -> int:
         fills = self.mirror.orders.participant(connection.participant).fills
@@ -452,6 +470,11 @@ class NativeFeeds:
             orders = {report.order.number: report.order for report in own}
             data = [asdict(self.orders.row(order)) for order in orders.values()]
             self._to(connection, "orders", "", seq, data)
+        if own and ("order_lists", "") in channels:
+            lists = {one.order.of.number: one.order.of for one in own if one.order.of is not None}
+            data = [asdict(self.lists.row(of)) for of in lists.values() if of.is_whole]
+            if data:
+                self._to(connection, "order_lists", "", seq, data)
         off_book = [
             one for one in moment.off_book_fills if one.order.participant == connection.participant
         ]

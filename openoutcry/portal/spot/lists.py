@@ -1,6 +1,5 @@
 """Order lists in the words of the trading API: OCO, OTO and OTOCO."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -8,8 +7,8 @@ from typing import Any
 from openoutcry.portal.spot import errors, shapes
 from openoutcry.portal.spot.errors import ApiError, missing
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.spot.trade import LETTERS, RESPONSES, SpotOrders, new_id, order_id_of
-from openoutcry.portal.trading.broker import NewList, NewOrder
+from openoutcry.portal.spot.trade import RESPONSES, SpotOrders, new_id, order_id_of
+from openoutcry.portal.trading.broker import NewList, NewOrder, leg_id
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.orders import OrderList
@@ -295,9 +294,3 @@ class SpotLists:
 def is_shown(of: OrderList, mirror: Mirror) -> bool:
     """Return whether a list was placed, in a market that this API has."""
     return of.is_whole and mirror.markets.by_index[of.instrument].contract is None
-
-
-def leg_id(participant: int, name: str, at: int) -> str:
-    """The name of an order that has none, by its list's."""
-    digest = hashlib.blake2b(f"{participant} {name} {at}".encode(), digest_size=22).digest()
-    return "".join(LETTERS[byte % len(LETTERS)] for byte in digest)

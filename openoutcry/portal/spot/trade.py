@@ -2,14 +2,13 @@
 
 import hashlib
 import secrets
-import string
 from dataclasses import replace
 from typing import Any
 
 from openoutcry.portal.spot import errors, shapes
 from openoutcry.portal.spot.errors import ApiError, missing, of_reject
 from openoutcry.portal.spot.params import Params
-from openoutcry.portal.trading.broker import NewOrder
+from openoutcry.portal.trading.broker import LETTERS, NewOrder
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.orders import REJECTED, Order
 from openoutcry.portal.trading.reject import Code, Reject
@@ -25,7 +24,6 @@ from openoutcry.portal.trading.terms import (
 )
 from openoutcry.wire.enums import OrderType, TimeInForce
 
-LETTERS = string.ascii_letters + string.digits
 PEGGED = "Pegged orders are not supported for this symbol."
 RESPONSES = ("ACK", "RESULT", "FULL")
 TRIGGERED_LIMITS = ("STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT")

@@ -4,7 +4,9 @@ The answer to a request is what the mirror shows of it: an order counts once its
 released. A broker only reports what never became a command.
 """
 
+import hashlib
 import json
+import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Protocol
 from openoutcry.wire.enums import Contingency, OrderType, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.private_file import require_private
+
+LETTERS = string.ascii_letters + string.digits
 
 
 class BrokerError(OutcryError):
@@ -60,6 +64,12 @@ class NewList:
     client_id: str
     contingency: Contingency
     orders: tuple[NewOrder, ...]
+
+
+def leg_id(participant: int, name: str, place: int) -> str:
+    """Return the name of an order that has none, by its list's, and by its place there from 1."""
+    digest = hashlib.blake2b(f"{participant} {name} {place}".encode(), digest_size=22).digest()
+    return "".join(LETTERS[byte % len(LETTERS)] for byte in digest)
 
 
 @dataclass(frozen=True)

@@ -214,18 +214,15 @@ class OrderService:
         placed = self.mirror.orders.participant(participant).list_named(new.client_id)
         if placed is None or not placed.orders:
             raise Reject(Code.REFUSED, detail=refusal.text if refusal is not None else "refused")
-        if not self._is(placed, new):
+        if not self.has_terms(placed, new):
             raise Reject(Code.DUPLICATE)
-        for order in placed.orders:
-            if order.state == REJECTED and order.reason != Reason.LIST:
-                raise rejection(order)
+        if (refused := refused_in(placed)) is not None:
+            raise rejection(refused)
         if not placed.is_whole:
             raise Reject(Code.REFUSED, detail=Reason.LIST.name)
-        if (late := refused_later(placed)) is not None:
-            raise rejection(late)
         return placed
 
-    def _is(self, placed: OrderList, new: NewList) -> bool:
+    def has_terms(self, placed: OrderList, new: NewList) -> bool:
         """Return whether a list that was placed has the terms that are wanted."""
         market = self.mirror.markets.by_index[placed.instrument]
         return (placed.contingency, placed.legs) == (new.contingency, len(new.orders)) and all(
@@ -361,9 +358,12 @@ class OrderService:
 ENTRY_REFUSALS = Reason.WOULD_CROSS, Reason.TRIGGER_ALREADY_PASSED, Reason.LEVEL_OVERFLOW
 
 
-def refused_later(placed: OrderList) -> Order | None:
-    """Return the order of a whole list that could not enter, where none of the list has traded:
-    None: it is not so."""
+def refused_in(placed: OrderList) -> Order | None:
+    """Return the order for which a list was refused: it was rejected, or could not enter, and none
+    of the list has traded.  None: there is none."""
+    for order in placed.orders:
+        if order.state == REJECTED and order.reason != Reason.LIST:
+            return order
     if placed.is_open or any(order.executed_lots for order in placed.orders):
         return None
     return next((one for one in placed.orders if one.reason in ENTRY_REFUSALS), None)

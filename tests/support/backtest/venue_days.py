@@ -58,7 +58,10 @@ class Recorded:
         # Numbers of commands count those of other instruments as well.
         others = {"instrument", "word", "arrival", "expiry_number"}
         names = [name for name in rows.dtype.names or () if name not in others]
-        found: list[tuple[Any, ...]] = rows[rows["instrument"] == self.index][names].tolist()
+        own = rows[rows["instrument"] == self.index].copy()
+        # A list has the number of a command, too; their order is the same.
+        _, own["list_key"] = np.unique(own["list_key"], return_inverse=True)
+        found: list[tuple[Any, ...]] = own[names].tolist()
         return found
 
 

@@ -48,6 +48,9 @@ QUOTED = "accept", "counter", "withdraw", "fix", "over fix"
 """Quotes that she has, by what is done with them."""
 ORDER = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "0.01", "price": "10"}
 
+STOP = {"side": "sell", "type": "stop", "price": "", "stop_price": "2"}
+LISTED = {"contingency": "oto", "orders": [ORDER, ORDER | STOP]}
+
 
 @dataclass(frozen=True)
 class Ask:
@@ -144,6 +147,7 @@ class Anna:
             listed = client.request("POST", "/api/v3/orderList/oco", **one, **legs, **names)
             assert listed.status_code == 200, listed.text
             self.order_list = listed.json()["orderListId"]
+            self.native_list = self.native.place_list(**LISTED, key="annas-native").id
             answer = client.http.post("/api/v3/userDataStream")
             self.listen_key = answer.json()["listenKey"]
         with self.full.client(self.maker) as maker:
@@ -313,6 +317,7 @@ def of_segments(anna: Anna) -> dict[str, Any]:
         "instruments": "BTC-USD",
         "analytics": "volumes",
         "orders": anna.order,
+        "order-lists": anna.order_list,
         "withdrawals": anna.withdrawal,
         "requests": anna.quotes["accept"][0],
         "users": anna.user,
@@ -346,6 +351,8 @@ def of_trading(anna: Anna) -> Asks:
         ("POST", "/v1/orders"): Ask(body=ORDER),
         ("PATCH", "/v1/orders/{number}"): Ask({"number": anna.order}, {"price": "31000.00"}),
         ("DELETE", "/v1/orders/{number}"): Ask({"number": anna.contract_order}),
+        ("POST", "/v1/order-lists"): Ask(body=LISTED),
+        ("DELETE", "/v1/order-lists/{number}"): Ask({"number": anna.native_list}),
         ("DELETE", "/v1/orders"): Ask(query={"symbol": "BTC-USD"}),
         ("POST", "/v1/portfolio/rebalance"): Ask(body=weights),
     }

@@ -22,7 +22,7 @@ from tests.support.portal.portal_venue import Person
 NAMES = "read", "trade", "withdraw"
 SETS = [one for size in (1, 2, 3) for one in itertools.combinations(NAMES, size)]
 BY_TRADE = (
-    "/v1/orders", "/v1/quotes", "/v1/transfers", "/v1/notifications/read",
+    "/v1/orders", "/v1/order-lists", "/v1/quotes", "/v1/transfers", "/v1/notifications/read",
     "/v1/notification-settings", "/v1/price-alerts", "/v1/webhook", "/v1/push",
     "/v1/own-limits", "/v1/kill",
 )  # fmt: skip

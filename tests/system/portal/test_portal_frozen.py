@@ -111,6 +111,7 @@ class Owner:
         return {
             "POST /v1/orders": ORDER,
             "PATCH /v1/orders/{number}": {"price": "11.00"},
+            "POST /v1/order-lists": {"contingency": "oco", "orders": [ORDER, ORDER]},
             "POST /v1/withdrawals": wire,
             "POST /v1/withdrawals/{number}/confirm": {"code": "12345678"},
             "POST /v1/withdrawal-addresses": {"asset": "BTC", "address": "x", "network": "BTC"},

@@ -9,13 +9,12 @@ import psycopg
 import pytest
 
 from openoutcry.portal.database import running_embedded
+from openoutcry.portal.native.documents import OWN, PUBLIC
 from openoutcry.portal.native.idempotency import ROWS_A_WEIGHT, STRANGERS, weight_of
 from openoutcry.portal.native.pages import MOST
 from openoutcry.portal.native.stream import (
     BOOK_WEIGHT,
     LOGIN_WEIGHT,
-    OWN,
-    PUBLIC,
     REQUEST_WEIGHT,
     TRADES_SHOWN,
 )
@@ -23,7 +22,15 @@ from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import ROUTES
 from tests.support.console.websockets_patient import connect
 from tests.support.portal.clients import taken
-from tests.support.portal.matrix import DOCUMENT, Anna, by_token, matrix, spot_parameters
+from tests.support.portal.matrix import (
+    DOCUMENT,
+    ORDER,
+    STOP,
+    Anna,
+    by_token,
+    matrix,
+    spot_parameters,
+)
 from tests.support.waiting import BOUND_S, wait_until
 
 REFERENCE = "/v1/instruments"
@@ -78,9 +85,10 @@ class Meter:
 
 
 class Busy:
-    """Somebody who has traded much: 1,000 fills, and as many orders that are closed."""
+    """Somebody who has traded much: 1,000 fills, as many orders that are closed, and as many lists
+    as may be open."""
 
-    ROUNDS, ORDERS = 10, 100
+    ROUNDS, ORDERS, LISTS = 10, 100, 60
 
     def __init__(self, full):
         self.venue, self.maker = full.portal, full.makers[2]
@@ -91,6 +99,11 @@ class Busy:
                 for number in range(self.ORDERS):
                     assert client.order("SELL", "0.0001", f"{61_000 + number}").is_success
                 assert maker.order("BUY", f"{self.ORDERS * 0.0001:.4f}", "61200").is_success
+        for number in range(self.LISTS):
+            legs = [ORDER | {"side": "buy"}, ORDER | STOP, ORDER | STOP | {"stop_price": "3"}]
+            headers = {"idempotency-key": f"busy-{number}"}
+            body = {"contingency": "otoco", "orders": legs}
+            assert self.http.post("/v1/order-lists", json=body, headers=headers).is_success
         wait_until(lambda: len(self.rows("fills")) == MOST, "the fills")
 
     def rows(self, what):
@@ -288,6 +301,8 @@ def test_what_the_stream_is_asked_weighs_what_it_costs(anna, busy):
             symbol if channel in PUBLIC else {}
         )
         weights[name] = BOOK_WEIGHT if channel in ("book", "synthetic") else REQUEST_WEIGHT
+    for channel in ("orders", "order_lists"):
+        weights[f"subscribe {channel}"] += 3 * Busy.LISTS // ROWS_A_WEIGHT
     weights["subscribe trades"] += TRADES_SHOWN // ROWS_A_WEIGHT
     requests["trades after"] = requests["subscribe trades"] | {"after": 1}
     weights["trades after"] = REQUEST_WEIGHT + Busy.ROUNDS * Busy.ORDERS // ROWS_A_WEIGHT

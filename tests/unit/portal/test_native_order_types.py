@@ -21,6 +21,7 @@ from openoutcry.order_entry.shm_layout import (
     ShmRequest,
 )
 from openoutcry.portal.accounts.errors import AccountError, InvalidRequest
+from openoutcry.portal.native.order_lists import CONTINGENCIES, NativeOrderLists, NewListBody
 from openoutcry.portal.native.orders import NativeOrders, NewOrderBody
 from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.instruments import Market
@@ -29,16 +30,28 @@ from openoutcry.portal.trading.service import OrderService
 from openoutcry.portal.trading.session_broker import SessionBroker
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import (
+    LEGS_SHIFT,
+    MAX_LEGS,
     REDUCE_ONLY,
     CommandKind,
+    Contingency,
     EventKind,
     OrderType,
     SelfTrade,
     Side,
+    Term,
     TimeInForce,
 )
 from openoutcry.wire.instrument_states import InstrumentState
-from openoutcry.wire.order_types import BUDGETS, PEGS, STOPS, TRAILING, TRAILING_BPS, UNPRICED
+from openoutcry.wire.order_types import (
+    BUDGETS,
+    ORDER_TYPES,
+    PEGS,
+    STOPS,
+    TRAILING,
+    TRAILING_BPS,
+    UNPRICED,
+)
 from tests.oracles.matcher.engine import ReferenceEngine
 from tests.support.matcher.matcher_mixed import mixed
 
@@ -127,6 +140,7 @@ class Portal:
         )
         self.sent = Sent(instruments)
         self.orders = NativeOrders(OrderService(mirror, self.sent.broker, lambda: None))
+        self.lists = NativeOrderLists(self.orders)
 
     async def record(self, body):
         """The core's record of the order.  Raises what the API refuses it with."""
@@ -230,3 +244,96 @@ def test_reduce_only_is_for_contracts_and_goes_to_the_core():
     order = NewOrder("key", "GOLD", Side.SELL, T.LIMIT, TimeInForce.GTC, 5, 100, reduce_only=True)
     record, _ = asyncio.run(portal.sent.sent(order))
     assert int(record["time_in_force"]) == TimeInForce.GTC | REDUCE_ONLY
+
+
+def of_list(rng):
+    """A body of a random list; what its orders may not be each for itself is left out."""
+    contingency = Contingency(int(rng.integers(1, 6)))
+    count = int(rng.choice([1, 2, 2, 2, 3, 3, 3, 4, MAX_LEGS, MAX_LEGS + 1]))
+    stops = [T.STOP, T.STOP, T.STOP_LIMIT, T.TAKE_PROFIT, T.TRAILING_STOP]
+    bodies = []
+    for _ in range(count):
+        kind = T(int(rng.choice([*T] if rng.random() < 0.3 else [T.LIMIT, T.ICEBERG, *stops])))
+        tif = TimeInForce(int(rng.choice(ORDER_TYPES[kind].times_in_force)))
+        if rng.random() < 0.6 and TimeInForce.GTC in ORDER_TYPES[kind].times_in_force:
+            tif = TimeInForce.GTC
+        body = NewOrderBody("GOLD", "buy", TYPE[kind], time_in_force=tif.name.lower())
+        if kind not in BUDGETS:
+            body.quantity = "1"
+        for name, kinds, value in (
+            ("amount", BUDGETS, "9"),
+            ("price", [one for one in T if one not in UNPRICED], "10"),
+            ("trailing_bps", TRAILING_BPS, 100),
+            ("trailing_distance", [one for one in TRAILING if one not in TRAILING_BPS], "1"),
+            ("stop_price", [one for one in STOPS if one not in TRAILING], "10"),
+            ("shown_quantity", [T.ICEBERG], "0.5"),
+            ("min_quantity", [T.MIN_QTY], "0.5"),
+        ):
+            if kind in kinds:
+                setattr(body, name, value)
+        if tif is TimeInForce.GTD:
+            body.expires_ms = 2**42
+        bodies.append(body)
+    return NewListBody(contingency.name.lower(), bodies)
+
+
+async def commands_of(portal, body):
+    """The commands of a list, as a session makes them of its orders."""
+    contingency, count = CONTINGENCIES[body.contingency], len(body.orders)
+    made = np.zeros(2 * count, ORDER_DTYPE)
+    for leg, one in enumerate(body.orders, 1):
+        made[2 * leg - 1] = await portal.record(one)
+        terms, new = made[2 * leg - 2 : 2 * leg]
+        new["kind"], new["order_id"] = CommandKind.NEW, leg
+        for name in ("symbol", "participant", "side", "order_id"):
+            terms[name] = new[name]
+        terms["kind"], terms["order_type"] = CommandKind.TERMS, Term.LIST
+        terms["price_ticks"], terms["qty_lots"] = 1, leg
+        terms["aux"] = contingency | count << LEGS_SHIFT
+    made["seq"] = range(1, 2 * count + 1)
+    return made
+
+
+def test_a_list_is_refused_by_its_field_where_the_core_would_refuse_an_order_of_it():
+    instruments = make_instruments([{"symbol": "GOLD", "max_qty_lots": MAX_LOTS}])
+    portal, rng, outcomes = Portal(instruments), np.random.default_rng(7), []
+    for _ in range(400):
+        body = of_list(rng)
+        try:
+            portal.lists.read(1, body, "key")
+            fault = ""
+        except AccountError as error:
+            fault = str(error).partition(":")[0]
+        events = Engine(instruments, 400).process(asyncio.run(commands_of(portal, body)))
+        is_refused = bool((events["kind"] == EventKind.REJECTED).any())
+        assert is_refused == bool(fault), (body, fault, events["reason"])
+        outcomes.append(fault.rpartition(".")[2])
+    counts = {name: outcomes.count(name) for name in outcomes}
+    assert counts[""] > 60
+    assert set(counts) >= {"", "orders", "type", "time_in_force", "amount", "shown_quantity"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"contingency": "both"}, "contingency: one of oco, ouo, oto, otoco, otouo"),
+        ({"orders": []}, "orders: such a list has 2 to 8"),
+        ({"contingency": "ouo", "orders": 3}, "orders: such a list has 2"),
+        ({"symbol": "SILVER"}, "orders.1.symbol: the orders of a list have one instrument"),
+        ({"price": "x"}, "orders.1.price: a decimal number is needed"),
+        ({"side": "both"}, "orders.1.side: buy or sell"),
+        ({"quantity": ""}, "orders.1.quantity: this is needed"),
+    ],
+)
+def test_a_refusal_of_a_list_names_the_order_and_its_field(change, said):
+    portal = Portal(make_instruments(["GOLD"]))
+    orders = [NewOrderBody("GOLD", "sell", "limit", "1", "10") for _ in range(3)][:2]
+    if isinstance(change.get("orders"), int):
+        orders *= 2
+    body = NewListBody(change.get("contingency", "oto"), change.get("orders", orders))
+    if isinstance(body.orders, int):
+        body.orders = orders[: body.orders]
+    for name in set(change) - {"contingency", "orders"}:
+        setattr(orders[1], name, change[name])
+    with pytest.raises(AccountError, match=said):
+        portal.lists.read(1, body, "key")
