@@ -70,8 +70,9 @@ async def every_beat_bears_its_packets_first_offer(dut, idle, hold):
 @cocotb.test(**TIMEOUT)
 async def back_pressure_does_not_make_a_packet_younger(dut):
     """The time of a beat that has to wait is that of its first offer."""
-    await start(dut)
+    dut.s_axis_tvalid.value = 0
     dut.m_axis_tready.value = 0
+    await start(dut)
     dut.s_axis_tvalid.value = 1
     dut.s_axis_tlast.value = 1
     for now_ns in range(100, 120):
