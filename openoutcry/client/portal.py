@@ -441,6 +441,8 @@ class PortalClient(Closing):
         expires_ms: int = 0,
         self_trade: str = "",
         reduce_only: bool = False,
+        trigger_by: str = "",
+        activation_price: str = "",
         key: str | None = None,
     ) -> models.OrderRow:
         """Enter an order; amounts and prices are decimal text."""

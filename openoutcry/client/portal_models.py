@@ -257,6 +257,10 @@ class OrderRow:
     reduce_only: bool = False
     list_id: int | None = None
     """The list that it is one of; none: it is in no list."""
+    trigger_by: str = ""
+    """The price that elects a stop; empty: as the instrument says."""
+    activation_price: str = "0"
+    """The price at which a trailing stop begins to trail; 0: at once."""
 
 
 @dataclass(frozen=True)

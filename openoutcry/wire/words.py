@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from typing import Generic, TypeVar
 
-from openoutcry.wire.enums import ErrorBit, OrderType, Reason, SelfTrade, Side, Term, TimeInForce
+from openoutcry.wire.enums import (
+    ErrorBit,
+    OrderType,
+    Reason,
+    SelfTrade,
+    Side,
+    Term,
+    TimeInForce,
+    TriggerBy,
+)
 from openoutcry.wire.errors import OutcryError
 
 Member = TypeVar("Member", bound=IntEnum | str)
@@ -178,7 +187,7 @@ DAY           | 0   | seconds 99999 | time_in_force 0 | -       | GTC           
 IOC           | 3   | seconds 0     | time_in_force 3 | IOC     | IOC            | ioc      | IOCV
 FOK           | 4   | -             | -               | FOK     | FOK            | fok      | FOKV
 GTC           | 1   | -             | -               | GTC     | GTC            | gtc      | GTCV
-GTD           | 6   | seconds       | time_in_force 6 | -       | GTC            | gtd      | GTTV
+GTD           | 6   | seconds       | time_in_force 6 | GTD     | GTD            | gtd      | GTTV
 AT_OPEN       | 2   | cross O       | cross O         | -       | GTC            | at_open  | DAVY
 AT_CLOSE      | 7   | cross C       | cross C         | -       | GTC            | at_close | DAVY""",
 )
@@ -193,10 +202,23 @@ TERMS: Table[Term] = Table(
     """\
 term    | FIX | OUCH 4.2 | OUCH 5.0 | shared memory | /v1 | Binance-shaped
 LIST    | -   | -        | -        | LIST request  | POST order-lists | POST orderList/…
-EXPIRY  | -   | -        | -        | TERMS request | -   | -
-TRIGGER | -   | -        | -        | TERMS request | -   | -""",
+EXPIRY  | -   | -        | -        | TERMS request | expires_ms       | goodTillDate
+TRIGGER | -   | -        | -        | TERMS request | trigger_by       | stopPrice with trailingDelta""",
 )
 """What is said in advance of an order: the message or field of each door."""
+
+TRIGGERS: Table[TriggerBy] = Table(
+    TriggerBy,
+    """\
+price that elects a stop | /v1 buy | /v1 sell
+LAST                     | last    | last
+OWN_QUOTE                | bid     | ask
+OPPOSITE_QUOTE           | ask     | bid
+MID                      | mid     | mid
+MARK                     | mark    | mark
+INDEX                    | index   | index""",
+)
+"""/v1: of an order to buy, and of one to sell."""
 
 SELF_TRADE: Table[SelfTrade] = Table(
     SelfTrade,

@@ -86,7 +86,9 @@ class Pages(History):
             like=f"%{search.translate(LIKE)}%",
             most=most,
         )
-        return [order_of(row) for row in found]
+        orders = [order_of(row) for row in found]
+        await self.lists_of(orders)
+        return orders
 
     async def changes(self, participant: int, number: int) -> list[dict[str, Any]]:
         """Return every change of an order of the participant, in order."""

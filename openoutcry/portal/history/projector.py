@@ -46,7 +46,7 @@ LOCK = 7412
 ROWS_A_TRANSACTION = 20_000
 """About, at most."""
 IDLE_S, LOOK_S, LOCK_S, RETRY_S = 0.02, 0.5, 0.2, 1.0
-FEW_ROWS = ("movements", "account_events", "market_events", "list_orders")
+FEW_ROWS = ("movements", "account_events", "market_events", "list_orders", "order_terms")
 """Tables whose rows Python makes."""
 TAKE_S = 0.02
 """While a transaction is written, what has come is taken so often."""
@@ -585,6 +585,7 @@ def digest(connection: Any) -> str:
         "orders": "number",
         "order_changes": "event_seq",
         "list_orders": "number",
+        "order_terms": "number",
         "fills": "trade, number",
         "trades": "instrument, trade",
         **dict.fromkeys(schema.CANDLES, "instrument, begin_s"),

@@ -15,7 +15,7 @@ from openoutcry.portal.history.schema import (
     POSITION,
 )
 from openoutcry.portal.trading.follower import DAY_NS
-from openoutcry.portal.trading.orders import Fill, FilledOrder, Order, OrderList
+from openoutcry.portal.trading.orders import Fill, FilledOrder, Order, OrderList, own_terms
 from openoutcry.portal.trading.public import (
     DAY_MS,
     INTERVALS,
@@ -249,10 +249,15 @@ class History:
         return sorted((one for one in lists.values() if one.is_whole), key=lambda one: one.number)
 
     async def lists_of(self, orders: list[Order]) -> list[OrderList]:
-        """The lists of which these orders are, which belong to them from now on."""
+        """The lists of which these orders are, which belong to them from now on.  So do their other
+        terms."""
         known = {order.number: order for order in orders if order.core_id >= LEG_ORDER_IDS}
         if not known:
             return []
+        query = "select * from history.order_terms where number = any(%(numbers)s::bigint[])"
+        for row in await self._rows(query, numbers=list(known)):
+            terms = own_terms(row["term"], row["price_ticks"], row["aux"])
+            known[row["number"]].terms = terms
         return await self._lists(
             """
             leg = 1 and (participant, core_id) in (

@@ -26,8 +26,11 @@ from openoutcry.wire.enums import LEGS_SHIFT, CommandKind, EventKind, Phase, Ter
 from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.open_orders import ENTRY_BYTES
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 
 Row = tuple[Any, ...]
+OWN_TERMS = 3
+"""Values of a term that is about no list: which it is, its price and ``aux``."""
 Records = npt.NDArray[Any]
 CHANGES, FILLS, TRADES = "order_changes", "fills", "trades"
 TRANSACTIONS = "transactions"
@@ -97,6 +100,7 @@ class Rows:
         self.account_events: list[Row] = []
         self.market_events: list[Row] = []
         self.list_orders: list[Row] = []
+        self.order_terms: list[Row] = []
         self.fees: list[Records] = []
         """Sums of each step."""
         self.days: set[int] = set()
@@ -148,13 +152,15 @@ class Rows:
         )
         add_changes(self._outputs[CHANGES], self._changes[: self.fold.changes - begin])
         self.market_events += market_event_rows(commands, events)
-        self._take_lists(commands, events, names)
+        self._take_terms(commands, events, names)
         if self.fold.rows > before:
             self.days |= days_of(commands["rx_ts_ns"])
 
-    def _take_lists(self, commands: Records, events: Records, names: Records) -> None:
-        """Add a row for each order that is one of a list."""
-        is_terms = (commands["kind"] == CommandKind.TERMS) & (commands["order_type"] == Term.LIST)
+    def _take_terms(self, commands: Records, events: Records, names: Records) -> None:
+        """Add a row for each order that is one of a list, or of which a session has said another
+        term: its order is the next command."""
+        is_terms = commands["kind"] == CommandKind.TERMS
+        is_terms &= (commands["order_type"] == Term.LIST) | (commands["order_id"] >= LEG_ORDER_IDS)
         if not (self._announced or is_terms.any()):
             return
         first, texts = int(commands["seq"][0]), names.tobytes()
@@ -162,7 +168,10 @@ class Rows:
             place = int(event["cause_seq"]) - first
             command, of = commands[place], (int(event["instrument"]), int(event["order_id"]))
             if event["kind"] == EventKind.COMPLETED:
-                if is_terms[place]:
+                term = int(command["order_type"])
+                if is_terms[place] and term != Term.LIST:
+                    self._announced[of] = (term, int(command["price_ticks"]), int(command["aux"]))
+                elif is_terms[place]:
                     leg, aux = int(command["qty_lots"]), int(command["aux"])
                     core_id = int(command["price_ticks"])
                     number = int(command["seq"]) if leg == 1 else 0
@@ -170,8 +179,10 @@ class Rows:
                     self._announced[of] = (core_id, number, *terms, name_at(texts, place))
             elif command["kind"] == CommandKind.NEW and command["order_id"] == of[1]:
                 said = self._announced.pop(of, None)
-                if said is not None:
-                    seq, whose = int(command["seq"]), int(command["participant"])
+                seq, whose = int(command["seq"]), int(command["participant"])
+                if said is not None and len(said) == OWN_TERMS:
+                    self.order_terms.append((seq, *said))
+                elif said is not None:
                     row = seq, whose, of[0], *said, int(command["rx_ts_ns"]), seq
                     self.list_orders.append(row)
 

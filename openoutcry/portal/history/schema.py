@@ -27,7 +27,7 @@ from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED
 NAME, NEW = "history", "history_new"
 """The schema, and that of a history which is made again until it is whole: what is read meanwhile
 is as it was."""
-VERSION = 12
+VERSION = 13
 """Version of these tables.  Tables of another version are made again, and are not read: it is as
 if there were no history meanwhile."""
 POSITION = f"{NAME}.position where version = {VERSION}"
@@ -152,6 +152,14 @@ STATEMENTS = (
         seq bigint not null
     )
     """,
+    """
+    create table order_terms (
+        number bigint not null,
+        term smallint not null,
+        price_ticks bigint not null,
+        aux bigint not null
+    )
+    """,
     f"create table seconds ({CANDLE_COLUMNS}) partition by range (day)",
     f"create table minutes ({CANDLE_COLUMNS}) partition by range (day)",
     f"create table hours ({CANDLE_COLUMNS})",
@@ -273,6 +281,9 @@ KEYS = {
         "lists_of": "create index lists_of on list_orders (participant, core_id)",
         "lists_numbered": "create index lists_numbered on list_orders (participant, list_number) "
         "where leg = 1",
+    },
+    "order_terms": {
+        "order_terms_pkey": "alter table order_terms add primary key (number)",
     },
     "order_changes": {
         "order_changes_pkey": "alter table order_changes add primary key (day, event_seq)",
@@ -401,8 +412,9 @@ def drop_days_before(connection: Any, day: int) -> list[int]:
         "delete from orders where state not in ('NEW', 'PARTIALLY_FILLED') and updated_ns < %s",
         (day * 86_400 * 10**9,),
     )
-    connection.execute(
-        "delete from list_orders as l "
-        "where not exists (select from orders as o where o.number = l.number)"
-    )
+    for table in ("list_orders", "order_terms"):
+        connection.execute(
+            f"delete from {table} as l "
+            "where not exists (select from orders as o where o.number = l.number)"
+        )
     return old

@@ -176,6 +176,11 @@ def require_leg(
         raise InvalidRequest(f"{_field_of(order)}: no order of a list has this")
     if order.time_in_force not in LEG_TIMES:
         raise InvalidRequest("time_in_force: no order of a list has this")
+    if order.needs_expiry:
+        raise InvalidRequest("expires_ms: an order of this type has none in a list")
+    if order.needs_trigger:
+        field = "trigger_by" if order.trigger_by is not None else "activation_price"
+        raise InvalidRequest(f"{field}: no order of a list has this")
     first = int(contingency >= Contingency.OTO)
     if contingency is Contingency.OTO or place < first:
         return

@@ -30,8 +30,8 @@ from openoutcry.portal.trading.terms import (
     trailing_of,
 )
 from openoutcry.wire import words
-from openoutcry.wire.enums import OrderType, Side, TimeInForce
-from openoutcry.wire.order_types import ORDER_TYPES, Aux
+from openoutcry.wire.enums import OrderType, Side, TimeInForce, TriggerBy
+from openoutcry.wire.order_types import ORDER_TYPES, STOPS, Aux
 
 TYPES = words.ORDER_TYPES.by_word("/v1")
 TYPE_NAMES = words.ORDER_TYPES.column("/v1")
@@ -40,6 +40,7 @@ VARIANTS = {core: name for core, name in TYPE_NAMES.items() if core not in TYPES
 SIDES, SIDE_NAMES = words.SIDES.by_word("/v1"), words.SIDES.column("/v1")
 TIMES, TIME_NAMES = words.TIMES.by_word("/v1"), words.TIMES.column("/v1")
 MOST_MS = 2**43
+TRIGGERS = words.TRIGGERS.by_word("/v1 buy")
 SELF_TRADE_NAMES = words.SELF_TRADE.column("/v1")
 SELF_TRADE = {SELF_TRADE_NAMES[mode]: mode for mode in words.SELF_TRADE.offered("FIX")}
 """What a request may have; orders of other sessions may have others."""
@@ -81,13 +82,18 @@ class NewOrderBody(Body):
     """For a peg: added to the price that it follows."""
     time_in_force: str = ""
     """``gtc``, ``ioc``, ``fok``, ``day``, ``gtd``, ``at_open`` or ``at_close``, as far as the type
-    has it."""
+    has it; what may be ``gtc`` may be ``gtd``."""
     expires_ms: int = 0
     """Until when a ``gtd`` order is good, milliseconds since 1970."""
     self_trade: str = ""
     """``cancel_taker``, ``cancel_maker`` or ``cancel_both``."""
     reduce_only: bool = False
     """For a contract: the order may only make the position smaller."""
+    trigger_by: str = ""
+    """For a stop: the price that elects it, ``last``, ``bid``, ``ask``, ``mid``, or of a contract
+    ``mark`` or ``index``; empty: as the instrument says."""
+    activation_price: str = ""
+    """For a trailing stop: it begins to trail once the price that it follows reaches this one."""
 
 
 @dataclass
@@ -147,6 +153,7 @@ class NativeOrders:
                     self.service.require_lot(market, order.side, budget)
                 lots = self.service.lots_for(participant, market, order.side, budget)
                 terms["lots"] = lots
+            terms |= _trigger(body, market)
             if body.self_trade:
                 terms["self_trade"] = SELF_TRADE[body.self_trade]
             return market, replace(order, **terms)
@@ -334,6 +341,8 @@ def _time_of(body: NewOrderBody, core: OrderType) -> TimeInForce:
     """Return an order's time in force.  Raises :class:`InvalidRequest` for one that its type does
     not have."""
     times = ORDER_TYPES[core].times_in_force
+    if TimeInForce.GTC in times and TimeInForce.GTD not in times:
+        times = (*times, TimeInForce.GTD)  # said by a term of the order
     tif = TIMES.get(body.time_in_force)
     if not body.time_in_force:
         tif = next(one for one in words.USUAL if one in times)
@@ -382,6 +391,30 @@ def _terms(body: NewOrderBody, market: Market, core: OrderType) -> dict[str, Any
     if body.offset:
         ticks = distance_of(market, "offset", body.offset.removeprefix("-"))
         terms["offset_ticks"] = -ticks if body.offset.startswith("-") else ticks
+    return terms
+
+
+def _trigger(body: NewOrderBody, market: Market) -> dict[str, Any]:
+    """Return what a body says of the price that elects a stop.  Raises :class:`InvalidRequest` or
+    :class:`Reject`."""
+    named = words.TRIGGERS.by_word(f"/v1 {body.side}")
+    terms: dict[str, Any] = {}
+    if body.trigger_by:
+        if TYPES[body.type] not in STOPS:
+            raise InvalidRequest("trigger_by: for stops, and only for them")
+        if body.trigger_by not in named:
+            raise InvalidRequest(f"trigger_by: one of {', '.join(TRIGGERS)}")
+        terms["trigger_by"] = by = named[body.trigger_by]
+        if by in (TriggerBy.MARK, TriggerBy.INDEX) and market.contract is None:
+            raise InvalidRequest("trigger_by: only contracts have a mark and an index")
+    if body.activation_price:
+        if not body.type.startswith("trailing"):
+            raise InvalidRequest("activation_price: for trailing stops, and only for them")
+        ticks = price_of(market, "activation_price", body.activation_price)
+        terms["activation_ticks"] = ticks
+    if terms and body.expires_ms:
+        field = "trigger_by" if body.trigger_by else "activation_price"
+        raise InvalidRequest(f"{field}: not with expires_ms")
     return terms
 
 
@@ -441,7 +474,16 @@ def order_row(order: Order, market: Market) -> OrderRow:
         else None,
         order.reduce_only,
         order.of.number if order.of is not None else None,
+        trigger_text(order),
+        market.price(order.activation_ticks),
     )
+
+
+def trigger_text(order: Order) -> str:
+    """The price that elects a stop; empty: it names none."""
+    if order.trigger_by is None:
+        return ""
+    return words.TRIGGERS.say(f"/v1 {SIDE_NAMES[Side(order.side)]}", order.trigger_by)
 
 
 def fill_row(order: Order | FilledOrder, fill: Fill, market: Market) -> FillRow:

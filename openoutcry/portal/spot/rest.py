@@ -39,9 +39,9 @@ TIMES = "startTime endTime limit"
 CANDLES = f"{ONE} interval timeZone {TIMES}"
 WHICH = f"{ONE} orderId origClientOrderId"
 NEW = (
-    f"{ONE} side type timeInForce quantity quoteOrderQty price newClientOrderId strategyId "
-    "strategyType stopPrice trailingDelta icebergQty newOrderRespType selfTradePreventionMode "
-    "pegPriceType pegOffsetValue pegOffsetType"
+    f"{ONE} side type timeInForce goodTillDate quantity quoteOrderQty price newClientOrderId "
+    "strategyId strategyType stopPrice trailingDelta icebergQty newOrderRespType "
+    "selfTradePreventionMode pegPriceType pegOffsetValue pegOffsetType"
 )
 REPLACE = (
     f"{NEW} cancelReplaceMode cancelNewClientOrderId cancelOrigClientOrderId cancelOrderId "

@@ -21,7 +21,7 @@ from openoutcry.portal.trading.public import DAY_MS, AggregateTrade, Candle, Day
 from openoutcry.portal.trading.service import MAX_ORDERS
 from openoutcry.portal.trading.terms import ICEBERG_PARTS, TRAILING_BPS
 from openoutcry.wire import words
-from openoutcry.wire.enums import Contingency, OrderType, Reason, Side
+from openoutcry.wire.enums import Contingency, OrderType, Reason, Side, TimeInForce
 from openoutcry.wire.instrument_states import STATES
 
 TYPES = words.ORDER_TYPES.by_word("Binance")
@@ -48,8 +48,9 @@ def type_text(order: Order) -> str:
 
 
 def tif_text(order: Order) -> str:
-    """GTC, IOC or FOK; GTC for an order without a price."""
-    return words.TIMES.say("Binance answer", order.tif) if order.price_ticks else "GTC"
+    """GTC, IOC, FOK or GTD; GTC for an order without a price, unless it is good till date."""
+    is_shown = order.price_ticks or order.tif is TimeInForce.GTD
+    return words.TIMES.say("Binance answer", order.tif) if is_shown else "GTC"
 
 
 def list_number(order: Order) -> int:
@@ -103,7 +104,7 @@ def order_of(order: Order, market: Market) -> dict[str, Any]:
         "timeInForce": tif_text(order),
         "type": type_text(order),
         "side": side_text(order.side),
-        "stopPrice": market.price(order.trigger_ticks),
+        "stopPrice": market.price(order.trigger_ticks or order.activation_ticks),
         "icebergQty": market.quantity(order.display_lots),
         "time": times.of_ns(order.created_ns),
         "updateTime": times.of_ns(order.updated_ns),
@@ -121,8 +122,10 @@ def only_of_some(order: Order, market: Market) -> dict[str, Any]:
     if order.trailing_bps:
         shown["trailingDelta"] = order.trailing_bps
         shown["trailingTime"] = times.of_ns(order.created_ns)
-    elif order.trigger_ticks:
-        shown["stopPrice"] = market.price(order.trigger_ticks)
+    if order.trigger_ticks or order.activation_ticks:
+        shown["stopPrice"] = market.price(order.trigger_ticks or order.activation_ticks)
+    if order.expires_ns:
+        shown["goodTillDate"] = order.expires_ns // 1_000_000
     if order.display_lots:
         shown["icebergQty"] = market.quantity(order.display_lots)
     if order.prevented is not None:

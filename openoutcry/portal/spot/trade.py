@@ -30,7 +30,7 @@ TRIGGERED_LIMITS = ("STOP_LOSS_LIMIT", "TAKE_PROFIT_LIMIT")
 TRIGGERED = ("STOP_LOSS", "TAKE_PROFIT", *TRIGGERED_LIMITS)
 PRICED = ("LIMIT", "LIMIT_MAKER", *TRIGGERED_LIMITS)
 PEGS = ("pegPriceType", "pegOffsetType", "pegOffsetValue")
-STRATEGY_FROM = 1_000_000
+STRATEGY_FROM, MOST_MS = 1_000_000, 2**43
 REPLACE_MODES = ("STOP_ON_FAILURE", "ALLOW_FAILURE")
 REPLACED = {
     "orderId": "cancelOrderId",
@@ -106,13 +106,14 @@ class SpotOrders:
             raise ApiError(errors.INVALID_TYPE, "Invalid orderType.")
         needs_tif = kind in ("LIMIT", *TRIGGERED_LIMITS)
         tif = params.needed("timeInForce") if needs_tif else params.text("timeInForce")
-        if tif and tif not in shapes.TIMES:
+        if tif and (tif not in shapes.TIMES or (tif == "GTD" and is_leg)):
             raise ApiError(errors.INVALID_TIF, "Invalid timeInForce.")
-        if tif and not needs_tif:
+        if tif and not needs_tif and (tif != "GTD" or kind == "MARKET"):
             raise errors.not_required("timeInForce")
+        expires_ns = _expiry(params, tif)
         if any(params.text(name) for name in PEGS):
             raise ApiError(errors.NEW_ORDER_REJECTED, PEGGED)
-        trailing = _trailing(params, kind)
+        trailing = _trailing(params, kind, is_leg)
         mode = params.one_of("selfTradePreventionMode", shapes.SELF_TRADE)
         client_id = params.client_id("newClientOrderId") or order_id_of(participant, params)
         if client_id in self.mirror.orders.participant(participant).by_client_id:
@@ -144,7 +145,11 @@ class SpotOrders:
             budget,
             shapes.SELF_TRADE[mode] if mode else None,
             trailing,
+            expires_ns=expires_ns,
+            activation_ticks=_activation(market, params) if trailing else 0,
         )
+        if order.needs_expiry and order.needs_trigger:
+            raise errors.bad_combination()
         if has_trigger and not is_leg:
             self.service.require_ahead(market, order)
         return market, order
@@ -295,15 +300,32 @@ def _price(market: Market, params: Params, name: str) -> int:
     return price_of(market, name, params.decimal(name, is_needed=True))
 
 
-def _trailing(params: Params, kind: str) -> int:
+def _expiry(params: Params, tif: str) -> int:
+    """Until when a GTD order is good, ns since the epoch; 0: another order."""
+    if tif == "GTD":
+        until_ms = params.whole("goodTillDate")
+        if not 0 < until_ms < MOST_MS:
+            raise Reject(Code.INVALID, "goodTillDate", "milliseconds since 1970")
+        return until_ms * 1_000_000
+    if params.text("goodTillDate"):
+        raise errors.not_required("goodTillDate")
+    return 0
+
+
+def _activation(market: Market, params: Params) -> int:
+    """The price at which a trailing stop begins to trail; 0: at once."""
+    return _price(market, params, "stopPrice") if params.text("stopPrice") else 0
+
+
+def _trailing(params: Params, kind: str, is_leg: bool) -> int:
     """The distance of a trailing stop; 0: another order."""
     if not params.text("trailingDelta"):
         return 0
     if kind not in TRIGGERED:
         raise errors.not_required("trailingDelta")
-    if params.text("stopPrice") or kind not in ("STOP_LOSS", "STOP_LOSS_LIMIT"):
-        # A trailing order that begins to trail at a price, or trails to a profit: the core has
-        # none.
+    if (is_leg and params.text("stopPrice")) or kind not in ("STOP_LOSS", "STOP_LOSS_LIMIT"):
+        # An order that trails to a profit, or one of a list that begins to trail at a price: the
+        # core has none.
         raise errors.bad_combination()
     return trailing_of("trailingDelta", params.whole("trailingDelta"))
 
@@ -330,7 +352,7 @@ def _iceberg(market: Market, params: Params, kind: str, lots: int) -> int:
         return 0
     if kind in ("LIMIT_MAKER", *TRIGGERED_LIMITS):
         raise ApiError(errors.UNKNOWN_COMPOSITION, "Unsupported order combination.")
-    if kind != "LIMIT" or params.text("timeInForce") != "GTC":
+    if kind != "LIMIT" or params.text("timeInForce") not in ("GTC", "GTD"):
         raise errors.not_required("icebergQty")
     return shown_of(market, "icebergQty", text, lots)
 

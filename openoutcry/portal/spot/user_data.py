@@ -196,7 +196,7 @@ class UserData:
             "f": shapes.tif_text(order),
             "q": market.quantity(order.shown_lots),
             "p": market.price(order.limit_ticks),
-            "P": market.price(order.trigger_ticks),
+            "P": market.price(order.trigger_ticks or order.activation_ticks),
             "F": market.quantity(iceberg),
             "g": shapes.list_number(order),
             "C": order.client_id if is_cancel else "",
@@ -223,6 +223,8 @@ class UserData:
         }
         if not order.is_waiting:
             event["W"] = times.of_ns(order.created_ns)
+        if order.expires_ns:
+            event["gtd"] = order.expires_ns // 1_000_000
         if report.execution == "EXPIRED":
             event["eR"] = shapes.expiry_reason(order)
         if order.trailing_bps:

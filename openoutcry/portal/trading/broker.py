@@ -12,8 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from openoutcry.wire.enums import Contingency, OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire.enums import (
+    Contingency,
+    OrderType,
+    SelfTrade,
+    Side,
+    TimeInForce,
+    TriggerBy,
+)
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.order_types import TIMES_IN_FORCE
 from openoutcry.wire.private_file import require_private
 
 LETTERS = string.ascii_letters + string.digits
@@ -51,9 +59,26 @@ class NewOrder:
     offset_ticks: int = 0
     """For a peg: added to the price that it follows."""
     expires_ns: int = 0
-    """Of a GTD order: until when, ns since the epoch, in whole milliseconds."""
+    """Of a GTD order, of any type: until when, ns since the epoch, in whole milliseconds."""
     reduce_only: bool = False
     """It may only make a position smaller."""
+    trigger_by: TriggerBy | None = None
+    """Of a stop: the price that elects it; None: as the instrument's options say."""
+    activation_ticks: int = 0
+    """Of a trailing stop: the price at which it begins to trail; 0: at once."""
+
+    @property
+    def needs_expiry(self) -> bool:
+        """Return whether it is good till date by a term, as its type has no place for that."""
+        return (
+            self.time_in_force is TimeInForce.GTD
+            and TimeInForce.GTD not in TIMES_IN_FORCE[self.order_type]
+        )
+
+    @property
+    def needs_trigger(self) -> bool:
+        """Return whether it has a term about its trigger."""
+        return self.trigger_by is not None or self.activation_ticks != 0
 
 
 @dataclass(frozen=True)

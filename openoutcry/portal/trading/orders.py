@@ -16,6 +16,7 @@ from openoutcry.portal.trading.order_events import (
 from openoutcry.risk.bits import RISK_REASON, RiskBit
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
+    HAS_ACTIVATION,
     LEGS_SHIFT,
     REDUCE_ONLY,
     SELF_TRADE_MASK,
@@ -24,9 +25,11 @@ from openoutcry.wire.enums import (
     OrderType,
     SelfTrade,
     Side,
+    Term,
     TimeInForce,
+    TriggerBy,
 )
-from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
+from openoutcry.wire.order_ids import LEG_ORDER_IDS, OFF_BOOK_ORDER_IDS
 from openoutcry.wire.order_types import BUDGETS, ORDER_TYPES, UNPRICED, Aux
 
 MAKER, AUCTION = enum_numbers.EVENT_FLAG_MAKER, enum_numbers.EVENT_FLAG_AUCTION
@@ -162,6 +165,32 @@ class OrderList:
         return self.contingency >= Contingency.OTO and self.orders[0].state != FILLED
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a TERMS command has said of an order to come (docs/matcher.md), but for lists."""
+
+    until_ns: int = 0
+    """Until when it is good, ns since the epoch; 0: as its own record says."""
+    trigger_by: TriggerBy | None = None
+    """The price that elects a stop; None: as the instrument's options say."""
+    activation_ticks: int = 0
+    """The price at which a trailing stop begins to trail; 0: at once."""
+
+
+NO_TERMS = Terms()
+
+
+def own_terms(term: int, price_ticks: int, aux: int) -> Terms | None:
+    """Return what a TERMS command has said, by its values; None: it is about a list."""
+    if term == Term.EXPIRY:
+        return Terms(until_ns=aux)
+    if term == Term.TRIGGER:
+        by = aux & HAS_ACTIVATION - 1
+        activation = price_ticks if aux & HAS_ACTIVATION else 0
+        return Terms(trigger_by=TriggerBy(by) if by else None, activation_ticks=activation)
+    return None
+
+
 @dataclass(slots=True)
 class Order:
     """An order as released events show it."""
@@ -204,6 +233,8 @@ class Order:
     """Number of the command that last changed it."""
     of: OrderList | None = None
     """The list that it is of."""
+    terms: "Terms | None" = None
+    """What was said of it in advance."""
 
     @property
     def is_pending(self) -> bool:
@@ -228,7 +259,9 @@ class Order:
 
     @property
     def tif(self) -> TimeInForce:
-        """Its time in force."""
+        """Its time in force: GTD also where a term has said until when it is good."""
+        if self.terms is not None and self.terms.until_ns:
+            return TimeInForce.GTD
         return TimeInForce(self.time_in_force & 15)
 
     @property
@@ -290,8 +323,20 @@ class Order:
     @property
     def expires_ns(self) -> int:
         """Until when a GTD order is good, ns since the epoch."""
+        if self.terms is not None and self.terms.until_ns:
+            return self.terms.until_ns
         is_gtd = self.tif is TimeInForce.GTD
         return self._aux(Aux.FREE) if is_gtd else 0
+
+    @property
+    def trigger_by(self) -> TriggerBy | None:
+        """The price that elects a stop; None: as the instrument's options say."""
+        return (self.terms or NO_TERMS).trigger_by
+
+    @property
+    def activation_ticks(self) -> int:
+        """The price at which a trailing stop begins to trail; 0: at once."""
+        return (self.terms or NO_TERMS).activation_ticks
 
 
 @dataclass(slots=True)
@@ -385,6 +430,8 @@ class Orders:
         """Those whose orders have not all come, by instrument and the first order's core id."""
         self._announced: dict[tuple[int, int], OrderList] = {}
         """By instrument and core id of an order to come."""
+        self._terms: dict[tuple[int, int], Terms] = {}
+        """What was said of orders to come, by instrument and core id."""
         self._taker: Order | None = None
         """The order of a participant that is here and last looked for others to trade with."""
 
@@ -396,7 +443,13 @@ class Orders:
         return found
 
     def announced(self, command: Any, instrument: int, client_id: str) -> None:
-        """A TERMS command: the order to come is of a list, whose name its first order's has."""
+        """A TERMS command about an order to come.  If that is of a list, its first order's has the
+        list's name."""
+        terms = own_terms(command.order_type, command.price_ticks, command.aux)
+        if terms is not None:
+            if command.order_id >= LEG_ORDER_IDS:  # a session's, whose order is the next command
+                self._terms[instrument, command.order_id] = terms
+            return
         first = instrument, command.price_ticks
         if command.qty_lots == 1:
             self._lists[first] = of = OrderList(
@@ -448,6 +501,7 @@ class Orders:
         self.participant(order.participant).add(order)
         self._by_core_id[instrument, order.core_id] = order
         self._join_list(order)
+        order.terms = self._terms.pop((instrument, order.core_id), None)
         return order
 
     def restore(self, order: Order) -> None:

@@ -25,7 +25,7 @@ from openoutcry.portal.trading.broker import (
     Refusal,
     Refused,
 )
-from openoutcry.wire.enums import Contingency, OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire.enums import Contingency, OrderType, SelfTrade, Side, TimeInForce, TriggerBy
 
 ASKED_S = 5.0
 """Seconds for an owner's answer that it has sent."""
@@ -294,7 +294,7 @@ def _line(document: dict[str, Any] | int) -> bytes:
 
 
 def _order(row: dict[str, Any]) -> NewOrder:
-    kept = row["self_trade"]
+    kept, by = row["self_trade"], row["trigger_by"]
     return NewOrder(
         **row
         | {
@@ -302,5 +302,6 @@ def _order(row: dict[str, Any]) -> NewOrder:
             "order_type": OrderType(row["order_type"]),
             "time_in_force": TimeInForce(row["time_in_force"]),
             "self_trade": SelfTrade(kept) if kept is not None else None,
+            "trigger_by": TriggerBy(by) if by is not None else None,
         }
     )

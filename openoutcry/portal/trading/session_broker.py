@@ -105,10 +105,20 @@ class SessionBroker:
         return self._of.get(participant, 0)
 
     async def enter(self, participant: int, order: NewOrder) -> None:
-        await self._send(
-            (participant, order.client_id, True),
-            lambda client: client.enter_order(self._told(order), participant=participant),
-        )
+        told = self._told(order)
+
+        def send(client: ShmClient) -> int:
+            if not (order.needs_expiry or order.needs_trigger):
+                return client.enter_order(told, participant=participant)
+            return client.enter_with(
+                told,
+                until_ns=order.expires_ns if order.needs_expiry else 0,
+                trigger_by=order.trigger_by,
+                activation_ticks=order.activation_ticks or None,
+                participant=participant,
+            )
+
+        await self._send((participant, order.client_id, True), send)
 
     async def enter_list(self, participant: int, orders: NewList) -> None:
         legs = [self._told(order) for order in orders.orders]
@@ -129,7 +139,7 @@ class SessionBroker:
             order.lots,
             order.price_ticks,
             order.order_type,
-            order.time_in_force,
+            TimeInForce.GTC if order.needs_expiry else order.time_in_force,
             aux_of(order),
             order.self_trade or SelfTrade.ALLOW,
             order.reduce_only,

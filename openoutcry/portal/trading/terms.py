@@ -128,7 +128,10 @@ def terms_of(order: Order, market: Market) -> NewOrder:
         trailing_ticks=order.trailing_ticks,
         min_lots=order.min_lots,
         offset_ticks=order.offset_ticks,
+        expires_ns=order.expires_ns,
         reduce_only=order.reduce_only,
+        trigger_by=order.trigger_by,
+        activation_ticks=order.activation_ticks,
     )
 
 
@@ -138,6 +141,8 @@ def has_terms(order: Order, market: Market, wanted: NewOrder) -> bool:
     has = [order.instrument, order.side, order.order_type, order.tif, order.reduce_only]
     asked = [market.index, wanted.side, wanted.order_type, wanted.time_in_force]
     asked.append(wanted.reduce_only)
+    has += [order.trigger_by or 0, order.activation_ticks]
+    asked += [wanted.trigger_by or 0, wanted.activation_ticks]
     has += [order.trigger_ticks, order.display_lots, order.budget_tick_lots, order.trailing_ticks]
     asked += [wanted.trigger_ticks, wanted.shown_lots, wanted.budget_tick_lots]
     asked.append(wanted.trailing_ticks)

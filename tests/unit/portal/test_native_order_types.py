@@ -337,3 +337,56 @@ def test_a_refusal_of_a_list_names_the_order_and_its_field(change, said):
         setattr(orders[1], name, change[name])
     with pytest.raises(AccountError, match=said):
         portal.lists.read(1, body, "key")
+
+
+STOP = {"type": "stop", "price": "", "stop_price": "10"}
+TRAILING_STOP = {"type": "trailing_stop", "price": "", "trailing_bps": 100}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"trigger_by": "bid"}, "trigger_by: for stops"),
+        (STOP | {"trigger_by": "best"}, "trigger_by: one of last, bid, ask, mid, mark, index"),
+        (STOP | {"trigger_by": "mark"}, "trigger_by: only contracts have a mark"),
+        (STOP | {"activation_price": "9"}, "activation_price: for trailing stops"),
+        (TRAILING_STOP | {"activation_price": "x"}, "activation_price: a decimal number"),
+        (STOP | {"trigger_by": "mid", "expires_ms": 9}, "trigger_by: not with expires_ms"),
+        (STOP | {"time_in_force": "gtc", "expires_ms": 9}, "expires_ms: for gtd orders"),
+        ({"time_in_force": "gtd"}, "expires_ms: for gtd orders"),
+    ],
+)
+def test_a_refusal_of_a_term_names_its_field(given, said):
+    portal = Portal(make_instruments(["GOLD"]))
+    body = NewOrderBody("GOLD", "sell", "limit", "1", "10")
+    for name, value in given.items():
+        setattr(body, name, value)
+    if given.get("expires_ms") and "time_in_force" not in given:
+        body.time_in_force = "gtd"
+    with pytest.raises(AccountError, match=said):
+        portal.orders.read(1, body, "key")
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_bid_and_ask_are_the_same_prices_for_both_sides(side):
+    portal = Portal(make_instruments(["GOLD"]))
+    for name, sides in (("bid", (2, 3)), ("ask", (3, 2))):
+        body = NewOrderBody("GOLD", side.name.lower(), "stop", "1", stop_price="10")
+        body.trigger_by = name
+        assert portal.orders.read(1, body, "key")[1].trigger_by == sides[side - 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"time_in_force": "gtd", "expires_ms": 9}, r"orders\.1\.expires_ms"),
+        ({"trigger_by": "mid"}, r"orders\.1\.trigger_by"),
+    ],
+)
+def test_an_order_of_a_list_has_no_term_of_its_own(change, said):
+    portal = Portal(make_instruments(["GOLD"]))
+    orders = [NewOrderBody("GOLD", "sell", "stop", "1", stop_price="10") for _ in range(2)]
+    for name, value in change.items():
+        setattr(orders[1], name, value)
+    with pytest.raises(AccountError, match=said):
+        portal.lists.read(1, NewListBody("oco", orders), "key")
