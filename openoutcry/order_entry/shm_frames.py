@@ -52,7 +52,9 @@ NEWS_BYTES = ShmReplies.offset("requests_read") + 8
 """Bytes of the replies' header in each frame of the venue: the state first."""
 MAX_REQUESTS, MAX_REPLIES = 64 * REQUEST_BYTES, NEWS_BYTES + BATCH * REPLY_BYTES
 """Longest bodies of the participant's frames and of the venue's."""
-PIECE_BYTES = 1 << 16
+PIECE_BYTES = SIZE.size + MAX_REQUESTS + TAG_BYTES
+"""Bytes of a participant that a relay takes in one turn of its loop, in which the relays of all
+participants run: a longest frame, or about 50 short ones."""
 STUCK_S = 60.0
 """So long a participant may leave unread what the relay has sent."""
 OPENS_S, NAP_S = 30.0, 0.001
@@ -148,6 +150,7 @@ class ShmRelay:
                     # The stage ends the session by name, and that this task.
                     await asyncio.sleep(STUCK_S)
                     return
+                await asyncio.sleep(0)  # what is read already is read without a turn of the others
 
     async def _put(self, body: bytes, seq: int) -> int:
         """Put whole requests from number ``seq`` on, once there is room; returns the next number.
@@ -189,6 +192,8 @@ class ShmRelay:
                 writer.write(self._told.sealed(self._news(count)))
                 async with asyncio.timeout(STUCK_S):
                     await writer.drain()
+                if count == BATCH:
+                    await asyncio.sleep(0)  # more wait, and so do others
             if is_over:
                 return
             is_closed = await self._has_closed()
