@@ -54,7 +54,7 @@ CURSOR_AHEAD, CURSOR_BACK = constants.SHM_END_CURSOR_AHEAD, constants.SHM_END_CU
 STREAM_FULL, LOGGED_OUT = constants.SHM_END_STREAM_FULL, constants.SHM_END_LOGGED_OUT
 FULL_FAULT, LOGOUT = constants.FAULT_STREAM_FULL, constants.KIND_LOGOUT
 ENTER, LIST = constants.SHM_REQUEST_ENTER, constants.SHM_REQUEST_LIST
-TERMS = constants.SHM_REQUEST_TERMS
+TERMS, NAME = constants.SHM_REQUEST_TERMS, constants.SHM_REQUEST_NAME
 LIST_REFUSAL = constants.FIX_REFUSAL_LIST
 AHEAD = session_commands.AHEAD
 LINE_BYTES = REPLY_BYTES // 2
@@ -237,6 +237,8 @@ def copy_legs(session: ShmSession, seq: int, copy: ShmRequest) -> int:
     more = copy_further(session, seq, copy, further_slots(copy))
     if more < 0:
         return -1
+    if more != 0 and ShmRequest(copy + REQUEST_BYTES).kind != NAME:
+        return has_violated(session, UNKNOWN_KIND)
     for _ in range(legs):
         leg = ShmRequest(copy + REQUEST_BYTES * (more + 1))
         if copy_slot(session, seq + more + 1, leg) < 0:

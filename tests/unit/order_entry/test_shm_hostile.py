@@ -1,17 +1,20 @@
 """A participant writes anything into its side of the shared memory: the session ends with a named
 reason, and no other session sees anything of it."""
 
+import itertools
+
 import pytest
 
 from openoutcry.cli.venue import session_cells
 from openoutcry.client import SessionEnded
+from openoutcry.client.shm import ShmOrder
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.shm_layout import REPLY_SLOTS, REQUEST_SLOTS, End, Request, ShmRequests
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol
 from openoutcry.venue.session_switch import SessionSwitch
-from openoutcry.wire.enums import Side, TimeInForce
+from openoutcry.wire.enums import Contingency, Side, TimeInForce
 from tests.support.order_entry.sessions_venue import session
-from tests.support.order_entry.shm_attacker import Attacker
+from tests.support.order_entry.shm_attacker import Attacker, slot_of
 from tests.support.venue.inline import InlineVenue
 
 SHM = int(Protocol.SHM)
@@ -102,6 +105,41 @@ def test_a_violation_ends_the_session_by_name_and_no_other(venue, violate):
     good.enter(1, Side.BUY, "ACME", 1, 10_000)
     assert [chr(message.kind) for message in good.told()] == ["A"]
     venue.shm("EVIL").heartbeat()
+
+
+def leg(id, side=Side.SELL, price=11_000):
+    return ShmOrder(id, side, "ACME", 1, price, time_in_force=TimeInForce.GTC)
+
+
+NAMED = {
+    "enter": lambda client: client.enter("a", Side.BUY, "ACME", 1, 9_000),
+    "replace": lambda client: client.replace("a", "b", 2, 9_000),
+    "cancel": lambda client: client.cancel("a", id="c"),
+    "list": lambda client: client.enter_list(Contingency.OTO, [leg("a"), leg("b")], id="c"),
+    "list of numbers": lambda client: client.enter_list(Contingency.OTO, [leg(1), leg(2)], id="c"),
+    "terms": lambda client: client.enter_with(leg("a"), until_ns=1 << 62),
+}
+"""Requests with names in text."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in (*Request, 77) if kind != Request.NAME])
+@pytest.mark.parametrize("form", NAMED)
+def test_a_further_slot_of_another_kind_ends_the_session(venue, form, kind):
+    """Each slot with a name, of each form of a request."""
+    good = venue.shm("GOOD")
+    for place in itertools.count():
+        evil = venue.shm("EVIL", first_reply=0)
+        first = evil.next_request
+        NAMED[form](evil)
+        slots = [slot_of(evil, seq) for seq in range(first, evil.next_request)]
+        names = [slot for slot in slots if slot.kind == Request.NAME]
+        names[place].kind = int(kind)
+        venue.step()
+        assert evil.end == End.UNKNOWN_KIND, place
+        if place + 1 == len(names):
+            break
+    good.enter(1, Side.BUY, "ACME", 1, 10_000)
+    assert [chr(message.kind) for message in good.told()] == ["A"]
 
 
 def test_replies_that_are_never_read_wait_in_bounded_memory_and_end_the_session(venue):
