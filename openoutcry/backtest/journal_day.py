@@ -6,7 +6,7 @@ alone, so a day has what the core did: the journal is replayed through the venue
 
 | the core | the day has |
 |---|---|
-| refused a command | no command |
+| refused a command | no command, but a NEW that uses up terms, refused by the gateway |
 | delayed a command | the command, at the time at which it entered |
 | took an order, or a part, that the matcher would have kept | a CANCEL or a REDUCE after it |
 | changed the phase by itself | a PHASE command |
@@ -26,6 +26,7 @@ from openoutcry.journal.risk_hooks import delayed_commands
 from openoutcry.matcher import Engine
 from openoutcry.matcher.state.snapshot import State
 from openoutcry.wire import enum_numbers as enums
+from openoutcry.wire.enums import ErrorBit
 from openoutcry.wire.errors import BacktestError
 from openoutcry.wire.records import ORDER_DTYPE
 from openoutcry.wire.rule_changes import SET_APPLY
@@ -37,6 +38,9 @@ REJECTED, DELAYED, ENTERED = (
     enums.EVENT_KIND_DELAYED,
     enums.EVENT_KIND_ENTERED,
 )
+NEW, TERMS = enums.COMMAND_KIND_NEW, enums.COMMAND_KIND_TERMS
+REFUSED = 1 << ErrorBit.PARTICIPANT
+"""``error_code`` of a NEW that the core has refused."""
 PHASE_CHANGED = enums.EVENT_KIND_PHASE_CHANGED
 OF_AN_ORDER = (
     enums.EVENT_KIND_ACCEPTED,
@@ -101,6 +105,8 @@ class _Day:
         """Of each open order of the matcher."""
         self.changed: dict[int, int] = {}
         """Those of them that this command has changed."""
+        self.termed: set[int] = set(state.terms["order_id"].tolist())
+        """Orders to come for which terms wait."""
 
     def _is_ours(self, commands: Records) -> Any:
         own = (commands["symbol"] == self.symbol) | (commands["symbol"] == b"")
@@ -114,10 +120,25 @@ class _Day:
         refused = events["cause_seq"][events["kind"] == REJECTED]
         times = np.maximum.accumulate(np.maximum(commands["rx_ts_ns"], self.now_ns))
         self.now_ns = int(times[-1])
-        kept = self._is_ours(commands) & ~np.isin(commands["seq"], refused)
-        done = commands[kept].copy()
+        refused = np.isin(commands["seq"], refused)
+        ours = self._is_ours(commands)
+        used = self._used_terms(commands) & ours & refused
+        kept = ours & (~refused | used)
+        commands = commands.copy()
+        commands["error_code"][used] = REFUSED
+        done = commands[kept]
         done["rx_ts_ns"] = times[kept]
         return done
+
+    def _used_terms(self, commands: Records) -> Any:
+        """Return which of the commands are a NEW for which terms wait, and follow those."""
+        kinds, ids = commands["kind"], commands["order_id"]
+        self.termed |= set(ids[kinds == TERMS].tolist())
+        if not self.termed:
+            return np.zeros(len(commands), bool)
+        used = (kinds == NEW) & np.isin(ids, list(self.termed))
+        self.termed -= set(ids[used].tolist())
+        return used
 
     def hooked(self, commands: Records) -> Records:
         """Return what the core did with these commands."""
@@ -132,8 +153,8 @@ class _Day:
             if ours[at]:
                 if (rest["kind"] == DELAYED).any():
                     self.delayed[int(command["seq"][0])] = command.copy()
-                elif not (rest["kind"] == REJECTED).any():
-                    self._send(command)
+                else:
+                    self._enter(command, (rest["kind"] == REJECTED).any())
             own = events[events["instrument"] == self.index]
             if len(own) or self.changed:
                 self._repeat(own, int(command["seq"][0]))
@@ -155,10 +176,20 @@ class _Day:
         while at < len(events) and events["kind"][at] == ENTERED:
             end = at + 1 + int(events["qty_lots"][at])
             asked = self.delayed.pop(int(events["contra_id"][at]), None)
-            if asked is not None and not (events["kind"][at + 1 : end] == REJECTED).any():
-                self._send(asked)
+            if asked is not None:
+                self._enter(asked, (events["kind"][at + 1 : end] == REJECTED).any())
             at = end
         return events[at:]
+
+    def _enter(self, command: Records, is_refused: bool) -> None:
+        """Send a command of the journal that enters now, or what is left of one that is refused."""
+        used = self._used_terms(command).any()
+        if not is_refused:
+            self._send(command)
+        elif used:
+            command = command.copy()
+            command["error_code"] = REFUSED
+            self._send(command)
 
     def _send(self, command: Records) -> None:
         """Give the matcher of a backtest the command now."""

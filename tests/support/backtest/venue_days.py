@@ -56,7 +56,7 @@ class Recorded:
         """Every open order, in the order in which they trade."""
         rows = self.engine.state().rows
         # Numbers of commands count those of other instruments as well.
-        others = {"instrument", "word", "arrival", "expiry_number"}
+        others = {"instrument", "word", "arrival", "expiry_number", "list_key"}
         names = [name for name in rows.dtype.names or () if name not in others]
         own = rows[rows["instrument"] == self.index].copy()
         # A list has the number of a command, too; their order is the same.

@@ -4,6 +4,8 @@ from a checkpoint, and order ids that the strategy has alone.
 The venues of other tests compare the days of the journals that they leave as well.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -13,9 +15,17 @@ from openoutcry.backtest.desk import BUY, LIMIT_DAY, send
 from openoutcry.backtest.latency import parse_latency
 from openoutcry.backtest.run import run_day
 from openoutcry.backtest.strategy import Strategy
+from openoutcry.client.shm import ShmOrder
 from openoutcry.journal.checkpoint import recover
 from openoutcry.journal.risk_hooks import delayed_commands
-from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire.enums import (
+    CommandKind,
+    Contingency,
+    OrderType,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
 from tests.support.backtest import venue_days
 from tests.support.backtest.venue_days import require_days
 from tests.support.market_data.feed_journal import without_its_begin
@@ -26,6 +36,7 @@ from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import MORE, InlineFloor
 from tests.support.venue.protected import TEXT as PROTECTED
 from tests.support.venue.served_venue import VENUE, ns
+from tests.support.venue.spot_floor import session_tables
 from tests.support.venue.venue_floor import order
 
 SESSION = f"""
@@ -58,6 +69,25 @@ def refusals(floor):
     floor.send(order(1, Side.BUY, 65, 10))
     floor.send(*(order(2 + number, Side.BUY, 101, 12) for number in range(50)))
     floor.send(order(60, Side.SELL, 5, 20))
+
+
+def terms(floor):
+    """Risk refuses more orders with terms, and more lists, than a participant's terms may wait."""
+    client, ids = floor.shm("SHM"), itertools.count(1)
+
+    def stop(lots):
+        kind = {"order_type": OrderType.STOP_LIMIT, "time_in_force": TimeInForce.GTC, "aux": 30}
+        return ShmOrder(next(ids), Side.BUY, "GOLD", lots, 30, **kind)
+
+    for _ in range(20):
+        client.enter_with(stop(101), until_ns=1 << 62)
+        client.enter_list(Contingency.OTO, [stop(1), stop(101), stop(2)])
+        client.told()
+    client.enter_with(stop(5), until_ns=1 << 62)
+    client.enter_list(Contingency.OTO, [stop(6), stop(7)])
+    assert [chr(message.kind) for message in client.told()] == ["A", "A", "A"]
+    client.close()
+    floor.send(order(1, Side.BUY, 5, 10), order(2, Side.SELL, 2, 10, who=3))
 
 
 def kills(floor):
@@ -188,9 +218,11 @@ def contracts(floor):
 
 
 AT_CLOSE = TimeInForce.AT_CLOSE
+OF_TWO = 'participant = 2\ncancel_on_disconnect = "none"'
 KINDS = {
     "sessions": (VENUE + SESSION, sessions),
     "refusals": (VENUE + MORE, refusals),
+    "terms": (VENUE + MORE + session_tables({"SHM": ("shm", OF_TWO, "key")}), terms),
     "kills": (VENUE + MORE, kills),
     "halts": (VENUE + MORE, halts),
     "bumps": (BUMPED + BUMPED_SESSIONS.format(ouch=1, fix=2), bumps),
