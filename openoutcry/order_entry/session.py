@@ -216,6 +216,9 @@ class SymbolRow(Layout, size_bytes=128):
     base_decimals: int = i64("decimals of the asset that is traded,")
     base: int = area(16, "and its name")
     core: int = i64("address of the core's risk state, which has the rules in force; 0: none has")
+    looked: int = i64(
+        "of the first slot: 1 + ``changed_seq`` of the rules with which all slots were looked at"
+    )
 
 
 SYMBOL_BYTES = SymbolRow.size_bytes
@@ -260,14 +263,23 @@ def find_symbol(session: SessionBlock, symbol: int) -> SymbolRow:
 
 @kernel_outlined
 def find_announced(session: SessionBlock, symbol: int) -> SymbolRow:
-    """Like :func:`find_symbol`, among the instruments that had no symbol at the journal's begin."""
+    """Like :func:`find_symbol`, among the instruments that had no symbol at the journal's begin.
+    What has been taken is in the table, so they are looked at once for each change of rules."""
     not_inlined()
+    first = SymbolRow(session.instruments + SYMBOL_BYTES * session.slots_from)
+    core = RiskState(first.core)
+    if core == 0 or core.magic == 0 or core.rules_at == 0:
+        return SymbolRow(0)
+    changes = 1 + RulesBlock(core + core.rules_at).changed_seq
+    if first.looked == changes:
+        return SymbolRow(0)
     for index in range(session.slots_from, session.instrument_count):
         row = SymbolRow(session.instruments + SYMBOL_BYTES * index)
         if is_slot(row.symbol):
             take_symbol(session, row)
         if row.symbol == symbol:
             return row
+    first.looked = changes
     return SymbolRow(0)
 
 

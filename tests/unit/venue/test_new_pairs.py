@@ -1,9 +1,12 @@
 """A pair that no file has named is announced by command, opens and trades, and every copy is that
 of a venue that had it from its beginning."""
 
+import itertools
+
 import numpy as np
 import pytest
 
+from openoutcry.client.shm import reason_name
 from openoutcry.journal.core import Core
 from openoutcry.journal.reader import JournalReader
 from openoutcry.ledger.accounts import KINDS
@@ -15,12 +18,14 @@ from openoutcry.venue.file import VenueFileError, read_venue
 from openoutcry.venue.requests import BY
 from openoutcry.wire.enums import EventKind, Reason, Side
 from openoutcry.wire.feed_messages import ITCH50
+from openoutcry.wire.rule_changes import RulesBlock
 from tests.oracles.market_data_feed import ReferenceFeed
 from tests.support.market_data.feed_support import unframed
 from tests.support.venue.carried import carry_over
 from tests.support.venue.cut_requests import cut_off, effects
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.pairs import KEYS, NAMED, SLOTS, pairs_text, sessions_text, symbols_in
+from tests.support.venue.spot_floor import session_tables
 from tests.support.venue.venue_floor import WORD, kinds, order
 
 SOL, BTC = {"symbol": b"SOL-USD"}, {"symbol": b"BTC-USD"}
@@ -267,6 +272,34 @@ WRONG = {
     "max_qty_lots, min_price_ticks, max_price_ticks, market_band_ticks, auction_band_ticks, "
     "tick_table",
 }
+
+
+def test_slots_are_looked_at_once_for_each_change_of_rules(tmp_path):
+    """Requests with unknown symbols cost the same however many slots there are; a pair is known to
+    sessions as soon as it is announced."""
+    text = pairs_text() + session_tables({"SHM": ("shm", "participant = 1", "key")})
+    floor = InlineFloor(tmp_path, text)
+    client, names = floor.shm("SHM"), itertools.count(1)
+
+    def is_known(symbol):
+        client.enter(next(names), Side.BUY, symbol, 5, 2_000)
+        (reply,) = client.told()
+        return reason_name(reply.reason) != "unknown symbol"
+
+    for symbol, tick_units in (("SOL-USD", 100), ("SOL-BTC", 10_000)):
+        assert not is_known(symbol)
+        base, quote = symbol.split("-")
+        terms = f"base={base}", f"quote={quote}", f"tick_units={tick_units}"
+        announce(floor, symbol, *terms)
+        assert is_known(symbol)
+        assert not is_known("NOPE")
+    rules = floor.view.rules
+    (slot,) = [at for at, one in enumerate(symbols_in(floor.view)) if one.startswith("+")]
+    rules.table["symbol"][slot] = b"POKED"
+    assert not is_known("POKED"), "it was not looked at again"
+    rules.header[RulesBlock.offset("changed_seq") // 8] += 1
+    assert is_known("POKED")
+    floor.drop()
 
 
 def test_what_cannot_be_is_refused_by_name_before_anything_is_staged(floor):
