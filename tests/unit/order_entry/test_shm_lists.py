@@ -1,5 +1,8 @@
 """Lists of orders over shared memory: taken whole or refused whole, whoever dies in between."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from openoutcry.client import SessionEnded
@@ -10,10 +13,10 @@ from openoutcry.order_entry.shm_layout import End, Reply, Request
 from openoutcry.order_entry.spec import Protocol, ThrottlePolicy
 from openoutcry.ring.layout import PUBLISHED
 from openoutcry.wire import ORDER_DTYPE, OrderType
-from openoutcry.wire.enums import Contingency, Side
+from openoutcry.wire.enums import Contingency, Side, TimeInForce
 from tests.support.order_entry.sessions_venue import session
 from tests.support.order_entry.shm_attacker import slot_of
-from tests.support.venue.inline import InlineVenue
+from tests.support.venue.inline import OPENED, InlineVenue
 
 SHM = int(Protocol.SHM)
 STOP = OrderType.STOP
@@ -113,6 +116,46 @@ def test_a_list_has_a_name_by_which_it_is_cancelled_and_refused_a_second_time():
         client.enter_list(kind, others, id="same", participant=12)
         (reply,) = client.told()
         assert reason_name(reply.reason) == "duplicate token"
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("names", [("a" * 36, "b", "l" * 36), (7, 8, 9)])
+def test_on_a_later_day_a_list_goes_by_its_orders_names(names, is_restarted, tmp_path):
+    """Those are taken as long as they are open; the list's own name is free again."""
+    first, second, name = names
+    with InlineVenue([broker(cancel_on_disconnect=0)], tmp_path / "j") as venue:
+        client = venue.shm("BROKER")
+        legs = [
+            ShmOrder(first, Side.BUY, "ACME", 9, 400, time_in_force=TimeInForce.GTC),
+            ShmOrder(second, Side.BUY, "ACME", 9, 500, time_in_force=TimeInForce.GTC),
+        ]
+        client.enter_list(Contingency.OTO, legs, id=name, participant=12)
+        assert [kind for kind, _ in told(client)] == ["A", "A", "S"]
+        venue.stop()
+        begin = OPENED + timedelta(days=1)
+        midnight_ns = int(begin.replace(hour=0).timestamp()) * 10**9
+        venue.spec = replace(venue.spec, day=f"{begin:%Y%m%d}", day_begin_ns=midnight_ns)
+        venue._at(tmp_path / "j", begin)
+        venue.open()
+        if is_restarted:
+            venue.again()
+        client = venue.shm("BROKER")
+        assert (client.taken_before, told(client)) == (0, [])
+        client.cancel(name, participant=12)
+        assert told(client) == [("J", 0)]
+        for taken in (first, second):
+            client.enter(taken, Side.BUY, "ACME", 1, 300, participant=12)
+            (reply,) = client.told()
+            assert reason_name(reply.reason) == "duplicate token"
+        client.enter(name, Side.BUY, "ACME", 1, 300, participant=12)
+        client.enter(name, Side.BUY, "ACME", 1, 300, participant=13)
+        assert told(client) == [("A", name), ("A", name)]
+        client.cancel(second, participant=13)
+        assert told(client) == [("J", 0)], "another participant's"
+        client.cancel(second, participant=12)
+        assert told(client) == [("C", second), ("C", first)]
+        report = venue.stop()
+    assert (report["lost"], report["duplicated"], report["open_orders"]) == (0, 0, 2)
 
 
 @pytest.mark.parametrize(
