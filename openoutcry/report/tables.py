@@ -656,7 +656,8 @@ def load_attacks_table(document: dict[str, Any]) -> str:
         return " / ".join(format(row[name] / unit, form) for row in rows)
 
     def times(rows: list[dict[str, Any]], name: str) -> str:
-        return "noisy" if figures["is_noisy"] else f"{each(rows, name)} ms"
+        is_noisy = figures["is_noisy"] or rows[0].get("is_noisy", False)
+        return "noisy" if is_noisy else f"{each(rows, name)} ms"
 
     shown = [
         (
