@@ -241,6 +241,13 @@ def test_every_order_type_can_be_said(case):
     check_decoding(new_order(**changes))
 
 
+@pytest.mark.parametrize("written", ["12.3", "12.30", "012.300", "12.3000000"])
+def test_however_a_price_is_written_it_is_one_level(written):
+    order, metadata = CODEC.decode(new_order(t44=written))
+    assert (metadata["refused"], order["price_ticks"]) == (0, 1230)
+    check_decoding(new_order(t44=written))
+
+
 @pytest.mark.parametrize(
     "changes",
     [{}, {"t18": "G"}, {"t18": "6", "t111": "0"}, {"t40": "4", "t18": "6", "t99": "12.50"}],

@@ -111,6 +111,11 @@ def test_an_amount_is_read_exactly_or_refused_by_its_field(text):
             assert number >= 0
 
 
+@pytest.mark.parametrize("text", ["12.5", "12.50", "012.500", "12.5000000"])
+def test_however_a_price_is_written_it_is_one_level(text):
+    assert terms.price_of(MARKET, "price", text) == terms.price_of(MARKET, "price", "12.5")
+
+
 @given(st.integers(1, MOST // 2), st.integers(1, MOST // 2))
 def test_an_iceberg_shows_a_part_that_is_not_too_small(shown, lots):
     shown, lots = shown * 2, lots * 2
