@@ -69,8 +69,8 @@ NEW, CANCEL, REDUCE, REPLACE, SET_EXPIRY, MASS_CANCEL, DISCONNECT, TIME, PHASE_C
     int(kind) for kind in CommandKind if kind != CommandKind.RISK
 )
 RISK = enum_numbers.COMMAND_KIND_RISK
-TERM_LIST, TERM_EXPIRY, TERM_TRIGGER = (int(term) for term in Term)
-LIST_TERM, EXPIRY_TERM, TRIGGER_TERM = (1 << term for term in Term)
+TERM_LIST, TERM_EXPIRY, TERM_TRIGGER, TERM_QUOTE = (int(term) for term in Term)
+LIST_TERM, EXPIRY_TERM, TRIGGER_TERM, QUOTE_TERM = (1 << term for term in Term)
 """Their bits in the terms of the NEW at work."""
 BY_LAST, BY_OWN_QUOTE, BY_OPPOSITE_QUOTE, BY_MID, BY_MARK, BY_INDEX = map(int, TriggerBy)
 BY_MASK = 0x7F

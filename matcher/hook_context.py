@@ -43,6 +43,7 @@ class HookContext(Layout):
     excess: int = i64("address of the kernel that says how many lots to cut, 0: it never does")
     cut: int = i64("address of the kernel that says how many of them an order has")
     terms: int = i64("address of the kernel that is given the terms of a NEW, 0: none wants them")
+    quote: int = i64("address of the kernel that judges both sides of a quote, 0: none does")
     rules: int = i64("address of the block of rules that change (``rule_changes``), 0: none does")
     marks: int = i64("address of the first contract's row (``marks.Marks``), 0: no contracts")
     marks_step: int = i64("bytes to the next one's")

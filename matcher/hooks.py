@@ -54,6 +54,7 @@ from openoutcry.matcher.events import emit, event_tag, mark_last
 from openoutcry.matcher.hook_context import ASKS_TERMS, REDUCES, HookContext
 from openoutcry.matcher.marks import Marks, follow_marks
 from openoutcry.matcher.off_book import show_takeover, trade_off_book
+from openoutcry.matcher.quoting import ask_quote, is_quote
 from openoutcry.matcher.reducing import cut_traded, enter_reducing
 from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
@@ -187,6 +188,10 @@ class Hooks:
     ASKS_TERMS, as the TERMS command that said them.  With ``qty_lots`` 0 the NEW has no terms, and
     ``aux`` is how many of its participant wait in the instrument.  Then ``before`` is asked again.
     """
+    quote: Callable[..., Any] | None = None
+    """``quote(region, sides) -> verdict`` judges a quote after ``before`` has answered its NEW with
+    ASKS_TERMS.  Its sides are two records, in the order in which they are done: each is a NEW, a
+    REPLACE, a CANCEL or (kind 0) nothing."""
     rules_at: int = 0
     """Where in the region the rules are that change while an instrument trades
     (``wire/rule_changes.py``); 0: none ever does."""
@@ -231,6 +236,7 @@ class Hooks:
         else:
             words += [0, 0]
         words.append(kernel_address(self.terms, 2) if self.terms else 0)
+        words.append(kernel_address(self.quote, 2) if self.quote else 0)
         words.append(region.ctypes.data + self.rules_at if self.rules_at else 0)
         marks = self.marks
         if marks is None:
@@ -314,7 +320,7 @@ def process_hooked(
             refused = call_before(before, region, order)
         if refused >= APPLIED and refused & REASON_MASK == 0:
             if refused == ASKS_TERMS:
-                refused = ask_with_terms(block, order)
+                refused = ask_with_terms(block, order, at)
             if refused == REDUCES:
                 if changes != 0 and load_i64(changes) != block.changes_seen:
                     follow_holds(block, order, at, 0)
@@ -353,11 +359,14 @@ def process_hooked(
 
 
 @kernel_outlined
-def ask_with_terms(block: HookContext, order: OrderRecord) -> int:
-    """Give the hooks the terms of a NEW and ask ``before`` again; returns its answer."""
+def ask_with_terms(block: HookContext, order: OrderRecord, out: int) -> int:
+    """Give the hooks the terms of a NEW and ask ``before`` again, or about both sides of a quote;
+    returns the answer.  ``out``: address of room for two records."""
     not_inlined()
     arena = ArenaHeader(block.arena)
     instrument = find_instrument(arena, order.symbol)
+    if is_quote(arena, order, instrument):
+        return ask_quote(block, order, instrument, out)
     restate_terms(arena, order, instrument)
     call_before(block.terms, block.region, OrderRecord(arena + layout.RESTATED))
     return call_before(block.before, block.region, order)
@@ -447,7 +456,7 @@ def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int,
         if refused == 0:
             refused = call_before(before, region, record)
             if refused == ASKS_TERMS:
-                refused = ask_with_terms(block, record)
+                refused = ask_with_terms(block, record, at)
         changes = block.changes
         if changes != 0 and load_i64(changes) != block.changes_seen:
             follow_holds(block, record, at, 0 if refused == REDUCES else refused)

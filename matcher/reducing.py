@@ -75,6 +75,9 @@ def enter_reducing(block: HookContext, order: OrderRecord, out: int, room: int) 
     last.word = last.word & ~const.LAST
     instrument, side = find_instrument(arena, order.symbol), (word >> SIDE_SHIFT) & 0xFF
     events += cut_side(block, order, instrument, word & 0xFFFF, side, out + events * RECORD_BYTES)
+    # A quote has two sides; of any other order nothing is to be cut there.
+    side = const.BUY + const.SELL - side
+    events += cut_side(block, order, instrument, word & 0xFFFF, side, out + events * RECORD_BYTES)
     events += set_off(block, order, instrument, out + events * RECORD_BYTES)
     mark_last(out + events * RECORD_BYTES)
     if block.shares != 0:

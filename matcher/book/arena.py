@@ -492,6 +492,9 @@ class NewTerms(Layout, size_bytes=128):
     expiry_ns: int = i64("EXPIRY: when it expires")
     trigger_by: int = i64("TRIGGER: TriggerBy, and INACTIVE")
     activation: int = i64("and its activation price, where it is INACTIVE")
+    quote_price: int = i64("QUOTE: price of the other side")
+    quote_qty: int = i64("and its lots, 0: it has none")
+    quote_id: int = i64("and its order id")
 
 
 NEW_TERMS_BYTES = NewTerms.size_bytes

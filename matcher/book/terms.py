@@ -68,12 +68,22 @@ def refuse_trigger_term(order: OrderRecord) -> int:
 
 
 @kernel
+def refuse_quote_term(order: OrderRecord) -> int:
+    """Why the values of the term QUOTE make no sense, or ACCEPT."""
+    if order.qty_lots < 0 or order.aux == order.order_id:
+        return const.MALFORMED
+    return const.MALFORMED if order.qty_lots == 0 and order.price_ticks != 0 else const.ACCEPT
+
+
+@kernel
 def refuse_term(order: OrderRecord, term: int) -> int:
     """Why the values of a term make no sense, or ACCEPT."""
     if term == const.TERM_LIST:
         return refuse_list(order)
     if term == const.TERM_TRIGGER:
         return refuse_trigger_term(order)
+    if term == const.TERM_QUOTE:
+        return refuse_quote_term(order)
     is_bare = order.price_ticks | order.qty_lots == 0
     return const.ACCEPT if term == const.TERM_EXPIRY and is_bare else const.MALFORMED
 
@@ -159,6 +169,16 @@ def take_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> None:
 
 
 @kernel_outlined
+def peek_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> None:
+    """Make the terms of the NEW at ``order`` those at work, and let them wait on."""
+    arena.new_terms = 0
+    for index in range(arena.terms_count):
+        row = term_addr(arena, index)
+        if is_about(row, instrument, order.word & 0xFFFF, order.order_id):
+            note_term(arena, row)
+
+
+@kernel_outlined
 def begin_refused_term(arena: ArenaHeader, order: OrderRecord) -> None:
     """A TERMS command is refused: the list that its NEW was to continue will not be whole."""
     if (order.word >> const.TYPE_SHIFT) & 0xFF == const.TERM_LIST and order.qty_lots > 1:
@@ -170,8 +190,8 @@ def begin_refused_term(arena: ArenaHeader, order: OrderRecord) -> None:
 def restate_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> None:
     """Write at RESTATED the TERMS command that said of which list the NEW at ``order`` is a leg.
 
-    Without one its ``qty_lots`` is 0, and ``aux`` how many such terms of its participant wait in
-    the instrument."""
+    Without one its ``qty_lots`` is 0, and ``aux`` how many terms that the hooks want to know
+    wait in the instrument, of its participant."""
     record, participant, waiting = OrderRecord(arena + layout.RESTATED), order.word & 0xFFFF, 0
     record.symbol = order.symbol
     record.order_id = order.order_id
@@ -182,10 +202,10 @@ def restate_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> No
         row = term_addr(arena, index)
         if row.participant != participant or row.instrument != instrument:
             continue
-        if row.term != const.TERM_LIST:
+        if row.term not in (const.TERM_LIST, const.TERM_QUOTE):
             continue
         waiting += 1
-        if row.order_id == order.order_id:
+        if row.order_id == order.order_id and row.term == const.TERM_LIST:
             record.price_ticks = row.price_ticks
             record.qty_lots = row.qty_lots
             record.aux = row.aux
@@ -205,6 +225,10 @@ def note_term(arena: ArenaHeader, row: WaitingTerm) -> None:
         new.legs = row.aux >> LEGS_SHIFT
     elif row.term == const.TERM_EXPIRY:
         new.expiry_ns = row.aux
+    elif row.term == const.TERM_QUOTE:
+        new.quote_price = row.price_ticks
+        new.quote_qty = row.qty_lots
+        new.quote_id = row.aux
     else:
         new.trigger_by = row.aux & const.BY_MASK
         new.activation = 0

@@ -13,6 +13,7 @@ from openoutcry.matcher.commands.legs import break_list, enter_leg, is_leg
 from openoutcry.matcher.commands.mass import advance_time, disconnect, mass_cancel
 from openoutcry.matcher.commands.new import check_new, enter_by_type, refuse_terms
 from openoutcry.matcher.commands.phases import change_phase
+from openoutcry.matcher.commands.quotes import enter_quote
 from openoutcry.matcher.events import event_tag, reject
 from openoutcry.matcher.matching.lists import settle_lists
 from openoutcry.wire.kernel import kernel, kernel_outlined
@@ -118,6 +119,8 @@ def instrument_command(arena: ArenaHeader, order: OrderRecord, instrument: int, 
             reason = refuse_terms(arena, order, instrument)
         if reason == const.ACCEPT and is_leg(arena):
             reason = enter_leg(arena, order, instrument)
+        elif reason == const.ACCEPT and arena.new_terms & const.QUOTE_TERM != 0:
+            reason = enter_quote(arena, order, instrument)
         elif reason == const.ACCEPT and arena.new_terms == 0 and order.order_id >= LEG_ORDER_IDS:
             reason = const.LIST
         elif reason == const.ACCEPT:

@@ -42,7 +42,7 @@ from openoutcry.matcher.book.instrument_rules import (
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, slot_addr
 from openoutcry.matcher.book.links import link_leg
 from openoutcry.matcher.book.marks import give_trigger, marks_of
-from openoutcry.matcher.book.orders import extension_of
+from openoutcry.matcher.book.orders import extension_of, plain_book
 from openoutcry.matcher.book.terms import new_terms
 from openoutcry.matcher.events import command_number, emit_next, event_tag
 from openoutcry.matcher.matching.allocation import rest_after_arrival
@@ -87,15 +87,32 @@ RESTS_AS_LIMIT, RESTS_AS_POST_ONLY = (
 @kernel
 def check_new(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
     """The checks of a NEW that look at nothing in the book; returns the Reason, or ACCEPT."""
-    is_open = 1 if find_id(arena, instrument, order.order_id) != 0 else 0
+    slot = find_id(arena, instrument, order.order_id)
+    is_open = 1 if slot != 0 and not is_own_side(arena, slot, order, order_side(order)) else 0
     price, qty = order.price_ticks, order.qty_lots
     return refuse_new(arena, instrument, order.word, price, qty, order.aux, is_open)
 
 
+@kernel
+def is_own_side(arena: ArenaHeader, slot: int, order: OrderRecord, side: int) -> bool:
+    """Return whether an open order is the side of a quote that the NEW at work replaces: a plain
+    order of its participant, type and side."""
+    if arena.new_terms & const.QUOTE_TERM == 0 or extension_of(arena, slot) != 0:
+        return False
+    owner, order_type = slot_addr(arena, slot).owner, order_type_of(order)
+    if order_type != (const.POST_ONLY if owner & layout.SLOT_POST_ONLY else const.LIMIT):
+        return False
+    return owner & 0xFFFF == order.word & 0xFFFF and (plain_book(arena, slot) & 1) + 1 == side
+
+
 @kernel_outlined
 def refuse_terms(arena: ArenaHeader, order: OrderRecord, instrument: int) -> int:
-    """Why a valid NEW does not go with its terms EXPIRY and TRIGGER, or ACCEPT."""
+    """Why a valid NEW does not go with its terms EXPIRY, TRIGGER and QUOTE, or ACCEPT."""
     new, order_type = new_terms(arena), order_type_of(order)
+    if arena.new_terms & const.QUOTE_TERM != 0:
+        rests = order_type in (const.LIMIT, const.POST_ONLY)
+        rests = rests and order_tif(order) in (const.DAY, const.GTC)
+        return const.ACCEPT if rests and arena.new_terms == const.QUOTE_TERM else const.MALFORMED
     if arena.new_terms & const.EXPIRY_TERM != 0:
         if order_tif(order) != const.GTC:
             return const.MALFORMED

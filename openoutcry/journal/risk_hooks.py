@@ -19,6 +19,7 @@ from openoutcry.risk.instrument_state import STOPS_TRADING
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.lists import take_terms
 from openoutcry.risk.protection_layout import HEADER_BYTES
+from openoutcry.risk.quotes import judge_quote
 from openoutcry.risk.rebalance import wait_for_rebalance
 from openoutcry.risk.reduce_only import cut, excess
 from openoutcry.risk.region import Region, RiskError, View, make_region, setting
@@ -40,6 +41,7 @@ def risk_kernels(settings: Mapping[str, Any]) -> list[tuple[Callable[..., Any], 
         ]
     else:
         kernels = [(before, 2), (after, 4), (ahead, 2), (excess, 2), (cut, 2), (take_terms, 2)]
+        kernels.append((judge_quote, 2))
         if int(settings.get("delayed", 0)):
             kernels += [(hold, 2), (due, 2)]
     return kernels
@@ -127,6 +129,7 @@ def risk_hooks(settings: Mapping[str, Any], instruments: npt.NDArray[Any]) -> Ho
         excess=excess,
         cut=cut,
         terms=take_terms,
+        quote=judge_quote,
         leaves_notes=int(region.view(np.int64)[lay.WALLETS_AT // 8]) != 0,
     )
     return replace(hooks, hold=hold, due=due, figures_at=bump_at) if bump_at else hooks

@@ -367,7 +367,7 @@ def change(
     flags, price, leaves = old_flags, old_price, event.leaves_lots
     if kind == CONVERTED:
         flags, price = flags & ~lay.PEG_FLAG | lay.PRICED_FLAG, event.price_ticks
-    elif kind == REPLACED and order.kind == REPLACE:
+    elif kind == REPLACED and order.kind in (REPLACE, NEW):
         if flags & lay.PEG_FLAG != 0:
             price = order.price_ticks
         elif flags & lay.PRICED_FLAG != 0:

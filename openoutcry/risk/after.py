@@ -189,6 +189,8 @@ def enter(state: RiskState, order: OrderRecord, event: EventRecord, word: int) -
     participant, instrument = word & 0xFFFF, (word >> INSTRUMENT_SHIFT) & 0xFFFF
     side, order_type = (word >> SIDE_SHIFT) & 0xFF, order.order_type
     asked_price, asked_qty = order.price_ticks, order.qty_lots
+    if event.order_id != order.order_id:  # the other side of a quote
+        asked_price, asked_qty = event.price_ticks, event.qty_lots
     entry = totals.find_order(state, instrument, event.order_id)
     cell = totals.cell_of(state, participant, instrument)
     if not is_off_book(event.order_id):  # which another participant may let fail
@@ -313,13 +315,14 @@ def change(state: RiskState, order: OrderRecord, event: EventRecord, word: int, 
     leaves = 0 if kind == EXPIRED else event.leaves_lots
     if kind == CONVERTED:
         flags, price = flags & ~lay.PEG_FLAG | lay.PRICED_FLAG, event.price_ticks
-    elif kind == REPLACED and order.kind == command.REPLACE:
+    elif kind == REPLACED and order.kind in (command.REPLACE, command.NEW):
         if flags & lay.PEG_FLAG != 0:
             price = order.price_ticks
         elif flags & lay.PRICED_FLAG != 0:
             price = event.price_ticks
     rules = totals.instrument_row(state, instrument)
-    is_repriced = kind == CONVERTED or (kind == REPLACED and order.kind == command.REPLACE)
+    replaces = kind == REPLACED and order.kind in (command.REPLACE, command.NEW)
+    is_repriced = kind == CONVERTED or replaces
     if is_repriced and rules.contract_at != 0:
         side = (word >> SIDE_SHIFT) & 0xFF
         cell = totals.cell_of(state, word & 0xFFFF, instrument)

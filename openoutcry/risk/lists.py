@@ -45,6 +45,7 @@ from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 BUY = enum_numbers.SIDE_BUY
 OTO, TERM_LIST = enum_numbers.CONTINGENCY_OTO, enum_numbers.TERM_LIST
+TERM_QUOTE = enum_numbers.TERM_QUOTE
 ASKS_TERMS = 7 << 8
 """Answer of ``before`` to a NEW: it must know its terms first."""
 NO_LEG, NEW_LEG = 1, 2
@@ -57,7 +58,8 @@ def note_terms(state: RiskState, event: EventRecord, word: int) -> None:
     them."""
     not_inlined()
     participant, instrument = word & 0xFFFF, event.instrument
-    if event.contra_id == TERM_LIST and participant < state.participants:
+    is_asked = event.contra_id in (TERM_LIST, TERM_QUOTE)
+    if is_asked and participant < state.participants:
         cell = totals.cell_of(state, participant, instrument)
         cell.flags |= lay.TERMS_FLAG
 

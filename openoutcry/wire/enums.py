@@ -56,6 +56,10 @@ class Term(IntEnum):
     """Of a stop: which price elects it, the TriggerBy in the low eight bits of ``aux`` (0: as the
     instrument's options say).  A trailing stop with HAS_ACTIVATION in ``aux`` begins to trail when
     that price reaches ``price_ticks``: from below if it sells, from above if it buys."""
+    QUOTE = 4
+    """The order, a LIMIT or POST_ONLY one, DAY or GTC, is one side of a quote.  ``price_ticks``,
+    ``qty_lots`` (0: none) and ``aux`` are price, lots and order id of the other side.  What is open
+    by these ids is replaced by the NEW, both sides in one command."""
 
 
 class TriggerBy(IntEnum):

@@ -203,7 +203,8 @@ TERMS: Table[Term] = Table(
 term    | FIX | OUCH 4.2 | OUCH 5.0 | shared memory | /v1 | Binance-shaped
 LIST    | -   | -        | -        | LIST request  | POST order-lists | POST orderList/…
 EXPIRY  | -   | -        | -        | TERMS request | expires_ms       | goodTillDate
-TRIGGER | -   | -        | -        | TERMS request | trigger_by       | stopPrice with trailingDelta""",
+TRIGGER | -   | -        | -        | TERMS request | trigger_by       | stopPrice with trailingDelta
+QUOTE   | -   | -        | -        | -             | -                | -""",
 )
 """What is said in advance of an order: the message or field of each door."""
 

@@ -19,7 +19,7 @@ from openoutcry.wire import (
     Side,
     TimeInForce,
 )
-from openoutcry.wire.enums import NEW_DAY
+from openoutcry.wire.enums import NEW_DAY, Term
 from openoutcry.wire.records import NO_INSTRUMENT
 from tests.oracles.matcher_judge_book import (
     ANY_PRICE,
@@ -177,6 +177,10 @@ class _Answer:
         while position < len(self.events):
             position += self._apply(position)
         self._told(self.judge.lists.end())
+        index = self.judge.index.get(self.command.symbol, NO_INSTRUMENT)
+        if self.command.kind == CommandKind.NEW and index != NO_INSTRUMENT:
+            market = self.judge.markets[index]
+            self._told(self.judge.lists.quote_fault(self.command, self.events, index, market))
         self.require(not self.shares, "pro rata: everybody at the level gets his share")
         self._settle_top()
         if self.auction_lots is not None:
@@ -253,7 +257,7 @@ class _Answer:
     # Orders that come, change and go
 
     def _accepted(self, market: Market, e: Event) -> None:
-        c = self.command
+        c = self.judge.lists.asked(self.command, e.order_id)
         self.require(c.kind == CommandKind.NEW, "only NEW makes an order")
         self.require(
             (e.order_id, e.participant, e.side, e.qty) == (c.order_id, c.participant, c.side, c.qty)
@@ -303,6 +307,7 @@ class _Answer:
         c, reason = self.command, e.reason
         if reason == Reason.USER:
             is_cancel = c.kind == CommandKind.CANCEL and c.order_id == order.order_id
+            is_cancel |= self.judge.lists.asked(c, order.order_id).qty == 0
             self.require(is_cancel, "USER: the owner cancelled it")
         elif reason == Reason.REDUCED_TO_ZERO:
             nothing = c.kind == CommandKind.REDUCE and c.qty >= order.leaves
@@ -395,8 +400,12 @@ class _Answer:
         order.slice = min(order.slice, order.leaves)
 
     def _replaced(self, market: Market, order: Order, e: Event) -> None:
-        c = self.command
-        self.require(c.kind in (CommandKind.REPLACE, CommandKind.SET_EXPIRY), "REPLACED: by whom")
+        c = self.judge.lists.asked(self.command, order.order_id)
+        quotes = c.kind == CommandKind.NEW and Term.QUOTE in self.judge.lists.new
+        replaces = c.kind in (CommandKind.REPLACE, CommandKind.SET_EXPIRY)
+        self.require(replaces or quotes, "REPLACED: by whom")
+        plain = order.order_type == c.order_type and order.participant == c.participant
+        self.require(not quotes or plain, "a quote replaces its own sides alone")
         self.require(c.order_id == order.order_id, "REPLACED: the order that was meant")
         kept = bool(e.flags & EventFlag.KEPT_PLACE)
         self.require(e.leaves == e.qty > 0, "REPLACED tells the full quantity")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from openoutcry.wire import CommandKind, EventKind, OrderType, Phase, Reason, TimeInForce
+from openoutcry.wire import CommandKind, EventKind, OrderType, Phase, Reason, Side, TimeInForce
 from openoutcry.wire.enums import HAS_ACTIVATION, LEGS_SHIFT, NEW_DAY, Contingency, Term
 from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.records import NO_INSTRUMENT
@@ -76,6 +76,37 @@ class Lists:
             closed = any(e.kind == EventKind.PHASE_CHANGED and e.qty == c.aux for e in events)
             if closed:
                 self._drop(None, instrument)
+
+    def asked(self, c: Command, order_id: int) -> Command:
+        """The command as it is about this order: of a quote either side."""
+        if Term.QUOTE not in self.new or self.new[Term.QUOTE][2] != order_id:
+            return c
+        price, qty, _ = self.new[Term.QUOTE]
+        side = Side.SELL if c.side == Side.BUY else Side.BUY
+        return c._replace(price=price, qty=qty, order_id=order_id, side=side)
+
+    def quote_fault(self, c: Command, events: list[Event], index: int, market: Market) -> str:
+        """What is wrong with the answer to a quote that was not refused."""
+        if Term.QUOTE not in self.new:
+            return ""
+        price, qty, order_id = self.new[Term.QUOTE]
+        if c.order_type not in (OrderType.LIMIT, OrderType.POST_ONLY):
+            return "a quote is LIMIT or POST_ONLY"
+        bid, offer = sorted(((c.side, c.price), (3 - c.side, price)))
+        if qty and bid[1] >= offer[1]:
+            return "a quote's bid is below its offer"
+        comes = (EventKind.ACCEPTED, EventKind.REPLACED)
+        for one in (c.order_id, order_id):
+            told = [e for e in events if e.order_id == one and e.instrument == index]
+            lots = self.asked(c, one).qty
+            if lots and sum(e.kind in comes for e in told) != 1:
+                return "each side of a quote enters or is replaced, once"
+            if not lots and (one in market.orders or any(e.kind in comes for e in told)):
+                return "a side without lots is not open"
+        pair = {c.order_id, order_id}
+        if any({e.order_id, e.contra_id} == pair for e in events if e.kind == EventKind.FILLED):
+            return "the sides of a quote never trade with each other"
+        return ""
 
     def _drop(self, participant: int | None, instrument: int | None) -> None:
         where = None if instrument == NO_INSTRUMENT else instrument

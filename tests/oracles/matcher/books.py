@@ -252,6 +252,18 @@ class Capacity:
         total = sum(extra_events(m, list(m.special.values()), len(m.orders)) for m in self.markets)
         return total - before + after <= extra_capacity(self.order_capacity)
 
+    def has_space_for_events(self, market: "Market", more: int) -> bool:
+        """Whether ``more`` plain orders may be open, likewise."""
+        if not market.rules.pro_rata:
+            return True
+        special, count = list(market.special.values()), len(market.orders)
+        before = extra_events(market, special, count)
+        after = extra_events(market, special, count + more)
+        if after <= before:
+            return True
+        total = sum(extra_events(m, list(m.special.values()), len(m.orders)) for m in self.markets)
+        return total - before + after <= extra_capacity(self.order_capacity)
+
 
 Book = dict[int, list[OpenOrder]]
 """One side: price -> its orders, first come first; a price without orders is not there."""

@@ -120,8 +120,9 @@ def require(holds: bool, reason: Reason) -> None:
         raise Rejected(reason)
 
 
-def check_new(m: Market, c: Command, now: int) -> None:
-    """The checks of a new order that do not need the book."""
+def check_new(m: Market, c: Command, now: int, replaces: bool = False) -> None:
+    """The checks of a new order that do not need the book.  ``replaces``: what is open by its id is
+    the side of a quote that it replaces."""
     require(c.side in list(Side) and c.mode in list(SelfTrade), Reason.MALFORMED)
     require(c.tif in TIMES_IN_FORCE.get(c.order_type, ()), Reason.MALFORMED)
     check_qty(m.rules, c.qty)
@@ -129,14 +130,38 @@ def check_new(m: Market, c: Command, now: int) -> None:
         check_price(m.rules, c.price)
     check_aux(m.rules, OrderType(c.order_type), c.aux, c.qty)
     check_phase(m, c)
-    require(c.order_id not in m.orders, Reason.DUPLICATE_ID)
+    require(replaces or c.order_id not in m.orders, Reason.DUPLICATE_ID)
     require(c.tif != GTD or c.aux >= now, Reason.EXPIRED)
+
+
+def is_own_side(m: Market, c: Command) -> bool:
+    """Whether the order of a side of a quote is open: a plain one of its participant and type."""
+    order = m.orders.get(c.order_id)
+    if order is None or (order.participant, order.side) != (c.participant, c.side):
+        return False
+    plain = order.tif in (DAY, GTC) and order.expiry is None and order.link is None
+    return plain and order.order_type == c.order_type
+
+
+def check_other_side(m: Market, c: Command, opposite: Command) -> None:
+    """Whether the other side of a quote is one, too, and away from the first."""
+    if opposite.qty > 0:
+        check_qty(m.rules, opposite.qty)
+        check_price(m.rules, opposite.price)
+        bid, offer = sorted((c, opposite), key=lambda one: one.side)
+        require(bid.price < offer.price, Reason.BAD_AUX)
+        check_phase(m, opposite)
+    is_free = opposite.order_id not in m.orders or is_own_side(m, opposite)
+    require(is_free, Reason.DUPLICATE_ID)
 
 
 def check_own_terms(
     m: Market, c: Command, terms: dict[int, tuple[int, int, int]], now: int
 ) -> None:
-    """Whether a NEW goes with its terms EXPIRY and TRIGGER."""
+    """Whether a NEW goes with its terms EXPIRY, TRIGGER and QUOTE."""
+    if Term.QUOTE in terms:
+        is_plain = c.order_type in (OrderType.LIMIT, OrderType.POST_ONLY) and c.tif in (DAY, GTC)
+        require(is_plain and len(terms) == 1, Reason.MALFORMED)
     if Term.EXPIRY in terms:
         require(c.tif == GTC, Reason.MALFORMED)
         require(terms[Term.EXPIRY][2] >= now, Reason.EXPIRED)
@@ -156,6 +181,10 @@ def check_term(c: Command) -> None:
     require(c.order_type in list(Term), Reason.MALFORMED)
     if c.order_type == Term.EXPIRY:
         require((c.price, c.qty) == (0, 0), Reason.MALFORMED)
+        return
+    if c.order_type == Term.QUOTE:
+        has_other = c.qty > 0 or (c.qty, c.price) == (0, 0)
+        require(has_other and c.aux != c.order_id, Reason.MALFORMED)
         return
     if c.order_type == Term.TRIGGER:
         source, activates = c.aux % 256, c.aux // 256

@@ -54,6 +54,7 @@ from tests.oracles.matcher.books import (
     Market,
     OpenOrder,
     Place,
+    crosses,
     other,
     price_or_none,
     resting_place,
@@ -72,10 +73,12 @@ from tests.oracles.matcher.checks import (
     Rejected,
     WaitingTerm,
     check_new,
+    check_other_side,
     check_own_terms,
     check_phase,
     check_replace,
     check_term,
+    is_own_side,
     key_of,
     require,
     unpack_trailing,
@@ -356,8 +359,12 @@ class ReferenceEngine:
     # New orders
 
     def _new(self, c: Command, m: Market) -> None:
-        check_new(m, c, self.now)
+        is_quote = Term.QUOTE in self.own_terms
+        check_new(m, c, self.now, replaces=is_quote and is_own_side(m, c))
         check_own_terms(m, c, self.own_terms, self.now)
+        if is_quote:
+            self._new_quote(c, m)
+            return
         order = self._make_order(c, m, self.own_terms.get(Term.TRIGGER))
         if Term.EXPIRY in self.own_terms:
             order.tif, order.expiry = TimeInForce.GTD, self.own_terms[Term.EXPIRY][2]
@@ -393,6 +400,66 @@ class ReferenceEngine:
         if order.order_type == OrderType.POST_ONLY_SLIDE:
             order.order_type = OrderType.POST_ONLY
         self._enter(m, order, waits)
+
+    # Quotes
+
+    def _new_quote(self, c: Command, m: Market) -> None:
+        """Both sides of a quote enter, replace what is open of them, or go; or it is refused."""
+        price, qty, order_id = self.own_terms[Term.QUOTE]
+        away = other(Side(c.side))
+        opposite = replace(c, side=away, price=price, qty=qty, order_id=order_id)
+        check_other_side(m, c, opposite)
+        sides = [c, opposite]
+        moves = []
+        for one in sides:
+            order = m.orders.get(one.order_id)
+            keeps = order is not None and order.price == one.price and one.qty <= order.leaves
+            if one.qty > 0 and not keeps:
+                moves.append((self._make_order(one, m), order))
+        was = m.orders.get(c.order_id), m.orders.get(order_id)
+        for new, _ in moves:
+            self._refuse_quote_crossing(m, new, was)
+        self._refuse_quote_space(m, moves)
+        met = was[1]
+        if met is not None and crosses(Side(c.side), c.price, met.price):
+            sides.reverse()
+        for one in sides:
+            order = m.orders.get(one.order_id)
+            if order is None and one.qty > 0:
+                self._new_order(m, self._make_order(one, m), EventKind.ACCEPTED)
+            elif order is not None and one.qty > 0:
+                self._replace(replace(one, kind=CommandKind.REPLACE), m, order)
+            elif order is not None:
+                m.cancel_order(order, Reason.USER)
+
+    def _refuse_quote_crossing(
+        self, m: Market, new: OpenOrder, was: tuple[OpenOrder | None, ...]
+    ) -> None:
+        """A post-only side is refused if it would trade with what is not open of its quote."""
+        if new.order_type != OrderType.POST_ONLY or m.phase in CALL_PHASES:
+            return
+        require(not m.waiting(other(new.side)), Reason.WOULD_CROSS)
+        for place in (Place.DISPLAYED, Place.HIDDEN):
+            rivals = [o for o in m.orders_of(place, other(new.side)) if o not in was]
+            crossed = any(crosses(new.side, new.price, o.price) for o in rivals)
+            require(not crossed, Reason.WOULD_CROSS)
+
+    def _refuse_quote_space(
+        self, m: Market, moves: list[tuple[OpenOrder, OpenOrder | None]]
+    ) -> None:
+        for new, order in moves:
+            refusal = m.refuse_order(new, own=order)
+            require(not refusal, refusal)
+        keys = {(m.index, Place.DISPLAYED, new.side, new.price // 64) for new, _ in moves}
+        pages = set(self.capacity.pages) | keys
+        require(
+            not keys - set(self.capacity.pages) or len(pages) <= self.capacity.level_pages,
+            Reason.BOOK_FULL,
+        )
+        more = sum(order is None for _, order in moves)
+        room = self.capacity.order_capacity - self.capacity.open_orders
+        require(more <= room, Reason.BOOK_FULL)
+        require(self.capacity.has_space_for_events(m, more), Reason.BOOK_FULL)
 
     # Legs of lists
 

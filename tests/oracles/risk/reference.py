@@ -47,6 +47,7 @@ from tests.oracles.risk.lists import PlainLists, largest
 from tests.oracles.risk.operator_commands import apply_setting
 from tests.oracles.risk.portfolio import PlainPortfolio
 from tests.oracles.risk.protection import Best, PlainProtection
+from tests.oracles.risk.quotes import check_quote, sides_of
 from tests.oracles.risk.requests import PlainRequests
 from tests.oracles.risk.rules import PlainRules, is_change
 from tests.oracles.risk.state import (
@@ -353,7 +354,8 @@ class Reference:
         """0, or what the kernel answers; ``c`` is an order record."""
         kind, is_operator, self.seq = int(c["kind"]), int(c["participant"]) == 0, int(c["seq"])
         if kind in (NEW, REPLACE):
-            return self._check(c)
+            sides = sides_of(self, c)
+            return self.check_one(c) if sides is None else check_quote(self, sides)
         if kind == DISCONNECT and int(c["participant"]) < len(self.participants):
             self.participants[int(c["participant"])].cancel_wanted = False
         if kind == TIME and is_operator:
@@ -413,7 +415,7 @@ class Reference:
         self.refusals += 1
         return bits << 8 | RISK_REASON
 
-    def _wanted(self, c: Any) -> tuple[Order, Order | None] | None:
+    def wanted(self, c: Any) -> tuple[Order, Order | None] | None:
         """The order as the command would have it, and as it is; None: left to the matcher."""
         rules, participant = self._instrument(c), int(c["participant"])
         qty = int(c["qty_lots"])
@@ -442,8 +444,8 @@ class Reference:
         new.loss = self.loss(new, qty)
         return new, old
 
-    def _check(self, c: Any) -> int:
-        order_and_old = self._wanted(c)
+    def check_one(self, c: Any) -> int:
+        order_and_old = self.wanted(c)
         if order_and_old is None:
             return 0
         order, old = order_and_old
@@ -722,7 +724,7 @@ class Reference:
                 self.orders[key].priced = True
                 self.orders[key].price = event["price_ticks"]
                 self.orders[key].loss = self.loss(self.orders[key], event["leaves_lots"])
-            elif kind == REPLACED and c["kind"] == REPLACE:
+            elif kind == REPLACED and c["kind"] in (REPLACE, NEW):
                 order = self.orders[key]
                 if order.priced:
                     source = c if order.peg else event
@@ -756,7 +758,7 @@ class Reference:
         if order_type in BUDGETS:
             # It never rests: nothing is reserved beyond its command.
             priced, price = True, 0
-        who, side = int(c["participant"]), int(c["side"])
+        who, side = int(c["participant"]), int(event["side"])
         order = Order(key[1], key[0], who, side, int(event["leaves_lots"]), price, priced, peg)
         if self.wallets and self.instruments[key[0]].spot:
             self.wallets.pin(order)
@@ -768,7 +770,8 @@ class Reference:
         self.traded_by[who].add(key[0])
         self.changed(who, key[0])
         if not is_off_book(key[1]):
-            last_order = (int(c["price_ticks"]), int(c["qty_lots"]), self.now)
+            told = event if event["order_id"] != int(c["order_id"]) else c
+            last_order = (int(told["price_ticks"]), int(told["qty_lots"]), self.now)
             self.cells[who][key[0]].last_order[side] = last_order
 
     def _leaves(self, key: tuple[int, int], leaves: int) -> None:

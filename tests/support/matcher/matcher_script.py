@@ -84,6 +84,7 @@ FIELDS = {
     "offset": "aux",
     "until": "aux",
     "list": "price_ticks",
+    "other": "aux",
 }
 PRICES = {"max": 2**63 - 1, "min": -(2**63)}
 """The prices of orders that trade at any."""
@@ -251,7 +252,9 @@ def page_script(text: str) -> str:
             whole += [f"    {fill}" for fill in _fills(words[1:], owners)]
         else:
             whole.append(line)
-        answered = following.strip().startswith(("ACCEPTED ", "REJECTED ", "COMPLETED "))
+        answered = following.strip().startswith(
+            ("ACCEPTED ", "REJECTED ", "COMPLETED ", "REPLACED ")
+        )
         if line.startswith("NEW ") and not answered:
             whole.append("    " + as_entered(line))
     return "\n".join(whole)

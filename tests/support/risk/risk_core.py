@@ -3,16 +3,17 @@
 import numpy as np
 
 from openoutcry.matcher import Engine
-from openoutcry.matcher.book.arena import RESTATED, ArenaHeader
-from openoutcry.matcher.book.terms import restate_terms
+from openoutcry.matcher.book.arena import ArenaHeader
 from openoutcry.matcher.commands.mass import cancel_flagged, cancel_instrument
 from openoutcry.matcher.commands.rules import change_rules
-from openoutcry.matcher.hook_context import ASKS_TERMS
+from openoutcry.matcher.hook_context import ASKS_TERMS, HookContext
 from openoutcry.matcher.hooks import (
     APPLIED,
     CANCELS,
     CHANGES_RULES,
     VERDICT_MASK,
+    Hooks,
+    ask_with_terms,
     note_best,
     refuse,
 )
@@ -29,6 +30,7 @@ from openoutcry.risk.bits import (
 )
 from openoutcry.risk.delay import WAITS, due, hold
 from openoutcry.risk.lists import take_terms
+from openoutcry.risk.quotes import judge_quote
 from openoutcry.risk.region import View, make_region, setting
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import (
@@ -41,6 +43,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.kernel import kernel
 from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.rule_changes import RulesBlock
@@ -74,6 +77,12 @@ def rejected(order, verdict):
     event["price_ticks"], event["qty_lots"] = order["price_ticks"], order["qty_lots"]
     event["flags"] = EventFlag.LAST
     return event
+
+
+@kernel
+def ask(block: HookContext, order: OrderRecord, out: int) -> int:
+    """``ask_with_terms``, which kernels alone can call."""
+    return ask_with_terms(block, order, out)
 
 
 class Kernels:
@@ -129,11 +138,10 @@ class Kernels:
 
     def ask_with_terms(self, orders):
         """The verdict on a NEW that may have terms in the matcher."""
-        arena, order = ArenaHeader.of(self.engine.address), OrderRecord.of(orders.ctypes.data)
-        index = self.symbols.index(bytes(orders["symbol"][0]))
-        restate_terms(arena, order, index)
-        assert take_terms(self.region.ctypes.data, self.engine.address + RESTATED) == 0
-        return before(self.region.ctypes.data, orders.ctypes.data)
+        hooks = Hooks(self.region, before, after, terms=take_terms, quote=judge_quote)
+        block, out = hooks.block(self.engine.address, self.region), np.zeros(2, EVENT_DTYPE)
+        order = OrderRecord.of(orders.ctypes.data)
+        return ask(HookContext.of(block.ctypes.data), order, out.ctypes.data)
 
     def refuse(self, orders, verdict):
         """The events of a NEW that is refused: it uses up its terms, and breaks its list."""

@@ -5,6 +5,7 @@ import numpy as np
 from openoutcry.flow.mixed import INSTRUMENTS, MixedFlow
 from openoutcry.wire import make_instruments
 from tests.support.matcher.matcher_lists import with_lists
+from tests.support.matcher.matcher_quotes import with_quotes
 from tests.support.risk.risk_core import PARTICIPANTS
 
 LIMITED = {"min_price_ticks": 10, "max_price_ticks": 200_000}
@@ -29,4 +30,11 @@ def list_commands(count, seed):
     """The mixed flow, parts of which are lists of orders."""
     flow = np.concatenate([row.copy() for row in mixed_commands(count, seed)])
     orders = with_lists(flow, seed, often=0.3)
+    yield from (orders[at : at + 1] for at in range(len(orders)))
+
+
+def quote_commands(count, seed):
+    """The mixed flow, parts of which are quotes."""
+    flow = np.concatenate([row.copy() for row in mixed_commands(count, seed)])
+    orders = with_quotes(flow, seed, often=0.5)
     yield from (orders[at : at + 1] for at in range(len(orders)))

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.oracles.matcher import cascade
 from tests.oracles.matcher.engine import ReferenceEngine
 from tests.oracles.matcher_judge import Violation, judge
 from tests.support.matcher.matcher_mixed import Mixed, mixed
+from tests.support.matcher.matcher_quotes import with_quotes
 
 COMMANDS = 700
 
@@ -93,8 +95,8 @@ BUDGET_TYPES = [
 
 def runs():
     """Streams in which everything meets: few prices, few participants, every mode; then some that
-    are about allocation in steps, some about stops, some about market orders that wait and some
-    about budgets."""
+    are about allocation in steps, some about stops, some about market orders that wait, some
+    about quotes and some about budgets."""
     for seed in range(12):
         yield mixed(seed, COMMANDS, width=8, extreme=0.0, order_capacity=200, phases=seed % 2 == 1)
     for seed in (14, 17, 20, 25, 26, 28, 61):
@@ -144,6 +146,20 @@ def runs():
             phases=False,
             centres=[1000] * 4,
         )
+    for seed in range(8):
+        run = mixed(
+            seed,
+            COMMANDS,
+            width=4,
+            extreme=0.0,
+            order_capacity=200,
+            instruments=LOW,
+            types=[OrderType.LIMIT, OrderType.POST_ONLY, OrderType.HIDDEN],
+            phases=False,
+            centres=[1000] * 4,
+        )
+        orders = with_quotes(run.orders, seed, often=0.6, wrong=0.2 * (seed % 2))
+        yield replace(run, orders=orders)
     for seed in (3, 16, 3 + IN_STEPS, 8 + AT_ONCE, 97 + AT_ONCE, 100 + AT_ONCE):
         steps = IN_STEPS <= seed < AT_ONCE
         yield mixed(
