@@ -362,16 +362,16 @@ class ReferenceEngine:
         is_quote = Term.QUOTE in self.own_terms
         check_new(m, c, self.now, replaces=is_quote and is_own_side(m, c))
         check_own_terms(m, c, self.own_terms, self.now)
-        if is_quote:
-            self._new_quote(c, m)
-            return
         order = self._make_order(c, m, self.own_terms.get(Term.TRIGGER))
         if Term.EXPIRY in self.own_terms:
             order.tif, order.expiry = TimeInForce.GTD, self.own_terms[Term.EXPIRY][2]
         if Term.LIST not in self.own_terms:
             is_alone = not self.own_terms and LEG_ORDER_IDS <= c.order_id < 2**63
             require(not is_alone, Reason.LIST)
-            self._new_order(m, order, EventKind.ACCEPTED)
+            if is_quote:
+                self._new_quote(c, m)
+            else:
+                self._new_order(m, order, EventKind.ACCEPTED)
         else:
             self._new_leg(c, m, order)
 
