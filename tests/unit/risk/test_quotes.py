@@ -93,7 +93,7 @@ ENTERS = [(EventKind.ACCEPTED, 0)] * 2
 
 
 def test_a_quote_that_either_side_could_pay_and_not_both_is_refused():
-    """With a fee of 50 a lot the bid of 6 at 100 needs 900 of 1,000, and the offer of 6 needs 300."""
+    """With a fee of 50 a lot a bid of 6 at 100 needs 900 of 1,000, and an offer of 6 needs 300."""
     alice = Alice(setting(Setting.CREDIT, 1000, 1))
     assert alice.quotes("6@100", "6@150") == ENTERS
     fee = setting(Setting.FEE, 50, 0, parse_command("NEW", 0)["symbol"][0])
