@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from openoutcry import PACKAGE
 from openoutcry.wire import feed_messages, messages, order_types, records, words
-from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN, OrderType
+from openoutcry.wire.enums import AUX_HALVES, ENUMS, OPEN_KNOWN, OrderType, TimeInForce
 from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.layout_hash import HISTORY_PATH, LAYOUT_HASH, layout_history
 from openoutcry.wire.message import Field, Message, Option, Protocol
@@ -239,6 +239,8 @@ def page_words() -> str:
 
     def times_of(order_type: OrderType) -> list[str]:
         known = order_types.ORDER_TYPES[order_type].times_in_force
+        if TimeInForce.GTC in known:  # what may be GTC may be GTD, by a term if not by itself
+            known = (*known, TimeInForce.GTD)
         usual = [tif for tif in words.USUAL if tif in known][:1]
         return [times.say("/v1", tif) for tif in dict.fromkeys((*usual, *known))]
 

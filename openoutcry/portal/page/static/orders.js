@@ -34,7 +34,14 @@ export function triggerOf(row) {
   if (row.trailing_bps) return t("trailing.by", { percent: show(percentOf(row.trailing_bps)) });
   if (isNumber(row.trailing_distance) && sign(row.trailing_distance)) return t("trailing.behind", { price: priceText(row.trailing_distance, instrument(row.symbol)) });
   if (row.type.startsWith("peg_")) return `${row.offset.startsWith("-") ? "" : "+"}${row.offset}`;
-  return isNumber(row.stop_price) && sign(row.stop_price) ? priceText(row.stop_price, instrument(row.symbol)) : "";
+  const by = row.trigger_by ? ` (${t(`trigger.by.${row.trigger_by}`)})` : "";
+  return isNumber(row.stop_price) && sign(row.stop_price) ? `${priceText(row.stop_price, instrument(row.symbol))}${by}` : "";
+}
+
+// Open orders, the newest first; those of a list follow each other.
+export function inGroups(rows) {
+  const at = (row) => row.list_id || row.id;
+  return [...rows].sort((one, other) => at(other) - at(one) || one.id - other.id);
 }
 
 // How long an order is good, where that is not as usual.
@@ -58,7 +65,7 @@ export function orderColumns({ action = null, state = false, short = false } = {
     { label: t("time"), text: (row) => short ? shortly(row.created_ms) : when(row.created_ms) },
     { label: t("market"), text: (row) => row.symbol },
     { label: t("side"), text: (row) => t(row.side), kind: (row) => row.side },
-    { label: t("type"), text: (row) => [word("type", row.type), timeOf(row), row.reduce_only ? `(${t("reduce.short")})` : ""].filter(Boolean).join(" ") },
+    { label: t("type"), text: (row) => [word("type", row.type), timeOf(row), row.reduce_only ? `(${t("reduce.short")})` : "", row.list_id ? `· ${t("order.in.list", { id: row.list_id })}` : ""].filter(Boolean).join(" ") },
     { label: t("price"), n: true, text: priceOf },
     { label: t("trigger"), n: true, text: triggerOf },
     { label: t("quantity"), n: true, text: quantityOf },
@@ -134,11 +141,12 @@ async function amend(row) {
 }
 
 function cancelButton(row) {
-  const key = newKey();
-  const label = t("cancel.of", { side: t(row.side), symbol: row.symbol, price: priceOf(row) });
-  const made = either("close", t("cancel.order"), label, async () => {
+  // A list is cancelled as one, by a button at any of its orders.
+  const key = newKey(), list = row.list_id;
+  const label = list ? t("cancel.list.of", { id: list, symbol: row.symbol }) : t("cancel.of", { side: t(row.side), symbol: row.symbol, price: priceOf(row) });
+  const made = either("close", t(list ? "cancel.list" : "cancel.order"), label, async () => {
     made.disabled = true;
-    try { await remove(`/v1/orders/${row.id}`, key); notice(t("order.cancelled.now", { symbol: row.symbol })); }
+    try { await remove(list ? `/v1/order-lists/${list}` : `/v1/orders/${row.id}`, key); notice(t(list ? "list.cancelled.now" : "order.cancelled.now", { symbol: row.symbol })); }
     catch (problem) { notice(words(problem), "bad"); } finally { made.disabled = false; }
   });
   return made;

@@ -40,6 +40,9 @@ export function ticket(market) {
   const quantity = amountInput({ id: "quantity", oninput: changed }), amount = amountInput({ id: "amount", oninput: changed });
   const by = select([["quantity", t("by.quantity", { base })], ["amount", t("by.amount", { quote })]], { id: "by", onchange: changed });
   const tif = select([], { id: "tif", onchange: changed }), expires = input({ id: "expires", type: "datetime-local" });
+  const bys = ["", "last", "bid", "ask", "mid", ...(isContract ? ["mark", "index"] : [])];
+  const triggerBy = select(bys.map((name) => [name, t(`trigger.by.${name}`)]), { id: "trigger-by", onchange: changed });
+  const activation = amountInput({ id: "activation", oninput: changed });
   const shown = amountInput({ id: "shown", oninput: changed }), least = amountInput({ id: "least", oninput: changed });
   const selfTrade = select(["cancel_taker", "cancel_maker", "cancel_both"].map((name) => [name, t(`self.${name}`)]), { id: "self-trade" });
   const reduces = check(t("reduce.only"), { id: "reduce-only", onchange: changed });
@@ -47,6 +50,7 @@ export function ticket(market) {
   const rows = {
     price: field(priceLabel(t("price"), market), price), stop: field(priceLabel(t("stop.price"), market), stop), distance: field(t("distance"), distance, t("distance.hint")), distanceBy: field(t("distance.by"), distanceBy), offset: field(priceLabel(t("offset"), market), offset, t("offset.hint")),
     by: field(t("by"), by), quantity: isContract ? field(t("ticket.lots", { base }), quantity, lotText(market)) : field(`${t("quantity")} (${base})`, quantity), amount: field(`${t("amount")} (${quote})`, amount), tif: field(t("tif"), tif), expires: field(t("good.until"), expires),
+    triggerBy: field(t("trigger.by"), triggerBy), activation: field(priceLabel(t("activation"), market), activation, t("activation.hint")),
     shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")), least: field(`${t("least")} (${base})`, least, t("least.hint")),
   };
   const parts = h("div", { class: "parts", role: "group", "aria-label": t("parts") }, [25, 50, 75, 100].map((percent) =>
@@ -54,7 +58,7 @@ export function ticket(market) {
   const warns = h("p", { class: "warning", id: "limit-warning", role: "status" });
   const total = h("dd", {}, "–"), fee = h("dd", { id: "fee" }, "–"), available = h("dd", {}, "–"), needs = h("dd", { id: "needs", "aria-live": "polite" }, "–");
   const made = form([sides, field(t("type"), type), about, rows.price, warns, rows.stop, rows.distanceBy, rows.distance, rows.offset, rows.by, rows.quantity, rows.amount, parts, rows.tif, rows.expires, isContract ? reduces : [],
-    h("details", {}, h("summary", {}, t("ticket.more")), rows.shown, rows.least, field(t("self"), selfTrade)),
+    h("details", {}, h("summary", {}, t("ticket.more")), rows.triggerBy, rows.activation, rows.shown, rows.least, field(t("self"), selfTrade)),
     h("dl", {}, h("dt", {}, t(isContract ? "margin.free" : "available")), available, h("dt", {}, t("total")), total, h("dt", {}, t("fee")), fee, hasMargin ? [h("dt", {}, t("margin.needs")), needs] : []), ask], t("buy"), send);
   made.id = "ticket";
   const root = h("section", { class: "panel ticket", "aria-label": t("ticket") }, login.is ? made : [made, h("p", { class: "hint" }, t("ticket.login"))]);
@@ -82,6 +86,9 @@ export function ticket(market) {
     rows.quantity.hidden = isBudget();
     rows.amount.hidden = !isBudget();
     rows.expires.hidden = tif.value !== "gtd";
+    // An order has an end of its own or a trigger of its own.
+    rows.activation.hidden = !TRAILING.has(kind) || tif.value === "gtd";
+    rows.triggerBy.hidden = !(STOPPED.has(kind) || TRAILING.has(kind)) || tif.value === "gtd";
     rows.shown.hidden = kind !== "limit" || !TIMES_WITH.shown.includes(tif.value) || least.value.trim() !== "";
     rows.least.hidden = kind !== "limit" || !TIMES_WITH.least.includes(tif.value) || isBudget() || (!rows.shown.hidden && shown.value.trim() !== "");
     for (const [control, row] of [[price, rows.price], [stop, rows.stop], [distance, rows.distance], [quantity, rows.quantity], [amount, rows.amount], [expires, rows.expires]]) control.required = !row.hidden;
@@ -185,6 +192,8 @@ export function ticket(market) {
     }
     given.time_in_force = tif.value;
     if (tif.value === "gtd") given.expires_ms = new Date(expires.value).getTime();
+    if (!rows.triggerBy.hidden && triggerBy.value) given.trigger_by = triggerBy.value;
+    if (!rows.activation.hidden && activation.value.trim()) given.activation_price = number(activation, "activation", market.price_step);
     if (!rows.shown.hidden && shown.value.trim()) given.shown_quantity = number(shown, "shown", market.quantity_step);
     if (!rows.least.hidden && least.value.trim()) given.min_quantity = number(least, "least", market.quantity_step);
     if (selfTrade.value !== "cancel_taker") given.self_trade = selfTrade.value;
@@ -204,9 +213,10 @@ export function ticket(market) {
     const priced = (text) => ({ price: `${priceText(text, market)} ${priceAsset(market)}`.trim() });
     const at = given.price ? t("review.at", priced(given.price)) : "";
     const stops = given.stop_price ? t("review.stop", priced(given.stop_price)) : given.trailing_bps ? t("review.trailing", { percent: show(percentOf(given.trailing_bps)) }) : given.trailing_distance ? t("review.behind", priced(given.trailing_distance)) : "";
+    const by = given.trigger_by ? t("review.by", { price: t(`trigger.by.${given.trigger_by}`) }) : "", from = given.activation_price ? t("review.activation", priced(given.activation_price)) : "";
     const follows = given.offset ? t("review.offset", priced(given.offset)) : "", minimum = given.min_quantity ? t("review.least", { what: `${quantityText(given.min_quantity, market)} ${base}` }) : "";
     const time = given.expires_ms ? t("review.until", { time: when(given.expires_ms) }) : t(`tif.${given.time_in_force}`);
-    return [t(`review.${given.side}`, { what }), t(`type.${given.type}`), at, stops, follows, minimum, time].filter(Boolean).join(", ");
+    return [t(`review.${given.side}`, { what }), t(`type.${given.type}`), at, stops, by, from, follows, minimum, time].filter(Boolean).join(", ");
   }
 
   // isAsked: it is shown before it is sent, whatever the person chose.

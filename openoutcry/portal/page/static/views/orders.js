@@ -6,7 +6,7 @@ import { get, newKey, remove } from "../api.js";
 import { follow } from "../stream.js";
 import { show as showNumber } from "../exact.js";
 import { priceText, quantityText } from "../numbers.js";
-import { orderButtons, orderColumns, tradedOf } from "../orders.js";
+import { inGroups, orderButtons, orderColumns, tradedOf } from "../orders.js";
 import { fromDay, lateness, paged, untilDay } from "../paged.js";
 
 export async function show(root, [chosenTab]) {
@@ -39,7 +39,7 @@ function showOpen(area, ends) {
     notice(t("cancel.done", { count: gone.length }));
   }, { kind: "danger" }));
   function draw() {
-    const rows = model ? [...model.open.values()].filter((one) => !symbol.value || one.symbol === symbol.value).sort((a, b) => b.id - a.id) : [];
+    const rows = model ? inGroups([...model.open.values()].filter((one) => !symbol.value || one.symbol === symbol.value)) : [];
     list.show(rows);
     all.disabled = !rows.length;
   }

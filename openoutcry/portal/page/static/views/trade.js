@@ -12,7 +12,7 @@ import { arranged, hotKeys } from "../arrange.js";
 import { ticket } from "../ticket.js";
 import { chart } from "../chart.js";
 import { depth } from "../depth.js";
-import { orderButtons, orderColumns } from "../orders.js";
+import { inGroups, orderButtons, orderColumns } from "../orders.js";
 
 // Orders that the book does not show.
 const UNSEEN = new Set(["hidden", "all_or_none", ...PEGGED]);
@@ -235,7 +235,7 @@ function lists(market, ends) {
   function draw() {
     const shown = { open: orders, fills: trades, balances: held, positions: contracts }[tab];
     if (area.firstChild !== shown) area.replaceChildren(shown);
-    const open = model ? [...model.open.values()].filter(mine).sort((a, b) => b.id - a.id) : [];
+    const open = model ? inGroups([...model.open.values()].filter(mine)) : [];
     say(bar.firstChild, open.length ? `${t("orders.open")} (${open.length})` : t("orders.open"));
     all.hidden = tab !== "open" || !open.length;
     one.hidden = tab === "balances" || tab === "positions";
