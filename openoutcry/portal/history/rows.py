@@ -160,7 +160,9 @@ class Rows:
         """Add a row for each order that is one of a list, or of which a session has said another
         term: its order is the next command."""
         is_terms = commands["kind"] == CommandKind.TERMS
-        is_terms &= (commands["order_type"] == Term.LIST) | (commands["order_id"] >= LEG_ORDER_IDS)
+        is_own = np.isin(commands["order_type"], (Term.EXPIRY, Term.TRIGGER))
+        is_own &= commands["order_id"] >= LEG_ORDER_IDS
+        is_terms &= (commands["order_type"] == Term.LIST) | is_own
         if not (self._announced or is_terms.any()):
             return
         first, texts = int(commands["seq"][0]), names.tobytes()

@@ -181,7 +181,7 @@ NO_TERMS = Terms()
 
 
 def own_terms(term: int, price_ticks: int, aux: int) -> Terms | None:
-    """Return what a TERMS command has said, by its values; None: it is about a list."""
+    """Return what a TERMS command has said, by its values; None: another term."""
     if term == Term.EXPIRY:
         return Terms(until_ns=aux)
     if term == Term.TRIGGER:
@@ -449,6 +449,8 @@ class Orders:
         if terms is not None:
             if command.order_id >= LEG_ORDER_IDS:  # a session's, whose order is the next command
                 self._terms[instrument, command.order_id] = terms
+            return
+        if command.order_type != Term.LIST:
             return
         first = instrument, command.price_ticks
         if command.qty_lots == 1:
