@@ -12,7 +12,16 @@ from typing import Any
 from openoutcry.client.prices import decimal_price
 from openoutcry.wire.enums import OrderType, SelfTrade, Side, Term, TimeInForce, TriggerBy
 from openoutcry.wire.order_types import PEGS, STOPS, TAKE_PROFITS, TIMES_IN_FORCE, TRAILING
-from openoutcry.wire.words import ORDER_TYPES, SELF_TRADE, TERMS, TIMES, WordError, name_of, value
+from openoutcry.wire.words import (
+    ORDER_TYPES,
+    SELF_TRADE,
+    TERMS,
+    TIMES,
+    TRIGGERS,
+    WordError,
+    name_of,
+    value,
+)
 
 FORMS = """  WORDs follow PRICE (or `market`), as many as make sense together:
   ioc fok gtc day at-open at-close until=WHEN  (over FIX 20261130-22:00:00, over OUCH seconds)
@@ -138,9 +147,12 @@ def said(table: Any, door: str, member: Any) -> str:
 
 
 def require_terms(form: Form, door: str) -> None:
-    """Raises ``ValueError`` if the protocol has no word for a trigger's own price."""
+    """Raises ``ValueError`` if the protocol has no word for a trigger's own price, or the order has
+    two terms."""
     if form.has_trigger:
         said(TERMS, door, Term.TRIGGER)
+    if form.expires_by_term and form.has_trigger:
+        raise ValueError("an order has `until` or a named price, not both")
 
 
 def whole(text: str, what: str) -> int:
@@ -170,11 +182,19 @@ def fix_fields(form: Form, side: Side) -> dict[str, Any]:
         fields["59"] = said(TIMES, "FIX", form.time_in_force)
     if "until" in values:
         fields["126"] = values["until"]
+    if "by" in values:
+        fields["1107"] = said(TRIGGERS, _fix_side(side), TRIGGERS_BY_WORD[values["by"]])
+    if "activation" in values:
+        fields["1102"] = decimal_text(values["activation"])
     if form.reduce_only:
         fields["18"] = f"{fields['18']} E" if "18" in fields else "E"
     if form.self_trade != SelfTrade.ALLOW:
         fields["2964"] = said(SELF_TRADE, "FIX", form.self_trade)
     return {f"t{tag}": word for tag, word in fields.items()}
+
+
+def _fix_side(side: Side) -> str:
+    return f"FIX {name_of(side).lower()}"
 
 
 def _fix_value(tag: str, form: Form, side: Side) -> str:
@@ -250,8 +270,7 @@ def shm_terms(form: Form) -> dict[str, Any]:
         terms["trigger_by"] = TRIGGERS_BY_WORD[form.values["by"]]
     if "activation" in form.values:
         terms["activation_ticks"] = signed(form.values["activation"], "activation")
-    if form.expires_by_term and form.has_trigger:
-        raise ValueError("an order has `until` or a named price, not both")
+    require_terms(form, "shared memory")
     return terms
 
 

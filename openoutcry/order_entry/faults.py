@@ -45,6 +45,8 @@ class Kind(IntEnum):
     REJECT = 23
     DISCONNECT = 24
     """Send everything that is pending, then end the connection without a logout."""
+    LIST = 25
+    """A list of orders, or an order with a term: the protocol's fields have them."""
 
 
 class Refusal(IntEnum):

@@ -15,7 +15,10 @@ from openoutcry.order_entry import (
     tokens,
 )
 from openoutcry.order_entry import rows as order_rows
+from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.command_metadata import CommandMetadata
+from openoutcry.order_entry.fix import decode as fix_decode
+from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import ORDER_BYTES, RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
@@ -33,6 +36,7 @@ GTD = enum_numbers.TIME_IN_FORCE_GTD
 LIST_MESSAGE = ord("L")
 """``message`` of the metadata of TERMS."""
 THROTTLED, TOO_MANY_OPEN = constants.REFUSAL_THROTTLED, constants.REFUSAL_TOO_MANY_OPEN
+STATUS = constants.FIX_REFUSAL_STATUS
 DUPLICATE, VENUE_FULL = constants.REFUSAL_DUPLICATE_TOKEN, constants.REFUSAL_VENUE_FULL
 LIST_REFUSAL, NOT_ADMITTED = constants.FIX_REFUSAL_LIST, constants.REFUSAL_NOT_ADMITTED
 APPLICATION, STREAM_FULL = constants.KIND_APPLICATION, constants.FAULT_STREAM_FULL
@@ -120,6 +124,30 @@ def handle_list(
 
 
 @kernel_outlined
+def take_decoded(context: SessionsContext, session: FixSession, now: int) -> int:
+    """Enter the list, or the order with a term, that FIX has decoded; returns what
+    :func:`handle_list` does."""
+    region, fields = RegionHeader(context.region), FixFields(session.fields_)
+    for leg in range(1, fields.legs + 1):
+        seq, kept = seq_of(region, leg), fix_decode.kept_order(fields, leg)
+        clear_command(context, session, seq, now)
+        order, metadata = order_at(region, seq), metadata_of(region, seq)
+        for word in range(ORDER_BYTES // 8):
+            Words(order)[word] = Words(kept)[word]
+        for word in range(command_metadata.WORDS):
+            Words(metadata)[word] = Words(kept)[ORDER_BYTES // 8 + word]
+    if fields.contingency == 0:
+        seq = seq_of(region, 1)
+        term, metadata = clear_order(region, seq - 1), metadata_of(region, seq)
+        for word in range(ORDER_BYTES // 8):
+            Words(term)[word] = Words(fields.term)[word]
+        if metadata.flags & fix_decode.POSS_RESEND != 0:
+            number = tokens.number_of(TokenTable(region.tokens), session.index, metadata + TOKEN)
+            metadata.refused = STATUS if number != 0 else 0
+    return handle_list(context, session, fields.contingency, fields.legs, now)
+
+
+@kernel_outlined
 def is_admitted(region: RegionHeader, session: SessionBlock, leg: int, contingency: int) -> bool:
     """Return whether the session may enter the leg of such a list, or the order with such a term:
     one with an expiry is good till date, whatever its time in force."""
@@ -197,7 +225,10 @@ def refuse_list(context: SessionsContext, session: SessionBlock, leg: int) -> in
     order.order_id = 0
     metadata.row = 0
     metadata.flags = metadata.flags & command_metadata.FLAGS_OF_PROTOCOL
-    session.refused += 1
+    if metadata.refused == STATUS and session_block.is_fix(session.protocol):
+        session_commands.find_named(region, session, metadata)
+    else:
+        session.refused += 1
     session_commands.publish(context, seq, order, metadata)
     return APPLICATION
 

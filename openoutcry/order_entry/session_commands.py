@@ -68,7 +68,7 @@ cache when the gateway takes it.  What does not fit waits at its session."""
 SWEEP_ROWS = 4096
 """Order rows that a step looks at when a lost session's orders go one by one."""
 QUEUE = constants.THROTTLE_QUEUE
-LOGIN = constants.KIND_LOGIN
+LOGIN, LIST = constants.KIND_LOGIN, constants.KIND_LIST
 ANSWERS_A_TOKEN = 32
 """Messages of ours that cost a session a token where it asks for many by one message."""
 MAX_DEBT_NS = 5_000_000_000
@@ -201,6 +201,8 @@ def handle_message(
     kind = apply.call5(
         load_i64(codec + apply.CODEC_DECODE), message, size, session, order, metadata
     )
+    if kind == LIST:
+        return kind
     if kind != APPLICATION:
         charge_session_message(session, kind, now)
         return kind
@@ -492,7 +494,8 @@ def sweep(context: SessionsContext, session: SessionBlock) -> None:
         row = OrderRow(region.rows + order_rows.ROW_BYTES * place)
         number = row.number
         if 0 < number <= last and row.session == session.index:
-            live = order_rows.is_live(row) and row.order_id == order_rows.ORDER_BIT | number
+            is_root = row.order_id & order_rows.NUMBER_MASK == number
+            live = order_rows.is_live(row) and is_root
             goes = mode == CANCEL_ALL or (mode == CANCEL_DAY and row.time_in_force & 15 == DAY)
             if is_fix and row.flags & fix_decode.CANCEL_ON_LOSS:
                 goes = True

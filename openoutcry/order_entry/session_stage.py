@@ -43,6 +43,7 @@ from openoutcry.runtime.histogram import record
 from openoutcry.runtime.lanes import NUMBERS, SHIFT
 from openoutcry.runtime.words import StageContext
 from openoutcry.wire import sockets
+from openoutcry.wire.enums import MAX_LEGS
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, U32s, Words
 from openoutcry.wire.memory import (
@@ -82,6 +83,7 @@ END_CLOSED, END_SWITCHED_OFF = constants.SHM_END_VENUE_CLOSED, constants.SHM_END
 END_TAKEN_OVER, END_SOCKET_DATA = constants.SHM_END_TAKEN_OVER, constants.SHM_END_SOCKET_DATA
 END_NUMBER = constants.SHM_END_NUMBER
 
+LIST = constants.KIND_LIST
 LOGOUT, LOGIN, DISCONNECTING = (
     constants.KIND_LOGOUT,
     constants.KIND_LOGIN,
@@ -663,6 +665,9 @@ def parse_input(context: SessionsContext, session: FixSession) -> int:
             if not session_commands.may_take(session, now):
                 waits = throttled = 1
                 break
+            if session_commands.lane_room(context) <= 2 * MAX_LEGS:
+                waits = 1
+                break
             kept = apply.call2(load_i64(codec + apply.CODEC_QUEUED), session, now)
         if kept != 0:
             message, size = kept, session.queued_bytes
@@ -683,6 +688,8 @@ def parse_input(context: SessionsContext, session: FixSession) -> int:
             break
         session_commands.prefetch_order(context, session, message, size, buffer + length)
         result = session_commands.handle_message(context, session, codec, message, size, now)
+        if result == LIST:
+            result = list_commands.take_decoded(context, session, now)
         at += size if kept == 0 else 0
         done += 1
         if result == LOGIN and is_fix:

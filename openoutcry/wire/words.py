@@ -202,8 +202,8 @@ TERMS: Table[Term] = Table(
     """\
 term    | FIX | OUCH 4.2 | OUCH 5.0 | shared memory | /v1 | Binance-shaped
 LIST    | -   | -        | -        | LIST request  | POST order-lists | POST orderList/…
-EXPIRY  | -   | -        | -        | TERMS request | expires_ms       | goodTillDate
-TRIGGER | -   | -        | -        | TERMS request | trigger_by       | stopPrice with trailingDelta
+EXPIRY  | `59=6` | -        | -        | TERMS request | expires_ms       | goodTillDate
+TRIGGER | `1107=` `1102=` | -        | -        | TERMS request | trigger_by       | stopPrice with trailingDelta
 QUOTE   | -   | -        | -        | -             | -                | -""",
 )
 """What is said in advance of an order: the message or field of each door."""
@@ -211,15 +211,16 @@ QUOTE   | -   | -        | -        | -             | -                | -""",
 TRIGGERS: Table[TriggerBy] = Table(
     TriggerBy,
     """\
-price that elects a stop | /v1 buy | /v1 sell
-LAST                     | last    | last
-OWN_QUOTE                | bid     | ask
-OPPOSITE_QUOTE           | ask     | bid
-MID                      | mid     | mid
-MARK                     | mark    | mark
-INDEX                    | index   | index""",
+price that elects a stop | /v1 buy | /v1 sell | FIX buy | FIX sell
+LAST                     | last    | last     | 2       | 2
+OWN_QUOTE                | bid     | ask      | 3       | 1
+OPPOSITE_QUOTE           | ask     | bid      | 1       | 3
+MID                      | mid     | mid      | 6       | 6
+MARK                     | mark    | mark     | M       | M
+INDEX                    | index   | index    | I       | I""",
 )
-"""/v1: of an order to buy, and of one to sell."""
+"""Of an order to buy, and of one to sell.  FIX: TriggerPriceType (1107), where 1 is the offer and 3
+the bid; M and I are our own."""
 
 SELF_TRADE: Table[SelfTrade] = Table(
     SelfTrade,

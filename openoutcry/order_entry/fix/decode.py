@@ -28,7 +28,13 @@ from openoutcry.order_entry.fix.text import (
 from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.session import SessionBlock, SymbolRow
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import REDUCE_ONLY, CommandKind, OrderType, TimeInForce
+from openoutcry.wire.enums import (
+    HAS_ACTIVATION,
+    REDUCE_ONLY,
+    CommandKind,
+    OrderType,
+    TimeInForce,
+)
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Layout, Words, area, u8
 from openoutcry.wire.memory import store_i64, store_u8
@@ -37,6 +43,7 @@ from openoutcry.wire.printable import FIRST, LAST, is_printable
 from openoutcry.wire.record_blocks import OrderRecord
 from openoutcry.wire.symbols import CODE_BYTES, MAX_SYMBOL
 from openoutcry.wire.words import ORDER_TYPES, SELF_TRADE, TIMES
+from openoutcry.wire.words import TRIGGERS as TRIGGER_WORDS
 
 APPLICATION, REJECT = constants.KIND_APPLICATION, constants.KIND_REJECT
 MAX_TOKEN, MAX_ACCOUNT = 36, 16
@@ -88,6 +95,8 @@ SIDE_LOW, SIDE_HIGH = _bits(SIDES)
 TYPE_LOW, TYPE_HIGH = _bits(TYPES)
 TIF_LOW, TIF_HIGH = _bits(TIFS)
 
+SLOTS = words.SLOTS
+KEPT_BYTES = 64 + command_metadata.METADATA_BYTES
 NEW, CANCEL, REPLACE, MASS_CANCEL = (
     int(CommandKind[name]) for name in ("NEW", "CANCEL", "REPLACE", "MASS_CANCEL")
 )
@@ -125,7 +134,16 @@ BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 )  # fmt: skip
 ORDER_TYPES.require_read("FIX D", map(OrderType, READ_TYPES))
 AUX_FREE = type_bits(types_taking(TimeInForce.GTD))
+EXPIRES = type_bits(types_taking(TimeInForce.GTC))
 DAY, GTD = enum_numbers.TIME_IN_FORCE_DAY, enum_numbers.TIME_IN_FORCE_GTD
+GTC = enum_numbers.TIME_IN_FORCE_GTC
+EXPIRY, TRIGGER = enum_numbers.TERM_EXPIRY, enum_numbers.TERM_TRIGGER
+TRIGGER_BUY = TRIGGER_WORDS.numbers("FIX buy", 128)
+TRIGGER_SELL = TRIGGER_WORDS.numbers("FIX sell", 128)
+"""The TriggerBy of each character of TriggerPriceType (1107), by the order's side; 0: none."""
+TRIGGERS = b"123456MI"
+"""TriggerPriceType: those of the standard, of which two are refused, and our own."""
+TRIGGER_LOW, TRIGGER_HIGH = _bits(TRIGGERS)
 TIME_OF = TIMES.numbers("FIX", 128)
 """The TimeInForce of each character of TimeInForce (59); 0: one that the venue does not offer."""
 MODE_OF = SELF_TRADE.numbers("FIX", 128)
@@ -368,6 +386,60 @@ def expiry_of(session: FixSession, fields: FixFields) -> int:
     return (days + 1) * DAY_NS - session.utc_offset_ns
 
 
+@kernel_outlined
+def take_term(
+    fields: FixFields, order: OrderRecord, metadata: CommandMetadata, term: int
+) -> OrderRecord:
+    """Return the record of the order's term, a Term.  The order is refused if it has another one,
+    or is a replace: an open order keeps its own."""
+    if fields.legs != 0 or fields.msg_type == G:
+        mark_refused(metadata, UNSUPPORTED)
+    fields.legs = 1
+    record = OrderRecord(fields.term)
+    for word in range(8):
+        Words(record)[word] = 0
+    record.order_type = term
+    return record
+
+
+@kernel
+def kept_order(fields: FixFields, leg: int) -> OrderRecord:
+    """Return where a leg of the list at hand is kept, from 1; its metadata follow."""
+    return OrderRecord(fields.orders + KEPT_BYTES * (leg - 1))
+
+
+@kernel_outlined
+def keep_order(fields: FixFields, leg: int, order: OrderRecord, metadata: CommandMetadata) -> None:
+    """Keep a decoded order until its place on the lane is known."""
+    kept = kept_order(fields, leg)
+    for word in range(8):
+        Words(kept)[word] = Words(order)[word]
+    for word in range(command_metadata.WORDS):
+        Words(kept)[8 + word] = Words(metadata)[word]
+
+
+@kernel_outlined
+def take_trigger(
+    fields: FixFields, order: OrderRecord, metadata: CommandMetadata, decimals: int
+) -> int:
+    """Take the price that elects a stop, and the one where a trailing stop begins to trail; 0, or
+    what ``decode`` returns."""
+    record = OrderRecord(take_term(fields, order, metadata, TRIGGER))
+    letter = scan.char_of(fields, words.TRIGGER_BY_SLOT)
+    record.aux = TRIGGER_BUY[letter] if order.side == BUY else TRIGGER_SELL[letter]
+    if letter != 0 and record.aux == 0:
+        mark_refused(metadata, UNSUPPORTED)
+    if scan.field(fields, words.ACTIVATION_SLOT) != 0:
+        price = decimal_of(fields, words.ACTIVATION_SLOT, decimals)
+        if price == BAD:
+            return rejected(fields, scan.BAD_FORMAT, words.ACTIVATION_TAG)
+        if price < FIRST_ERROR:
+            mark_refused(metadata, BAD_PRICE)
+        record.price_ticks = price
+        record.aux |= HAS_ACTIVATION
+    return 0
+
+
 @kernel
 def take_time_in_force(
     session: SessionBlock,
@@ -385,9 +457,13 @@ def take_time_in_force(
         expiry = expiry_of(FixSession(session), fields)
         if expiry <= 0:
             return 126 if scan.field(fields, 126) != 0 or expiry == 0 else 432
-        if AUX_FREE >> order.order_type & 1 == 0:
-            mark_refused(metadata, UNSUPPORTED)
-        order.aux = expiry
+        if AUX_FREE >> order.order_type & 1 != 0:
+            order.aux = expiry
+        else:
+            if EXPIRES >> order.order_type & 1 == 0:
+                mark_refused(metadata, UNSUPPORTED)
+            OrderRecord(take_term(fields, order, metadata, EXPIRY)).aux = expiry
+            tif = GTC
     mode = session.self_trade
     if scan.field(fields, words.SELF_TRADE_SLOT) != 0:
         letter = scan.char_of(fields, words.SELF_TRADE_SLOT)
@@ -495,7 +571,7 @@ def take_quantity(fields: FixFields, order: OrderRecord, metadata: CommandMetada
 
 
 @kernel
-def unused_field(fields: FixFields, character: int, tif: int) -> int:
+def unused_field(fields: FixFields, character: int, tif: int, trails: bool) -> int:
     """Return the tag of a field that an order of this OrdType and TimeInForce does not have; 0: it
     has all of its fields."""
     is_stop, is_peg = (character == ord("3")) | (character == ord("4")), character == ord("P")
@@ -506,6 +582,10 @@ def unused_field(fields: FixFields, character: int, tif: int) -> int:
         return 99
     if not is_stop and scan.field(fields, words.DIRECTION_SLOT) != 0:
         return words.DIRECTION_TAG
+    if not (is_stop or trails) and scan.field(fields, words.TRIGGER_BY_SLOT) != 0:
+        return words.TRIGGER_BY_TAG
+    if not trails and scan.field(fields, words.ACTIVATION_SLOT) != 0:
+        return words.ACTIVATION_TAG
     if tif != ord("6"):
         if scan.field(fields, 126) != 0:
             return 126
@@ -558,7 +638,8 @@ def decode_order(
         copy_account(
             metadata + command_metadata.OWN + ACCOUNT, scan.value_of(fields, entry), entry & 0xFFFF
         )
-    tag = unused_field(fields, character, tif)
+    trails = character == ord("P") and bits == TRAIL
+    tag = unused_field(fields, character, tif, trails)
     if tag != 0:
         return rejected(fields, scan.NOT_SUPPORTED, tag)
     slides = scan.char_of(fields, words.SLIDE_SLOT)
@@ -567,6 +648,9 @@ def decode_order(
     direction = scan.char_of(fields, words.DIRECTION_SLOT)
     if direction != 0 and direction != UP and direction != DOWN:
         return rejected(fields, scan.OUT_OF_RANGE, words.DIRECTION_TAG)
+    by = scan.char_of(fields, words.TRIGGER_BY_SLOT)
+    if by != 0 and not has_bit(TRIGGER_LOW, TRIGGER_HIGH, by):
+        return rejected(fields, scan.OUT_OF_RANGE, words.TRIGGER_BY_TAG)
     if scan.field(fields, 152) != 0:
         order_type = for_budget(fields, order, bits, character, decimals)
     elif character == 50 and bits | scan.field(fields, 111) | scan.field(fields, 110) == 0:
@@ -596,6 +680,10 @@ def decode_order(
         problem = take_price(fields, order, metadata, decimals)
         if problem != FINE:
             return rejected(fields, reason_of(problem), 44)
+    if by != 0 or scan.field(fields, words.ACTIVATION_SLOT) != 0:
+        result = take_trigger(fields, order, metadata, decimals)
+        if result != 0:
+            return result
     tag = take_time_in_force(session, fields, order, metadata, tif)
     if tag == 126 and scan.field(fields, 126) == 0:
         return rejected(fields, scan.REQUIRED_MISSING, 126)
@@ -711,14 +799,10 @@ def refuse_fault(fields: FixFields, bit: int) -> int:
         return FINE
     reason = scan.NOT_FOR_TYPE if tag < 0 else scan.NOT_SUPPORTED
     tag = abs(tag)
-    if tag == words.SELF_TRADE_SLOT:
-        tag = words.SELF_TRADE_TAG
-    elif tag == words.SLIDE_SLOT:
-        tag = words.SLIDE_TAG
-    elif tag == words.WITH_MARGIN_SLOT:
-        tag = words.WITH_MARGIN_TAG
-    elif tag == words.DIRECTION_SLOT:
-        tag = words.DIRECTION_TAG
+    for its_tag, slot in SLOTS:
+        if tag == slot:
+            tag = its_tag
+            break
     return rejected(fields, reason, tag)
 
 
@@ -734,6 +818,7 @@ def decode(
     """
     fields = FixFields(session.fields_)
     msg_type = fields.msg_type
+    fields.legs = 0
     for offset in range(0, command_metadata.METADATA_BYTES, 8):
         store_i64(metadata + offset, 0)
     metadata.session = session.index

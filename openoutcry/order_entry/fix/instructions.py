@@ -45,7 +45,10 @@ _ORDER_44 = """
     """
 _NEW, _NEW_44 = "23 81 117 140", "232 233 234"
 _CHANGE, _CHANGE_44 = "37 41 66", "586"
-_OWN = f"{words.DIRECTION_SLOT} {words.SELF_TRADE_SLOT} {words.SLIDE_SLOT}"
+_OWN = f"""
+    {words.ACTIVATION_SLOT} {words.TRIGGER_BY_SLOT} {words.DIRECTION_SLOT} {words.SELF_TRADE_SLOT}
+    {words.SLIDE_SLOT}
+    """
 
 _ALL_ORDER = f"{_INSTRUMENT} {_QUANTITY} {_TEXT} {_ORDER}"
 _ALL_44 = f"{_INSTRUMENT_44} {_UNDERLYINGS} {_FINANCING} {_PARTIES} {_QUANTITY_44} {_ORDER_44}"
@@ -95,6 +98,8 @@ FOLLOWED = {
     584: "MassStatusReqID",
     585: "MassStatusReqType",
     836: "PegOffsetType",
+    words.ACTIVATION_SLOT: "TriggerPrice: where a trailing stop begins to trail",
+    words.TRIGGER_BY_SLOT: "TriggerPriceType",
     words.DIRECTION_SLOT: "TriggerPriceDirection",
     words.SELF_TRADE_SLOT: "SelfMatchPreventionInstruction",
     words.SLIDE_SLOT: "our own: priced one step short of trading",

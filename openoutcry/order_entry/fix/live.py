@@ -16,7 +16,7 @@ from openoutcry.order_entry.fix import encode as fix_encode
 from openoutcry.order_entry.fix import questions
 from openoutcry.order_entry.fix.numbers import save
 from openoutcry.order_entry.fix.scan import frame
-from openoutcry.order_entry.fix.words import FixSession
+from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.record_blocks import OrderRecord
@@ -40,6 +40,7 @@ IGNORE, APPLICATION, REJECT = (
     constants.KIND_APPLICATION,
     constants.KIND_REJECT,
 )
+LIST = constants.KIND_LIST
 LOGIN, LOGOUT, DISCONNECT = constants.KIND_LOGIN, constants.KIND_LOGOUT, constants.KIND_DISCONNECT
 
 
@@ -106,6 +107,10 @@ def decode(
             number = resets | metadata.client_seq
             metadata.client_seq = number
             session.decoded_in = number
+            fields = FixFields(session.fields_)
+            if fields.legs == 1 and metadata.refused == 0:
+                fix_decode.keep_order(fields, 1, order, metadata)
+                result = LIST
     return decoded(session, result)
 
 
@@ -113,8 +118,8 @@ def decode(
 def decoded(session: FixSession, result: int) -> int:
     """Return what a message that was taken means to the stage; what answers it is to be sent."""
     kind = IGNORE
-    if result == APPLICATION:
-        kind = APPLICATION
+    if result in (APPLICATION, LIST):
+        kind = result
     elif result == fix_session.LOGGED_ON:
         kind = LOGIN
     elif result == fix_session.LOGGED_OUT:

@@ -12,7 +12,7 @@ def make_fields() -> npt.NDArray[np.uint8]:
     fields = np.zeros(words.FIELDS_BYTES + 64, np.uint8)
     fields[words.CLASSES : words.CLASSES + words.TAGS] = words.ANY_TAG
     fields[words.CLASSES + words.LAST_TAG + 1 : words.CLASSES + words.TAGS] |= words.UNKNOWN_TAG
-    own = words.SELF_TRADE_SLOT, words.WITH_MARGIN_SLOT, words.SLIDE_SLOT, words.DIRECTION_SLOT
+    own = [slot for _, slot in words.SLOTS]
     fields[[words.CLASSES + slot for slot in own]] = words.ANY_TAG | words.SINGLE_TAG
     for tag in words.HEADER_TAGS:
         fields[words.CLASSES + tag] |= words.HEADER_TAG | words.SINGLE_TAG

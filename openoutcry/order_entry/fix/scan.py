@@ -53,6 +53,7 @@ OVERSIZE = constants.FAULT_OVERSIZE
 GARBLED, WHOLE = 1, 0
 """STATUS of a message."""
 USER_TAGS = 5000
+SLOTS = words.SLOTS
 DATA_TAGS = tuple(words.DATA_TAGS.items())
 """Each field of data, and the one that says its length."""
 
@@ -201,14 +202,9 @@ def long_tag(at: int, size: int) -> int:
         return -2
     if negative or value == 0 or Bytes(at)[0] == ZERO:
         return -1
-    if value == words.SELF_TRADE_TAG:
-        return words.SELF_TRADE_SLOT
-    if value == words.WITH_MARGIN_TAG:
-        return words.WITH_MARGIN_SLOT
-    if value == words.SLIDE_TAG:
-        return words.SLIDE_SLOT
-    if value == words.DIRECTION_TAG:
-        return words.DIRECTION_SLOT
+    for tag, slot in SLOTS:
+        if value == tag:
+            return slot
     return 0 if value > USER_TAGS else -1
 
 

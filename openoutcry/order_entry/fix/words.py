@@ -15,7 +15,7 @@ import numpy.typing as npt
 import openoutcry.order_entry.fix.refusals as refusals
 import openoutcry.order_entry.session as block
 from openoutcry.order_entry.session import SessionBlock
-from openoutcry.wire.layout import Layout, i64
+from openoutcry.wire.layout import Layout, area, i64
 
 _WORDS = range(block.PROTOCOL_WORDS, block.PROTOCOL_WORDS + 8 * 34, 8)
 
@@ -135,7 +135,7 @@ NONE, AWAITED, ACTIVE, LOGGING_OUT = range(4)
 TAGS = 1024
 
 
-class FixFields(Layout, size_bytes=36288):
+class FixFields(Layout, size_bytes=47168):
     """Fields of the current message."""
 
     generation: int = i64("number of the message; entries of older ones are stale")
@@ -147,6 +147,11 @@ class FixFields(Layout, size_bytes=36288):
     ref_tag: int = i64("address of the text of the tag that the error is about, 0: none")
     ref_size: int = i64("its length")
     taken: int = i64("what instructions.table says of all its fields", at=28088)
+    legs: int = i64("orders of its list; 1: it is an order with a term; 0: neither", at=36288)
+    contingency: int = i64("of its list, a Contingency; 0: it is no list")
+    term: int = area(64, "the term of its order, as the record of a TERMS")
+    orders: int = area(1536, "each of its list's orders: the record, then the metadata")
+    text: int = area(9216, "a part of it, as a message of its own")
 
 
 FIELDS_BYTES = FixFields.size_bytes
@@ -160,7 +165,7 @@ BODY = ENTRIES + 8 * TAGS
 TAG_TEXT = BODY + 1024
 REASONS = BODY + 2048
 GROUPS = REASONS + refusals.ROW_BYTES * refusals.TEXT_COUNT
-TAKEN = FIELDS_BYTES - 8 * TAGS
+TAKEN = FixFields.offset("taken") + 8
 HEADER_TAG, SINGLE_TAG, DATA_TAG, LENGTH_TAG, UNKNOWN_TAG, ANY_TAG, COUNT_TAG, MEMBER_TAG = (
     1 << bit for bit in range(8)
 )
@@ -175,6 +180,19 @@ SLIDE_TAG, SLIDE_SLOT = 5550, 1002
 """Our own: a post-only order is priced one step short of trading; where its entry is."""
 DIRECTION_TAG, DIRECTION_SLOT = 1109, 1003
 """TriggerPriceDirection, of later versions; where its entry is."""
+TRIGGER_BY_TAG, TRIGGER_BY_SLOT = 1107, 1004
+"""TriggerPriceType, of later versions; where its entry is."""
+ACTIVATION_TAG, ACTIVATION_SLOT = 1102, 1005
+"""TriggerPrice, of later versions: a trailing stop's activation price; where its entry is."""
+SLOTS = (
+    (SELF_TRADE_TAG, SELF_TRADE_SLOT),
+    (WITH_MARGIN_TAG, WITH_MARGIN_SLOT),
+    (SLIDE_TAG, SLIDE_SLOT),
+    (DIRECTION_TAG, DIRECTION_SLOT),
+    (TRIGGER_BY_TAG, TRIGGER_BY_SLOT),
+    (ACTIVATION_TAG, ACTIVATION_SLOT),
+)
+"""Each tag above LAST_TAG that is read, and where its entry is."""
 
 HEADER_TAGS = (
     8,

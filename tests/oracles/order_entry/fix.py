@@ -12,7 +12,18 @@ from decimal import Decimal
 
 from openoutcry.order_entry.fix import groups, instructions, live42, words
 from openoutcry.order_entry.fix.refusals import Refusal
-from openoutcry.wire.enums import REDUCE_ONLY, CommandKind, OrderType, SelfTrade, Side, TimeInForce
+from openoutcry.wire.enums import (
+    HAS_ACTIVATION,
+    REDUCE_ONLY,
+    CommandKind,
+    OrderType,
+    SelfTrade,
+    Side,
+    Term,
+    TimeInForce,
+    TriggerBy,
+)
+from openoutcry.wire.order_types import ORDER_TYPES as ROWS
 
 SOH = b"\x01"
 LARGEST = 2**62
@@ -20,6 +31,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INVALID, MISSING, NOT_FOR_TYPE, EMPTY, RANGE, FORM, TWICE, ORDER = 0, 1, 2, 4, 5, 6, 13, 14
 BAD_TYPE, GROUP_ORDER, GROUP_COUNT, NOT_FOLLOWED = 11, 15, 16, 99
 OWN_TAGS = {
+    1102: words.ACTIVATION_SLOT,
+    1107: words.TRIGGER_BY_SLOT,
     1109: words.DIRECTION_SLOT,
     2964: words.SELF_TRADE_SLOT,
     5500: words.WITH_MARGIN_SLOT,
@@ -27,6 +40,7 @@ OWN_TAGS = {
 }
 """Tags above all others that are read, by the number that stands for them in tables."""
 SELF_TRADE_TAG, SLIDE_TAG, DIRECTION_TAG = 2964, 5550, 1109
+TRIGGER_TAG, ACTIVATION_TAG = 1107, 1102
 MEMBERS = {tag for members in groups.GROUPS.values() for tag in members}
 SINGLE_TAGS = {*words.HEADER_TAGS, *words.SINGLE_TAGS, *OWN_TAGS} - MEMBERS
 SIDES, TYPES, TIFS = "123456789ABCDEFG", "123456789DEGIJKLMP", "01234567"
@@ -208,6 +222,7 @@ class Decoded:
     order: dict[str, int | bytes] = field(default_factory=dict)
     metadata: dict[str, int | bytes] = field(default_factory=dict)
     own: bytearray = field(default_factory=lambda: bytearray(24))
+    term: dict[str, int] = field(default_factory=dict)
     reduces: bool = False
 
     def refuse(self, refusal: Refusal) -> None:
@@ -301,9 +316,12 @@ class Decoder:
             raise Rejected(RANGE, "1")
         _text(fields.get(1, ""), 1)
         result.own[8 : 8 + len(account)] = account
-        _require_used(fields, kind, tif)
+        trails = kind == "P" and set(letters) == {"a"}
+        _require_used(fields, kind, tif, trails)
         if DIRECTION_TAG in fields:
             _one_of(fields, DIRECTION_TAG, "UD")
+        if TRIGGER_TAG in fields:
+            _one_of(fields, TRIGGER_TAG, "123456MI")
         slides = SLIDE_TAG in fields and _one_of(fields, SLIDE_TAG, "YN") == "Y"
         try:
             order_type, aux = _type(fields, result, kind, letters, places)
@@ -322,6 +340,8 @@ class Decoder:
         )
         if kind in "24" or (kind == "P" and "a" not in letters) or trails_to_limit:
             _number(fields, 44, places, Refusal.PRICE, result, "price_ticks")
+        if TRIGGER_TAG in fields or ACTIVATION_TAG in fields:
+            _trigger(fields, result, places)
         self._time_in_force(fields, result, tif, order_type)
 
     def _time_in_force(
@@ -332,9 +352,14 @@ class Decoder:
         if tif == "5":
             result.refuse(Refusal.UNSUPPORTED)
         if tif == "6":
-            result.order["aux"] = self._expiry(fields)
-            if order_type not in AUX_FREE:
-                result.refuse(Refusal.UNSUPPORTED)
+            expiry = self._expiry(fields)
+            if order_type in AUX_FREE:
+                result.order["aux"] = expiry
+            else:
+                value = int(TimeInForce.GTC)
+                if order_type is None or value not in ROWS[order_type].times_in_force:
+                    result.refuse(Refusal.UNSUPPORTED)
+                _term(fields, result, order_type=Term.EXPIRY, aux=expiry)
         if SELF_TRADE_TAG not in fields:
             value |= self.self_trade << 4
         else:
@@ -377,10 +402,37 @@ def require_taken(fields: Mapping[int, str], kind: str) -> None:
             raise Rejected(NOT_FOLLOWED, str(tag))
 
 
-def _require_used(fields: Mapping[int, str], kind: str, tif: str) -> None:
+def _term(fields: Mapping[int, str], result: Decoded, **values: int) -> None:
+    """The order has a term: no second one, and none of a replace."""
+    if result.term or fields[35] == "G":
+        result.refuse(Refusal.UNSUPPORTED)
+    result.term = {name: int(value) for name, value in values.items() if value}
+
+
+def _trigger(fields: Mapping[int, str], result: Decoded, places: int) -> None:
+    is_buy = result.order.get("side") == Side.BUY
+    of_quotes = {"1": TriggerBy.OPPOSITE_QUOTE, "3": TriggerBy.OWN_QUOTE}
+    if not is_buy:
+        of_quotes = {"1": TriggerBy.OWN_QUOTE, "3": TriggerBy.OPPOSITE_QUOTE}
+    others = {"2": TriggerBy.LAST, "6": TriggerBy.MID, "M": TriggerBy.MARK, "I": TriggerBy.INDEX}
+    by = fields.get(TRIGGER_TAG, "")
+    aux, price = int((of_quotes | others).get(by, 0)), 0
+    if fields[35] == "G" or by in ("4", "5"):
+        result.refuse(Refusal.UNSUPPORTED)
+    if ACTIVATION_TAG in fields:
+        aux |= HAS_ACTIVATION
+        try:
+            price = decimal(fields[ACTIVATION_TAG], places, Refusal.PRICE, ACTIVATION_TAG)
+        except Refused:
+            result.refuse(Refusal.PRICE)
+    _term(fields, result, order_type=Term.TRIGGER, price_ticks=price, aux=aux)
+
+
+def _require_used(fields: Mapping[int, str], kind: str, tif: str, trails: bool) -> None:
     """Raises :class:`Rejected` for a field that such an order does not have."""
     unused = {44: kind not in "24P", 99: kind not in "34", 126: tif != "6", 432: tif != "6"}
     unused |= {211: kind != "P", 836: kind != "P", DIRECTION_TAG: kind not in "34"}
+    unused |= {TRIGGER_TAG: kind not in "34" and not trails, ACTIVATION_TAG: not trails}
     for tag, is_unused in unused.items():
         if is_unused and tag in fields:
             raise Rejected(NOT_FOLLOWED, str(tag))

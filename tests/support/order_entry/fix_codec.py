@@ -10,13 +10,10 @@ from openoutcry.order_entry.fix.message import make_fields
 from openoutcry.wire import make_instruments
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 
+TERM_FIELDS = "order_type", "price_ticks", "aux"
 DECIMALS = {"GOLD": 2, "OIL": 4, "BTCUSD": 8, "WHOLE": 0}
 NOW_NS = 1_700_000_000_123_456_789
-OWN_TAGS = {
-    words.DIRECTION_SLOT: words.DIRECTION_TAG,
-    words.SELF_TRADE_SLOT: words.SELF_TRADE_TAG,
-    words.SLIDE_SLOT: words.SLIDE_TAG,
-}
+OWN_TAGS = {slot: tag for tag, slot in words.SLOTS}
 
 
 class Codec:
@@ -95,6 +92,14 @@ class Codec:
             return self.error()
         assert result == Kind.APPLICATION
         return order[0], metadata[0]
+
+    def term(self):
+        """The term of the order that was decoded last, without zeros; none: an empty one."""
+        legs, at = words.FixFields.offset("legs"), words.FixFields.offset("term")
+        if self.fields[legs] == 0:
+            return {}
+        record = self.fields[at : at + 64].view(ORDER_DTYPE)[0]
+        return {name: int(record[name]) for name in TERM_FIELDS if record[name]}
 
     def encode(self, event, row, metadata):
         """The body that an event causes."""

@@ -59,6 +59,7 @@ def check_decoding(data):
         assert metadata[f"{name}_bytes"] == len(value)
     assert metadata["own"].tobytes() == bytes(wanted.own)
     assert order["kind"] == wanted.order.get("kind", 0)
+    assert CODEC.term() == wanted.term or metadata["refused"]
     if order["kind"]:
         for name in ORDER_DTYPE.names:
             default = b"" if name == "symbol" else 0
@@ -84,6 +85,8 @@ TAGS = st.sampled_from(
         999,
         5000,
         5001,
+        1102,
+        1107,
         1109,
         2964,
         5550,

@@ -60,6 +60,8 @@ FIELDS = {
     584: st.text("ABC123", min_size=1, max_size=38),
     585: st.sampled_from(["7", "1"]),
     836: st.sampled_from(["0", "1", "2", "3"]),
+    1102: st.sampled_from(["12.50", "x", "1.23456"]),
+    1107: st.sampled_from(["1", "2", "3", "4", "6", "M", "I", "7", "66"]),
     1109: st.sampled_from(["U", "D", "x", "UD"]),
     2964: st.sampled_from(["1", "2", "3", "4", "x"]),
     5550: st.sampled_from(["Y", "Y", "N", "x", "YY"]),

@@ -14,6 +14,7 @@ from openoutcry.cli.typed_lines import typed_lines
 from openoutcry.client import ClientError, FixClient, OuchClient, price4
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire.enums import (
+    HAS_ACTIVATION,
     REDUCE_ONLY,
     SELF_TRADE_SHIFT,
     TIF_MASK,
@@ -21,6 +22,7 @@ from openoutcry.wire.enums import (
     OrderType,
     Term,
     TimeInForce,
+    TriggerBy,
 )
 from openoutcry.wire.words import ORDER_TYPES, TIMES
 from tests.support.cli.order_words import FORMS, TIME_WORDS
@@ -424,5 +426,23 @@ def test_terms_are_typed_over_shared_memory_and_named_elsewhere(bench):
         assert new["order_id"] == terms["order_id"]
         bench.venue.step()
         assert not any("rejected" in line for line in bench.says(typing, "wait 0"))
-    (said,) = bench.says(typing_of(bench, "fix"), "buy ACME 5 market stop=12 by=mid")
-    assert "FIX has no word for TRIGGER (term)" in said
+    (said,) = bench.says(typing_of(bench, "4.2"), "buy ACME 5 market stop=12 by=mid")
+    assert "OUCH 4.2 has no word for TRIGGER (term)" in said
+
+
+def test_terms_are_typed_over_fix(bench):
+    typing = typing_of(bench, "fix")
+    for words, (term, aux) in {
+        "market stop=12 by=own-quote": (Term.TRIGGER, TriggerBy.OWN_QUOTE),
+        "market stop=12 by=opposite-quote": (Term.TRIGGER, TriggerBy.OPPOSITE_QUOTE),
+        "market stop=12 by=mid": (Term.TRIGGER, TriggerBy.MID),
+        "market trail=2 activation=7": (Term.TRIGGER, HAS_ACTIVATION),
+        "10 iceberg=2 until=20991231-22:00:00": (Term.EXPIRY, None),
+    }.items():
+        bench.says(typing, f"buy ACME 5 {words}")
+        bench.venue.step()
+        terms, _ = bench.venue.commands()[-2:]
+        assert (terms["kind"], terms["order_type"]) == (CommandKind.TERMS, term), words
+        assert aux in (None, terms["aux"])
+    (said,) = bench.says(typing, "buy ACME 5 market stop=12 by=mid until=20991231-22:00:00")
+    assert "not both" in said

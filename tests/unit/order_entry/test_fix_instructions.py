@@ -14,7 +14,7 @@ from tests.support.venue.inline import InlineVenue
 from tests.unit.order_entry.test_fix_matrix import Raw, body, header
 
 NOT_FOR_TYPE, NOT_FOLLOWED = 2, 99
-OWN = {words.DIRECTION_SLOT, words.SELF_TRADE_SLOT, words.SLIDE_SLOT}
+OWN = {slot for tag, slot in words.SLOTS if tag != words.WITH_MARGIN_TAG}
 LENGTHS = {length: data for data, length in words.DATA_TAGS.items()}
 MEMBERS = {tag for members in GROUPS.values() for tag in members}
 VALUES = {
@@ -191,5 +191,5 @@ def test_the_page_has_the_same_table():
     ):
         words_of_row = re.search(rf"^{name} ([^a-z]*)", block, re.MULTILINE)[1].split()
         tags = [int(word.partition("=")[0]) for word in words_of_row]
-        own = {words.DIRECTION_SLOT: 1109, words.SELF_TRADE_SLOT: 2964, words.SLIDE_SLOT: 5550}
+        own = {slot: tag for tag, slot in words.SLOTS}
         assert tags == [own.get(tag, tag) for tag in table], name

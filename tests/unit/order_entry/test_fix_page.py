@@ -69,6 +69,14 @@ def test_every_message_of_orders_is_taken():
         assert (order["kind"] > 0) == (metadata["refused"] == 0)
 
 
+def test_every_order_with_a_term_is_taken():
+    codec, lines = Codec(), blocks("fix-terms")[0].splitlines()
+    assert len(lines) == 3
+    for number, line in enumerate(lines, 1):
+        _, metadata = codec.decode(message(line, number))
+        assert (metadata["refused"], len(codec.term()) > 0) == (0, True), line
+
+
 class Wire:
     """A logged-on connection, message by message as they stand on the wire."""
 
