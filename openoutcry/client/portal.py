@@ -405,6 +405,14 @@ class PortalClient(Closing):
     def ticker(self, symbol: str) -> models.Ticker:
         """The last 24 hours and the best prices."""
 
+    @endpoint("GET", "/v1/instruments/{symbol}/statistics")
+    def statistics(self, symbol: str) -> models.ContractStatistics:
+        """Return mark, index, settlement price, open interest and funding of a contract."""
+
+    @endpoint("GET", "/v1/indices")
+    def indices(self) -> list[models.IndexRow]:
+        """Return each index of contracts, and which of its sources are used."""
+
     @endpoint("GET", "/v1/instruments/{symbol}/trades")
     def trades(self, symbol: str, *, limit: int = 100) -> list[models.PublicTrade]:
         """The last public trades, the newest first."""

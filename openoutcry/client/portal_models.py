@@ -212,6 +212,66 @@ class Ticker:
 
 
 @dataclass(frozen=True)
+class ContractStatistics:
+    """Of a contract; prices and rates are decimal text."""
+
+    symbol: str
+    seq: int
+    """The last command that they contain."""
+    time_ms: int
+    """When the contract was marked last."""
+    mark: str
+    """The price that every position is valued at."""
+    index: str | None
+    """The underlying's price when it was marked; None: none was given."""
+    settlement: str | None
+    """The last settlement price; None: no day has been settled."""
+    settlement_day: str | None
+    """In ISO 8601."""
+    open_interest: str
+    """What all buyers together hold."""
+    funding_rate: str | None = None
+    """Of the last period that was funded, as a part of a position's value; longs pay shorts, below
+    0 shorts pay.  None: no perpetual, or nothing was funded yet."""
+    funding_period: int | None = None
+    """Its number; of a schedule its hour since 1970."""
+    predicted_rate: str | None = None
+    """What the rate would be if the period under way ended now; None: the venue has no schedule
+    for this contract, or no premium to average yet."""
+    next_funding_ms: int | None = None
+    """When the period under way ends; None: there is no schedule."""
+
+
+@dataclass(frozen=True)
+class IndexSource:
+    name: str
+    weight: int
+    state: str
+    """``used``, or why it was dropped: ``silent`` (it has not reported), ``stale`` (its report is
+    too old), ``outlier`` (it is too far from the median)."""
+    price: str | None
+    """Its newest report."""
+    time_ms: int | None
+    """And when it came."""
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """The index of an underlying at the venue's last look."""
+
+    underlying: str
+    seq: int
+    time_ms: int
+    price: str | None
+    """None: there has not been one yet."""
+    is_protected: bool
+    """Fewer than ``least`` sources are used: the price is the last one, and contracts pause."""
+    least: int
+    sources: list[IndexSource] | None
+    """None: this portal has not heard of all of them since it was started."""
+
+
+@dataclass(frozen=True)
 class Now:
     time_ms: int
     seq: int

@@ -1,21 +1,24 @@
-"""What the public is told of a venue's contracts: mark, index, last settlement price and open
+"""What the public is told of a venue's contracts: mark, index, settlement prices, funding and open
 interest.
+
+One function makes them all, of the core's state: FIX, REST and streams show what it returns.
 
 The core's state is read without a lock, and only numbers of events that were released are shown:
 those are read, the core completes the commands that it had, and what it made of them is released.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 import openoutcry.risk.layout as lay
-from openoutcry.risk.contract_layout import LIVE
+from openoutcry.risk.contract_layout import LIVE, PERPETUAL
 from openoutcry.risk.region import View
 from openoutcry.runtime.shared import Shared
 from openoutcry.venue.file import VenueFile
+from openoutcry.venue.funding_schedule import FundingSpec
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,26 @@ class Figures:
     settlement: int
     open_interest: int
     """Lots held, one side."""
+    day: int = 0
+    """The day of the settlement price, as 20261123."""
+    marked_ns: int = 0
+    """When it was marked last, sequenced time."""
+    period: int = 0
+    """The period that was funded last; 0: none was."""
+    rate: int = 0
+    """Its rate, billionths."""
+    predicted: int | None = None
+    """The rate of the period under way if it ended now, billionths; None: there is none."""
+    next_ns: int = 0
+    """When the period under way ends by the venue's schedule; 0: it has none."""
 
 
-def read_figures(view: View, symbols: tuple[str, ...]) -> dict[str, Figures]:
-    """Return the figures of each live contract of a state."""
+def read_figures(
+    view: View, symbols: Sequence[str], funding: Sequence[FundingSpec] = ()
+) -> dict[str, Figures]:
+    """Return the figures of each live contract of a state, by its symbol.  "Now" is the core's
+    time, that of the last command."""
+    schedules, now_ns = {one.contract: one for one in funding}, view.word(lay.NOW_NS)
     contracts, found = view.contracts, dict[str, Figures]()
     if contracts is None:
         return found
@@ -38,10 +57,23 @@ def read_figures(view: View, symbols: tuple[str, ...]) -> dict[str, Figures]:
         if place not in contracts.number or contracts.of(place, "state") != LIVE:
             continue
         lots = view.cells[:, place, lay.POSITION // 8]
-        settled = contracts.of(place, "settlement") if contracts.of(place, "day") else 0
-        held = int(np.maximum(lots, 0).sum())
-        mark, index = contracts.of(place, "mark"), contracts.of(place, "index")
-        found[symbol] = Figures(mark, index, settled, held)
+        names = ("mark", "index", "settlement", "day", "marked_ns", "kind", "period", "rate")
+        mark, index, settled, day, marked_ns, kind, period, rate = (
+            contracts.of(place, name) for name in names
+        )
+        held, spec = int(np.maximum(lots, 0).sum()), schedules.get(symbol)
+        found[symbol] = Figures(
+            mark,
+            index,
+            settled if day else 0,
+            held,
+            day,
+            marked_ns,
+            period if kind == PERPETUAL else 0,
+            rate if kind == PERPETUAL else 0,
+            None if spec is None else spec.rate_until(contracts, place, now_ns),
+            0 if spec is None else spec.next_ns(now_ns),
+        )
     return found
 
 
@@ -54,7 +86,7 @@ class ContractFigures:
     waits."""
 
     def __init__(self, file: VenueFile, shared: Shared) -> None:
-        self._symbols, self._shared = file.symbols, shared
+        self._symbols, self._funding, self._shared = file.symbols, file.risk.funding, shared
         self._view = View(shared.regions[0])
         self._shown: dict[str, Figures] = {}
         self._read: dict[str, Figures] | None = None
@@ -68,7 +100,8 @@ class ContractFigures:
             if time.monotonic() < self._due_s:
                 return self._shown
             self._due_s = time.monotonic() + READ_S
-            self._read, self._events = read_figures(self._view, self._symbols), None
+            self._read = read_figures(self._view, self._symbols, self._funding)
+            self._events = None
             self._commands = shared.sequenced.published
         cores = [shared.sequenced.cursors[name] for name in shared.table.matchers]
         if self._events is None and min(int(core[0]) for core in cores) >= self._commands:

@@ -45,10 +45,18 @@ class FundingSpec:
         """The number of the period that is due and its rate; None: none is.  ``index``: of the
         instrument."""
         at_ns = now_ns - now_ns % (self.every_h * HOUR_NS)
+        if at_ns // HOUR_NS <= contracts.of(index, "period"):
+            return None
+        rate = self.rate_until(contracts, index, at_ns)
+        return None if rate is None else (at_ns // HOUR_NS, rate)
+
+    def rate_until(self, contracts: ContractsView, index: int, at_ns: int) -> int | None:
+        """The rate, in billionths, of the period under way if it ends at a time; None: there is no
+        premium to average by then.  ``index``: of the instrument."""
         begin_ns, to_ns, total = (
             contracts.of(index, name) for name in ("premium_from_ns", "premium_to_ns", "premium")
         )
-        if not to_ns or at_ns <= begin_ns or at_ns // HOUR_NS <= contracts.of(index, "period"):
+        if not to_ns or at_ns <= begin_ns:
             return None
         counted, more = to_ns - begin_ns, max(at_ns - to_ns, 0)
         mark, price = contracts.of(index, "mark"), contracts.of(index, "index")
@@ -56,7 +64,12 @@ class FundingSpec:
             counted += more
             total += premium_of(mark, price) * (more // MS_NS)
         counted_ms = counted // MS_NS
-        return (at_ns // HOUR_NS, self.rate(total // counted_ms)) if counted_ms > 0 else None
+        return self.rate(total // counted_ms) if counted_ms > 0 else None
+
+    def next_ns(self, now_ns: int) -> int:
+        """The next time of funding after a time."""
+        every_ns = self.every_h * HOUR_NS
+        return (now_ns // every_ns + 1) * every_ns
 
 
 def premium_of(mark: int, index: int) -> int:

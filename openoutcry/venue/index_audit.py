@@ -16,10 +16,9 @@ import numpy.typing as npt
 from openoutcry.derivatives.contracts import Contract
 from openoutcry.derivatives.index import IndexValue
 from openoutcry.derivatives.margin_layout import collateral_in
-from openoutcry.derivatives.marking import Marking, rules_in
+from openoutcry.derivatives.marking import Marking
 from openoutcry.journal import JournalReader
 from openoutcry.journal.block import Block, BlockId
-from openoutcry.journal.document_pieces import Pieces
 from openoutcry.journal.events import NO_LIMIT, Point, events_of, oldest_point
 from openoutcry.journal.projections import has_risk
 from openoutcry.risk import layout as lay
@@ -27,7 +26,7 @@ from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.contract_layout import LIVE, MAX_PRICE, PAUSED_HALT
 from openoutcry.risk.instrument_state import NOT_MARKED
 from openoutcry.risk.region import View
-from openoutcry.venue.index_journal import INDEX_SHIFT
+from openoutcry.venue.index_journal import IndexReports
 from openoutcry.wire.symbols import names_by_code, symbols_of
 
 MAX_NAMED = 1_000
@@ -68,10 +67,7 @@ class IndexAudit:
         """Differences, those that are not named included."""
         self.wrong: set[What] = set()
         """What differed at the last look: it is named once."""
-        self.pieces = Pieces()
-        self.markings: list[Marking] = []
-        """Of the run, by their numbers; empty before the first document."""
-        self.begun_ns = 0
+        self.reports = IndexReports()
         self.samples: dict[str, tuple[int, int]] = {}
         self.before: dict[What, object] = {}
         """What the look before this one had come to."""
@@ -89,15 +85,16 @@ class IndexAudit:
             first, second = int(command["price_ticks"]), int(command["aux"])
             symbol = self.names.get(bytes(command["symbol"]), "")
             if what == Setting.INDEX_RULES:
-                self._rules(int(command["seq"]), self.pieces.take(place, first, second))
+                self._rules(int(command["seq"]), place, first, second)
             elif what == Setting.CONTRACT_ADJUST:
-                self.markings = []  # a split: the rules and all reports come again
+                self.reports.markings = []  # a split: the rules and all reports come again
             elif what in MARKS:
                 self.moved.add(symbol or str(place))
             elif what == Setting.INDEX_SAMPLE:
                 self.samples[symbol] = first, second
             elif what == Setting.INDEX_REPORT:
-                self._report(int(command["seq"]), place, first, second)
+                if wrong := self.reports.report(place, first, second):
+                    self._differs(int(command["seq"]), wrong)
             elif what == Setting.INDEX_VALUE:
                 given = first, bool(command["time_in_force"])
                 self._look(int(command["seq"]), place, given, second, view())
@@ -107,45 +104,31 @@ class IndexAudit:
         if len(self.differences) < MAX_NAMED:
             self.differences.append(f"command {seq:,}: {text}")
 
-    def _rules(self, seq: int, text: str) -> None:
-        """A run begins: its sources report again."""
-        if not text:
-            return
-        self.markings, self.samples, self.before, self.moved = [], {}, {}, set()
+    def _rules(self, seq: int, place: int, first: int, second: int) -> None:
+        """A run begins."""
         try:
-            rules, self.begun_ns = rules_in(text)
-            if unknown := {s for rule in rules for s in rule.contracts} - set(self.place):
+            if not self.reports.rules(place, first, second):
+                return
+            named = {symbol for one in self.reports.markings for symbol in one.rules.contracts}
+            if unknown := named - set(self.place):
+                self.reports.markings = []
                 raise ValueError(f"the rules of indices name {', '.join(sorted(unknown))}")
         except ValueError as error:
             self._differs(seq, str(error))
-            return
-        self.markings = [Marking(rule) for rule in rules]
-
-    def _report(self, seq: int, place: int, price_ticks: int, time_ns: int) -> None:
-        index, number = place >> INDEX_SHIFT, place & ((1 << INDEX_SHIFT) - 1)
-        if not self.markings:
-            return  # the run began before this journal
-        if index < len(self.markings) and number < len(self.markings[index].rules.sources):
-            marking = self.markings[index]
-            source = marking.rules.sources[number]
-            if marking.index.report(source, price_ticks, time_ns):
-                return
-            text = f"{source} reports {price_ticks}, which is no price, or older than its last"
-            self._differs(seq, f"{marking.rules.underlying}: {text}")
-        else:
-            self._differs(seq, f"source {number} of index {index} reports, but there is none")
+        self.samples, self.before, self.moved = {}, {}, set()
 
     def _look(
         self, seq: int, number: int, given: tuple[int, bool], now_ns: int, view: View
     ) -> None:
         """An index's contracts have been marked by it."""
         self.is_over = self.is_over or now_ns > self.until_ns
-        if not self.markings or self.is_over or view.contracts is None:
+        markings = self.reports.markings
+        if not markings or self.is_over or view.contracts is None:
             return
-        if not 0 <= number < len(self.markings):
+        if not 0 <= number < len(markings):
             self._differs(seq, f"index {number} has a value, but there is none")
             return
-        marking = self.markings[number]
+        marking = markings[number]
         name, value = marking.rules.underlying, marking.index.value(now_ns)
         shown = self.indices.setdefault(name, Audited(name))
         shown.looks, shown.time_ns, shown.value = shown.looks + 1, now_ns, value
@@ -185,7 +168,7 @@ class IndexAudit:
         due: dict[What, object] = {}
         contracts, index, rules = view.contracts, value.price_ticks, marking.rules
         assert contracts is not None
-        is_early = now_ns - self.begun_ns < rules.index.stale_ns
+        is_early = now_ns - self.reports.begun_ns < rules.index.stale_ns
         for symbol in rules.contracts:
             place = self.place[symbol]
             halt = int(view.instruments[place, lay.HALT // 8])

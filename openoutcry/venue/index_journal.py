@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from openoutcry.derivatives.marking import MarkingRules, document_of
-from openoutcry.journal.document_pieces import PIECE_BYTES, PIECES_SHIFT
+from openoutcry.derivatives.marking import Marking, MarkingRules, document_of, rules_in
+from openoutcry.journal.document_pieces import PIECE_BYTES, PIECES_SHIFT, Pieces
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import ORDER_DTYPE
@@ -55,3 +55,38 @@ def value_record(index: int, price_ticks: int, is_protected: bool, time_ns: int)
     record = setting(Setting.INDEX_VALUE, time_ns, index, second=price_ticks)
     record["time_in_force"] = is_protected
     return record
+
+
+class IndexReports:
+    """What the commands say of a run's indices: its rules, and what each source reported last."""
+
+    def __init__(self, rules: Sequence[MarkingRules] = ()) -> None:
+        """``rules``: those of a run whose document is not among the commands."""
+        self.pieces = Pieces()
+        self.markings = [Marking(rule) for rule in rules]
+        """By their numbers; empty before the first document."""
+        self.begun_ns = 0
+
+    def rules(self, place: int, first: int, second: int) -> bool:
+        """Take a piece of the rules; whether it is the last: a run begins, and its sources report
+        again.  Raises ``ValueError`` for a text that is no rules."""
+        text = self.pieces.take(place, first, second)
+        if text:
+            self.markings = []
+            rules, self.begun_ns = rules_in(text)
+            self.markings = [Marking(rule) for rule in rules]
+        return bool(text)
+
+    def report(self, place: int, price_ticks: int, time_ns: int) -> str:
+        """Take a source's report; returns what is wrong with it."""
+        index, number = place >> INDEX_SHIFT, place & ((1 << INDEX_SHIFT) - 1)
+        if not self.markings:
+            return ""  # the run began before these commands
+        if index >= len(self.markings) or number >= len(self.markings[index].rules.sources):
+            return f"source {number} of index {index} reports, but there is none"
+        marking = self.markings[index]
+        source = marking.rules.sources[number]
+        if marking.index.report(source, price_ticks, time_ns):
+            return ""
+        text = f"{source} reports {price_ticks}, which is no price, or older than its last"
+        return f"{marking.rules.underlying}: {text}"

@@ -16,7 +16,7 @@ from openoutcry.portal.native.problems import EVERY_CODE
 
 VERSION = "1.0.0"
 CONTACT = {"name": "The operator of the venue"}
-PUBLIC = ("book", "trades", "ticker", "consolidated", "synthetic")
+PUBLIC = ("book", "trades", "ticker", "statistics", "consolidated", "synthetic")
 OWN = ("orders", "order_lists", "fills", "balances", "notifications", "quotes")
 DOCS = PACKAGE.parent / "docs"
 FILES = {"openapi": "portal-openapi.json", "asyncapi": "portal-asyncapi.json"}
@@ -183,6 +183,7 @@ LEVELS = {
     "description": "Price and quantity; in an increment quantity 0 removes the price.",
     "items": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2},
 }
+SINGLE: dict[str, Any] = {"ticker": models.Ticker, "statistics": models.ContractStatistics}
 ROWS: dict[str, Any] = {
     "trades": models.PublicTrade,
     "orders": models.OrderRow,
@@ -218,8 +219,8 @@ def _data_of(channel: str) -> dict[str, Any]:
             "required": ["bids", "asks"],
             "properties": {"bids": LEVELS, "asks": LEVELS},
         }
-    if channel == "ticker":
-        return {"$ref": "#/components/schemas/Ticker"}
+    if channel in SINGLE:
+        return {"$ref": f"#/components/schemas/{SINGLE[channel].__name__}"}
     kind = ROWS[channel].__name__
     return {"type": "array", "items": {"$ref": f"#/components/schemas/{kind}"}}
 
@@ -284,7 +285,7 @@ def asyncapi() -> dict[str, Any]:
     messages, asked = _messages()
     sent = [name for name in messages if name not in asked]
     at = "#/channels/stream/messages/"
-    kinds = [models.Ticker, *ROWS.values()]
+    kinds = [*SINGLE.values(), *ROWS.values()]
     schemas = {kind.__name__: _schema_of(kind) for kind in kinds}
     while missing := _named_in(schemas) - schemas.keys():
         schemas |= {name: _schema_of(getattr(models, name)) for name in sorted(missing)}

@@ -89,6 +89,7 @@ ROWS_EACH = {"/v1/order-lists": 3}
 PUBLIC = (
     "/v1/time",
     "/v1/instruments",
+    "/v1/indices",
     "/v1/proofs",
     "/v1/status",
     "/v1/status.rss",

@@ -5,17 +5,21 @@ from typing import Any
 from openoutcry.client.portal_models import (
     Book,
     CandleRow,
+    ContractStatistics,
+    IndexRow,
+    IndexSource,
     Instrument,
     Now,
     PublicTrade,
     Ticker,
 )
 from openoutcry.derivatives.contracts import KINDS, Contract
-from openoutcry.portal.accounts.errors import InvalidRequest
+from openoutcry.portal.accounts.errors import InvalidRequest, NotFound
 from openoutcry.portal.history.past import Past
 from openoutcry.portal.native.orders import TYPES, NativeOrders
 from openoutcry.portal.spot import shapes
 from openoutcry.portal.spot.signing import now_ms
+from openoutcry.portal.trading.indices import IndexShown
 from openoutcry.portal.trading.instruments import Market, text_of, underlying_decimals
 from openoutcry.portal.trading.public import INTERVALS, Trade
 from openoutcry.wire.instrument_states import STATES
@@ -121,6 +125,59 @@ class NativeMarkets:
             for row in rows
         ]
 
+    def statistics(self, symbol: str) -> ContractStatistics:
+        """Return what is public of a contract but for its market.  Raises :class:`AccountError` for
+        an unknown symbol, and for an instrument that is no contract or has ended."""
+        market, now = self.market(symbol), self.mirror.figures().get(symbol)
+        if now is None:
+            raise NotFound(f"{symbol} is no contract, or it has ended")
+        is_funded = now.period != 0
+        return ContractStatistics(
+            symbol,
+            self.mirror.seq,
+            now.marked_ns // 1_000_000,
+            market.price(now.mark),
+            market.price(now.index) if now.index else None,
+            market.price(now.settlement) if now.day else None,
+            day_text(now.day) if now.day else None,
+            market.quantity(now.open_interest),
+            shapes.funding_text(now.rate) if is_funded else None,
+            now.period if is_funded else None,
+            None if now.predicted is None else shapes.funding_text(now.predicted),
+            now.next_ns // 1_000_000 or None,
+        )
+
+    def indices(self) -> list[IndexRow]:
+        """Each index that this portal has seen a value of, by its underlying."""
+        return [self._index(one) for _, one in sorted(self.mirror.indices.shown.items())]
+
+    def _index(self, one: IndexShown) -> IndexRow:
+        decimals = underlying_decimals(self.mirror.file, one.underlying)
+
+        def price(ticks: int) -> str | None:
+            return text_of(ticks, decimals) if ticks else None
+
+        known = one.sources or ()
+        sources = [
+            IndexSource(
+                source.name,
+                source.weight,
+                source.state,
+                price(source.price_ticks),
+                source.reported_ns // 1_000_000 or None,
+            )
+            for source in known
+        ]
+        return IndexRow(
+            one.underlying,
+            one.seq,
+            one.time_ns // 1_000_000,
+            price(one.price_ticks),
+            one.is_protected,
+            one.least,
+            None if one.sources is None else sources,
+        )
+
     def ticker(self, symbol: str) -> Ticker:
         """The last 24 hours and the best prices.  Raises :class:`AccountError` for an unknown
         symbol."""
@@ -151,3 +208,8 @@ def trade_row(trade: Trade, market: Market) -> PublicTrade:
     side = "sell" if trade.buyer_is_maker else "buy"
     amounts = market.price(trade.price), market.quantity(trade.lots)
     return PublicTrade(trade.number, *amounts, trade.time_ms, side, trade.is_off_book)
+
+
+def day_text(day: int) -> str:
+    """A day's number, as 20261123, in ISO 8601."""
+    return f"{day // 10_000:04}-{day // 100 % 100:02}-{day % 100:02}"

@@ -111,6 +111,16 @@ def _add_markets(app: Any, markets: NativeMarkets, limited: Any) -> None:
     async def ticker(symbol: str) -> Any:
         return markets.ticker(symbol)
 
+    of_contract = models.ContractStatistics
+
+    @app.get("/v1/instruments/{symbol}/statistics", response_model=of_contract, tags=["markets"])
+    async def statistics(symbol: str) -> Any:
+        return markets.statistics(symbol)
+
+    @app.get("/v1/indices", response_model=list[models.IndexRow], tags=["markets"])
+    async def indices() -> Any:
+        return markets.indices()
+
     rows = list[models.PublicTrade]
 
     @app.get("/v1/instruments/{symbol}/trades", response_model=rows, tags=["markets"])

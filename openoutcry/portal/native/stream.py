@@ -191,6 +191,7 @@ class NativeFeeds:
             "book": self._begin_book,
             "trades": self._begin_trades,
             "ticker": self._begin_ticker,
+            "statistics": self._begin_statistics,
             "orders": self._begin_orders,
             "order_lists": self._begin_order_lists,
             "fills": self._begin_fills,
@@ -207,7 +208,9 @@ class NativeFeeds:
 
     def require_symbol(self, channel: str, symbol: str) -> None:
         """Raises :class:`ApiError` for a symbol that the channel does not have."""
-        if channel not in MADE:
+        if channel == "statistics":
+            self.markets.statistics(symbol)
+        elif channel not in MADE:
             self.orders.market(symbol)
         elif not self.made.has(channel, symbol):
             raise of_reject(Reject(Code.UNKNOWN_SYMBOL, "symbol"))
@@ -270,6 +273,10 @@ class NativeFeeds:
     def _begin_ticker(self, connection: Connection, symbol: str, after: int) -> None:
         data = asdict(self.markets.ticker(symbol))
         connection.put(message("snapshot", "ticker", symbol, self.mirror.seq, data))
+
+    def _begin_statistics(self, connection: Connection, symbol: str, after: int) -> None:
+        data = asdict(self.markets.statistics(symbol))
+        connection.put(message("snapshot", "statistics", symbol, self.mirror.seq, data))
 
     def _begin_orders(self, connection: Connection, symbol: str, after: int) -> int:
         own = self.mirror.orders.participant(connection.participant)
@@ -519,15 +526,15 @@ class NativeFeeds:
         for symbol, book in list(self._books.items()):
             self._beat_book(symbol, book)
         if self._beats % TICKER_BEATS == 0:
-            symbols = {
-                symbol
-                for connection in self.connections
-                for channel, symbol in connection.channels
-                if channel == "ticker"
+            made: dict[str, Callable[[str], Any]] = {
+                "ticker": self.markets.ticker,
+                "statistics": self.markets.statistics,
             }
-            for symbol in symbols:
-                data = asdict(self.markets.ticker(symbol))
-                self._to_all("ticker", symbol, self.mirror.seq, data)
+            followed = {key for one in self.connections for key in one.channels if key[0] in made}
+            for channel, symbol in followed:
+                with contextlib.suppress(NotFound):  # a contract that has ended meanwhile
+                    data = asdict(made[channel](symbol))
+                    self._to_all(channel, symbol, self.mirror.seq, data)
 
     def _book(self, market: Market) -> _Book:
         sides = self.mirror.depth(market.code, DEPTH)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from openoutcry.portal.spot import shapes, times
+from openoutcry.portal.spot import contracts, shapes, times
 from openoutcry.portal.spot.signing import now_ms
 from openoutcry.portal.spot.windows import day_of, is_shifted, newest, part_of, window_of
 from openoutcry.portal.trading.instruments import Market
@@ -26,6 +26,9 @@ STREAM = re.compile(
     r"(?P<kind>trade|aggTrade|bookTicker|avgPrice|(?:ticker|miniTicker)|ticker_(?:1h|4h|1d))"
     r"|kline_(?P<interval>\d{1,2}[smhdwM])(?P<zone>@\+08:00)?"
     r"|depth(?P<levels>5|10|20)?(?:@(?P<speed>100ms|1000ms))?)"
+)
+OF_CONTRACT = re.compile(
+    r"(?:(?P<symbol>[a-z0-9]{2,20})@(?P<kind>markPrice|indexPrice)|!markPrice@arr)(?P<fast>@1s)?"
 )
 ALL = re.compile(r"!(?P<kind>ticker|miniTicker|ticker_(?:1h|4h|1d))@arr(?:@(?:1000|3000)ms)?")
 EVENTS = ("trade", "aggTrade", "bookTicker")
@@ -194,6 +197,8 @@ class _Stream:
     kind: str
     levels: int = 0
     is_slow: bool = False
+    seconds: int = 1
+    """Of a slow one: from one event to the next."""
     interval: str = ""
     zone_ms: int = 0
     subscribers: set[Subscriber] = field(default_factory=set)
@@ -204,6 +209,13 @@ class _Stream:
 
 def stream_of(name: str, mirror: Mirror) -> _Stream | None:
     """None: there is no such stream."""
+    if of_contract := OF_CONTRACT.fullmatch(name):
+        symbol, seconds = of_contract["symbol"], 1 if of_contract["fast"] else 3
+        market = mirror.markets.contracts_by_name.get(symbol.upper()) if symbol else None
+        if symbol and market is None:
+            return None
+        kind = of_contract["kind"] or "markPrice"
+        return _Stream(name, market, kind, is_slow=True, seconds=seconds)
     of_all = ALL.fullmatch(name)
     if of_all is not None:
         return _Stream(name, None, of_all["kind"], is_slow=True)
@@ -281,14 +293,15 @@ class Feeds:
     def beat(self) -> None:
         """One interval."""
         self._rounds += 1
-        is_slow_round = self._rounds % SLOW_EVERY == 0
         for stream in list(self.streams.values()):
-            if stream.is_slow and not is_slow_round:
+            if stream.is_slow and self._rounds % (SLOW_EVERY * stream.seconds):
                 continue
             if stream.kind == "depth":
                 self._send_depth(stream)
             elif stream.kind == "kline":
                 self._end_candle(stream, now_ms())
+            elif stream.kind in contracts.EVENTS:
+                self._send_of_contracts(stream)
             elif stream.is_slow:
                 self._send_slow(stream)
 
@@ -423,6 +436,18 @@ class Feeds:
         stream.last = states
         if changed:
             self._to(stream, lambda: [make(self.mirror, one, at_ms) for one in changed])
+
+    def _send_of_contracts(self, stream: _Stream) -> None:
+        """The figures of one contract, or of all that trade."""
+        at_ms, make = now_ms(), contracts.EVENTS[stream.kind]
+        every = [stream.market] if stream.market is not None else self.mirror.markets.contracts
+
+        def events() -> list[Any]:
+            made = (make(self.mirror, one, at_ms) for one in every)
+            return [event for event in made if event is not None]
+
+        if events():
+            self._to(stream, events if stream.market is None else lambda: events()[0])
 
     def _state(self, market: Market) -> Any:
         last = self.mirror.tapes[market.index].last

@@ -28,7 +28,7 @@ STATUSES = ("TRADING", "HALT", "BREAK")
 MICROSECONDS_FROM = 10**14
 """A moment that a client names is in microseconds from here on, and below it in milliseconds."""
 DAY_MS = 86_400_000
-OF_CONTRACTS = "Invalid symbol: contracts have no place in this API, and are traded at /v1/orders."
+OF_CONTRACTS = "Invalid symbol: contracts are at /fapi/v1, and are traded at /v1/orders."
 OF_SIGNED = frozenset({"timestamp", "recvWindow", "signature"})
 
 
@@ -151,8 +151,16 @@ class Params:
     def _market(self, name: str) -> Market:
         market = self.markets.by_name.get(name)
         if market is None:
-            is_contract = name in self.markets.contract_names
+            is_contract = name in self.markets.contracts_by_name
             raise ApiError(BAD_SYMBOL, OF_CONTRACTS if is_contract else "Invalid symbol.")
+        return market
+
+    def contract(self) -> Market:
+        """The contract of the parameter ``symbol``.  Raises :class:`ApiError` if it is absent or
+        unknown."""
+        market = self.markets.contracts_by_name.get(self.needed("symbol"))
+        if market is None:
+            raise ApiError(BAD_SYMBOL, "Invalid symbol.")
         return market
 
     def status(self) -> str:

@@ -9,7 +9,15 @@ from urllib.parse import unquote_plus
 
 from openoutcry.portal.accounts.errors import AccountError
 from openoutcry.portal.database import AGAIN_S, DatabaseError
-from openoutcry.portal.spot import errors, lists, market_data, signed, times, wallet
+from openoutcry.portal.spot import (
+    contracts,
+    errors,
+    lists,
+    market_data,
+    signed,
+    times,
+    wallet,
+)
 from openoutcry.portal.spot.api import (
     KEYED,
     PUBLIC,
@@ -160,6 +168,23 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/sapi/v1/margin/allPairs"): Route(signed.nothing, 1, KEYED),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): Route(signed.nothing, 1, KEYED),
     ("GET", "/fapi/v1/exchangeInfo"): Route(signed.no_contracts, 1, PUBLIC),
+    ("GET", "/fapi/v1/ping"): Route(market_data.ping, 1, PUBLIC, ""),
+    ("GET", "/fapi/v1/time"): Route(market_data.server_time, 1, PUBLIC, ""),
+    ("GET", "/fapi/v1/premiumIndex"): Route(
+        contracts.premium_index, by_symbols(1, 1, 10), PUBLIC, ONE
+    ),
+    ("GET", "/fapi/v1/openInterest"): Route(contracts.open_interest, 1, PUBLIC, ONE),
+    ("GET", "/fapi/v1/fundingInfo"): Route(contracts.funding_info, 1, PUBLIC, ""),
+    ("GET", "/fapi/v1/constituents"): Route(contracts.constituents, 2, PUBLIC, ONE),
+    ("GET", "/fapi/v1/ticker/24hr"): Route(
+        contracts.of_contracts(contracts.day), by_symbols(2, 2, 40), PUBLIC, ONE
+    ),
+    ("GET", "/fapi/v1/ticker/price"): Route(
+        contracts.of_contracts(contracts.price), by_symbols(1, 1, 2), PUBLIC, ONE
+    ),
+    ("GET", "/fapi/v1/ticker/bookTicker"): Route(
+        contracts.of_contracts(contracts.best), by_symbols(2, 2, 5), PUBLIC, ONE
+    ),
     ("GET", "/dapi/v1/exchangeInfo"): Route(signed.no_contracts, 1, PUBLIC),
     ("POST", STREAM): Route(signed.new_listen_key, 2, KEYED),
     ("PUT", STREAM): Route(signed.keep_listen_key, 2, KEYED),

@@ -449,6 +449,11 @@ def changes(day: Day, market: Market) -> dict[str, str]:
     }
 
 
+def funding_text(billionths: int) -> str:
+    """A funding rate as decimal text: a part of a position's value."""
+    return text_of(billionths, 9)
+
+
 def ticker(mirror: Mirror, market: Market, now_ms: int, mini: bool = False) -> dict[str, Any]:
     """The 24 hours up to ``now_ms``; ``mini``: without changes, averages and best prices."""
     day = mirror.tapes[market.index].day(now_ms)

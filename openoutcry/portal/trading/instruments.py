@@ -240,7 +240,7 @@ class Markets:
                 market = Market(*names, *assets, decimals, 1, tick_units, row, one, units)
                 self.contracts.append(market)
         self._sort()
-        if len(self.by_name.keys() | self.contract_names) != len(self.every):
+        if len(self.by_name.keys() | self.contracts_by_name.keys()) != len(self.every):
             raise OutcryError("two instruments have the same name without their punctuation")
         if not self.all:
             raise OutcryError(f"{file.path}: the portal needs an instrument with settlement = spot")
@@ -248,7 +248,7 @@ class Markets:
     def _sort(self) -> None:
         """Make the tables of what there is."""
         self.by_name = {one.name: one for one in self.all}
-        self.contract_names = frozenset(one.name for one in self.contracts)
+        self.contracts_by_name = {one.name: one for one in self.contracts}
         self.every = sorted([*self.all, *self.contracts], key=lambda one: one.index)
         self.by_index = {one.index: one for one in self.every}
         self.by_symbol = {one.symbol: one for one in self.every}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openoutcry.portal.trading.follower import Follower, State, Step, name_at
+from openoutcry.portal.trading.indices import Indices
 from openoutcry.portal.trading.instruments import Market, Markets
 from openoutcry.portal.trading.order_events import FILLED_KIND, KINDS
 from openoutcry.portal.trading.orders import (
@@ -31,6 +32,7 @@ from openoutcry.risk.layout import RiskCell
 from openoutcry.risk.movements import OneMovement
 from openoutcry.risk.region import Wallets
 from openoutcry.risk.spot_layout import QUOTE_FEE_AT, RATE_BITS, TAKER_AT
+from openoutcry.venue.contract_figures import Figures, read_figures
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enum_numbers import COMMAND_KIND_TERMS as TERMS
 from openoutcry.wire.enum_numbers import EVENT_FLAG_AUCTION as AUCTION
@@ -88,6 +90,9 @@ class Mirror:
         self.orders = Orders(is_served, units)
         self.is_served = is_served
         self.tapes = {market.index: Tape() for market in self.markets.every}
+        self.indices = Indices(self.file.risk.indices)
+        self._figures: tuple[int, dict[str, Figures]] = 0, {}
+        """As of which command, and what was read then."""
         self.phases: dict[int, int] = {}
         self.listeners: list[Callable[[Moment], None]] = []
         self.seq = self.began_seq = 0
@@ -222,6 +227,8 @@ class Mirror:
                 name = name_at(names, place)
                 self._of_order(event, note, command, instrument, name, time_ns, moment)
         moment.wallets.update([row[QTY] for row in rows if row[KIND] == RISK_KIND])
+        if self.file.risk.indices:
+            self.indices.follow(step.commands)
 
     def _trade(self, event: Any, instrument: int, time_ns: int, moment: Moment) -> None:
         flags = event.flags
@@ -347,6 +354,16 @@ class Mirror:
             if state is None or market.contract is None:
                 return 0
             return int(state.view.instruments[market.index, lay.FEE // 8])
+
+    def figures(self) -> dict[str, Figures]:
+        """Return the figures of each live contract, by its symbol; read once for each ``seq``."""
+        if self._figures[0] != self.seq or not self.seq:
+            with self.held() as state:
+                if state is None:
+                    return {}
+                terms = self.file.symbols, self.file.risk.funding
+                self._figures = self.seq, read_figures(state.view, *terms)
+        return self._figures[1]
 
     def depth(self, code: bytes, levels: int) -> tuple[Levels, Levels]:
         """Return the displayed levels: (price in ticks, lots, orders), best first; bids

@@ -11,7 +11,9 @@ from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.ledger.profit import METHODS
 from openoutcry.portal.database import running_embedded
 from openoutcry.venue.desk import ask
+from tests.support import plain_http
 from tests.support.console.console_browser import needs_chromium, started
+from tests.support.console.websockets_patient import connect
 from tests.support.portal.margin_venue import (
     funded,
     has_funding,
@@ -93,7 +95,7 @@ def test_what_the_margin_does_not_cover_is_refused_by_name(venue, holder):
     with venue.client(holder) as spot:
         answer = spot.order("BUY", "1", "10.00", symbol="XAUP")
         assert answer.json()["code"] == -1121
-        assert "contracts have no place in this API" in answer.json()["msg"]
+        assert "contracts are at /fapi/v1" in answer.json()["msg"]
         names = [one["symbol"] for one in spot.get("/api/v3/exchangeInfo").json()["symbols"]]
         assert names == ["BTCUSD", "ETHUSD", "ETHBTC"]
 
@@ -152,6 +154,60 @@ def test_a_future_and_an_option_are_traded_with_their_fees_and_premiums(venue, p
         assert Decimal(row.fees) == Decimal("0.025")
         deposits = [one for one in client.movements().items if one.asset == "USD-MARGIN"]
         assert [(one.amount, one.available) for one in deposits] == [("90.000000", "90.000000")]
+
+
+def asked(venue, name):
+    """An answer in the shape of Binance's futures."""
+    with plain_http.client(venue.url) as http:
+        return http.get(f"/fapi/v1/{name}", params={"symbol": "XAUP"}).json()
+
+
+def test_mark_index_open_interest_and_funding_are_public(venue, holder):
+    with PortalClient(venue.url) as client:
+        shown = client.statistics("XAU-P")
+        assert (shown.mark, shown.index, shown.settlement) == ("10.00", "9.90", None)
+        assert (shown.funding_period, shown.funding_rate) == (1, "0.001000000")
+        assert (shown.predicted_rate, shown.next_funding_ms) == (None, None), "it has no schedule"
+        with PortalClient(venue.url, holder.api_key, holder.secret) as own:
+            held = sum(one.lots for one in own.margin().positions if one.symbol == "XAU-P")
+        assert 0 < held <= int(shown.open_interest)
+        assert client.indices() == [], "its marks are the operator's"
+        with pytest.raises(PortalError, match="BTC-USD is no contract"):
+            client.statistics("BTC-USD")
+    row = asked(venue, "premiumIndex")
+    assert (row["markPrice"], row["indexPrice"]) == (shown.mark, shown.index)
+    assert row["lastFundingRate"] == shown.funding_rate
+    held = asked(venue, "openInterest")
+    assert held["openInterest"] == shown.open_interest
+    with connect(f"{venue.url.replace('http', 'ws')}/v1/stream") as stream:
+        stream.send(json.dumps({"op": "subscribe", "channel": "statistics", "symbol": "XAU-P"}))
+        stream.recv()
+        assert json.loads(stream.recv())["data"]["mark"] == shown.mark
+        later = json.loads(stream.recv())
+        assert (later["type"], later["data"]["index"]) == ("update", shown.index)
+    with connect(f"{venue.url.replace('http', 'ws')}/ws/xaup@markPrice@1s") as stream:
+        event = json.loads(stream.recv())
+        assert (event["s"], event["p"], event["i"]) == ("XAUP", shown.mark, shown.index)
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [390, 820, 1440])
+def test_a_contract_s_head_shows_mark_index_funding_and_open_interest(venue, holder, width):
+    with started() as chromium, browsed(chromium, venue, width, "dark", "en") as page:
+        page.go("trade/XAU-P")
+        page.expect("#figure-mark").to_have_text("10.00")
+        page.expect("#figure-index").to_have_text("9.90")
+        page.expect("#figure-funding").to_have_text("0.1000 %")
+        page.expect("#figure-interest").not_to_have_text("–")
+        for name in ("mark", "index", "funding", "interest"):
+            page.expect(f"#figure-{name}").to_be_visible()
+        assert page.width() <= 0, "nothing is wider than the window"
+        page.go("trade/XAU-F")
+        page.expect("#figure-mark").to_have_text("10.00")
+        page.expect("#figure-funding").to_have_count(0)
+        page.go("trade/BTC-USD")
+        page.expect("#figure-mark").to_have_count(0)
+        assert page.defects() == []
 
 
 @needs_chromium
@@ -246,7 +302,7 @@ def test_amounts_of_an_inverse_contract_are_in_what_it_is_paid_in(venue, inverse
     # The API in the shape of Binance spot has no contracts.
     with venue.client(inverse[0]) as spot:
         answer = spot.order("BUY", "1", "10.00", symbol="EURI").json()
-        assert "contracts have no place in this API" in answer["msg"]
+        assert "contracts are at /fapi/v1" in answer["msg"]
 
 
 def test_an_inverse_contract_s_margin_and_profits_are_those_of_core_and_ledger(venue, inverse):

@@ -810,7 +810,7 @@ async def test_whatever_is_refused_has_a_weight():
     async def weight(ask):
         """What one request counts for the address that it comes from."""
         limits = stopped(10**9)
-        mirror = SimpleNamespace(markets=SimpleNamespace(by_name={}, all=[], contract_names=()))
+        mirror = SimpleNamespace(markets=SimpleNamespace(by_name={}, all=[], contracts_by_name={}))
         signing = SimpleNamespace(key=refused, known=lambda key: None)
         with contextlib.suppress(AttributeError):  # it came as far as the mirror
             await ask(Spot(mirror, None, signing, limits))

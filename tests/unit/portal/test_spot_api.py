@@ -61,7 +61,7 @@ class Market2:
 
     def __init__(self):
         self.markets = SimpleNamespace(
-            contract_names=frozenset(),
+            contracts_by_name={},
             all=[BTC, ETH],
             by_name={"BTCUSD": BTC, "ETHUSD": ETH},
             by_index={0: BTC, 1: ETH},

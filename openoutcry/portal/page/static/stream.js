@@ -4,6 +4,8 @@ import { login, renew, token } from "./api.js";
 import { emit, instrument } from "./store.js";
 
 const OWN = new Set(["orders", "fills", "balances", "notifications", "quotes"]);
+// Each message has all, and may change by time alone.
+const WHOLE = new Set(["ticker", "statistics"]);
 const BEAT_MS = 4_000, SILENT_MS = 12_000, TRADES = 200, FILLS = 500;
 const channels = new Map();
 let socket = null, heard = 0, retry_ms = 250, beat = 0, authenticated = false, due = false, timer = 0;
@@ -128,7 +130,7 @@ function received(message) {
   const one = channels.get(name(message.channel, message.symbol || ""));
   if (!one) return;
   if (message.type === "update") {
-    if (one.waits || (message.seq <= one.seq && one.channel !== "ticker")) return;
+    if (one.waits || (message.seq <= one.seq && !WHOLE.has(one.channel))) return;
     if (message.prev > one.seq) { one.seq = 0; one.waits = true; subscribe(one); return; }
   }
   one.waits = false;
@@ -159,6 +161,7 @@ function take(one, { type, data }) {
       if (/^[0.]+$/.test(quantity)) model[side].delete(price); else model[side].set(price, quantity);
     }
   } else if (channel === "ticker") { model.row = data; if (data.rules !== instrument(data.symbol)?.rules) emit("rules"); }
+  else if (channel === "statistics") model.row = data;
   else if (channel === "trades") {
     model.fresh = data.length;
     model.list = (type === "snapshot" ? [] : model.list).concat(data).slice(-TRADES);

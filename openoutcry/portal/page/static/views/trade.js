@@ -70,6 +70,21 @@ function watchTerms(market) {
   return () => { over = true; clearInterval(looking); };
 }
 
+// Mark, index, funding and open interest of a contract.
+function figures(market, ends) {
+  if (market.kind === "spot") return [];
+  const names = ["mark", "index", ...(market.kind === "perpetual" ? ["funding"] : []), "interest"];
+  const cells = Object.fromEntries(names.map((name) => [name, h("b", { class: "price", id: `figure-${name}` }, "–")]));
+  ends.push(follow("statistics", market.symbol, ({ row }) => {
+    say(cells.mark, priceText(row.mark, market));
+    say(cells.index, row.index === null ? "–" : priceText(row.index, market));
+    say(cells.interest, quantityText(row.open_interest, market));
+    const rate = row.predicted_rate ?? row.funding_rate;
+    if (cells.funding) say(cells.funding, rate === null ? "–" : `${showNumber(multiply(rate, "100"), 4)} %${row.next_funding_ms ? ` · ${clockTime(row.next_funding_ms).slice(0, 5)}` : ""}`);
+  }));
+  return names.map((name) => h("div", { title: t(`figure.${name}.title`) }, h("span", {}, t(`figure.${name}`)), cells[name]));
+}
+
 function strip(market, ends) {
   const pick = select(shared.instruments.map((one) => [one.symbol, `${one.base}/${one.quote}`]), { "aria-label": t("market"), id: "market", onchange: (event) => { location.hash = `#/trade/${encodeURIComponent(event.target.value)}`; } });
   pick.value = market.symbol;
@@ -90,7 +105,7 @@ function strip(market, ends) {
       .forEach((one, index) => say(cells[index], one));
     document.title = `${priceText(row.last, market)} ${market.base}/${market.quote}`;
   }));
-  return h("section", { class: "panel strip", "aria-label": t("market") }, star(market.symbol), pick, last, state, terms,
+  return h("section", { class: "panel strip", "aria-label": t("market") }, star(market.symbol), pick, last, state, terms, figures(market, ends),
     names.map((name, index) => h("div", { class: index > 2 ? "far" : "" }, h("span", {}, t(name)), cells[index])));
 }
 
