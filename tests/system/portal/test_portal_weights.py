@@ -37,8 +37,10 @@ REFERENCE = "/v1/instruments"
 """A request of weight 1."""
 MOST_APART = 3.0
 """A request takes at most this many times the processor time of its weight."""
-SNAPSHOTS, SYNTHETIC_SYMBOL = 2, "ETH-USD by BTC"
+SNAPSHOTS = 2
 """Messages after a subscription: that it is one, and what there is."""
+SYMBOLS = {"synthetic": "ETH-USD by BTC", "statistics": "XAU-P"}
+"""Of channels that a spot pair has not."""
 REPEATS, LEAST_ROUNDS, MOST_ROUNDS = 2, 2, 60
 HASHED = "password", "old"
 """Fields with a password: argon2id makes such a request dear, and turns and lockouts bound it
@@ -295,7 +297,7 @@ def test_what_the_stream_is_asked_weighs_what_it_costs(anna, busy):
     for channel in (*PUBLIC, *OWN):
         if channel in ("consolidated", "notifications"):
             continue  # none here; read by another task
-        symbol = {"symbol": SYNTHETIC_SYMBOL if channel == "synthetic" else "BTC-USD"}
+        symbol = {"symbol": SYMBOLS.get(channel, "BTC-USD")}
         name = f"subscribe {channel}"
         requests[name] = {"op": "subscribe", "channel": channel} | (
             symbol if channel in PUBLIC else {}
