@@ -17,6 +17,7 @@ READABLE = (
     "73413abe1d1fac0d",
     "b50de362a42ea723",
     "98e5021727a1718d",
+    "8a7c243368d0c816",
 )
 """Older layouts to which later ones only added values of enumerations.  Their records mean the same
 today: a journal that begins with one is read, replayed and continued."""

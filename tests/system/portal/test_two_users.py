@@ -51,7 +51,7 @@ SPOT_PLAIN = {
     "symbols", "symbolStatus", "permissions", "showPermissionSets", "limit", "startTime",
     "endTime", "timeZone", "windowSize", "quoteOrderQty", "newQty",
     "newClientOrderId", "strategyId",
-    "strategyType", "stopPrice", "trailingDelta", "icebergQty", "newOrderRespType",
+    "strategyType", "stopPrice", "goodTillDate", "trailingDelta", "icebergQty", "newOrderRespType",
     "selfTradePreventionMode", "pegPriceType", "pegOffsetValue", "pegOffsetType",
     "cancelNewClientOrderId", "cancelRestrictions", "orderRateLimitExceededMode",
     "computeCommissionRates", "omitZeroBalances",
