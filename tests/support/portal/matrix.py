@@ -531,6 +531,8 @@ def reading(anna: Anna) -> Iterator[tuple[At, Ask, str]]:
             continue
         found = re.findall(r"([^/]+)/{(\w+)}", path)
         ids = {name: values[segment] for segment, name in found}
+        if path == "/v1/instruments/{symbol}/statistics":
+            ids = {"symbol": "XAU-P"}  # only a contract has them
         by = "operator" if "/operator/" in path else "anna"
         wanted = {one["name"] for one in methods["get"].get("parameters", ())} & QUERY_IDS
         numbers = {"order": anna.order, "before": anna.notice, "cursor": ""}
