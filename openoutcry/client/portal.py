@@ -1024,11 +1024,12 @@ class PortalClient(Closing):
         summary: str,
         summary_at: str,
         currency: str,
+        margin_levels: list[int] | None = None,
         *,
         key: str | None = None,
     ) -> models.NotificationSettings:
         """Set all of them; ``events``: channels by event; times of day are ``HH:MM`` in
-        ``time_zone``."""
+        ``time_zone``; ``margin_levels``: percent at which to warn, None: as they are."""
 
     @endpoint("GET", "/v1/price-alerts")
     def price_alerts(self) -> list[models.PriceAlert]:

@@ -1045,6 +1045,8 @@ class NotificationSettings:
     """Nothing, ``daily`` or ``weekly`` (on Mondays)."""
     summary_at: str
     currency: str
+    margin_levels: list[int]
+    """Percent of the account's means at which its maintenance margin is warned of."""
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ from openoutcry.portal.native.status_routes import NativeStatus, add_status
 from openoutcry.portal.native.stream import NativeFeeds, add_stream
 from openoutcry.portal.native.sub_accounts import Subs, add_sub_accounts
 from openoutcry.portal.notices.announcements import Announcements
+from openoutcry.portal.notices.margin_warnings import MarginWarnings
 from openoutcry.portal.notices.notices import Notices
 from openoutcry.portal.observed import Metrics, Observed, tracer_of
 from openoutcry.portal.page.routes import add_page
@@ -255,6 +256,7 @@ class Portal:
         self.subs = SubAccounts(self.accounts)
         self.transfers = Transfers(self.accounts, self.mirror)
         self.own_limits = OwnLimits(file, self.accounts, self.mirror.markets)
+        self.margin_warnings = MarginWarnings(self.database, self.mirror)
         self.spot.subs = SubAccountsApi(self.subs, self.transfers)
         self.metrics, self.connections = Metrics(), Connections()
         self.native = self._native()
@@ -498,6 +500,8 @@ class Portal:
             work += [self.notifier.run(), self.quotes.run()]
             work += [self.operators.holds.run(), self.own_limits.run()]
             work += [self.reviews.run()] if self.reviews else []
+            # Without contracts nobody has a margin.
+            work += [self.margin_warnings.run()] if self.file.risk.contracts else []
         if self.quote_door is not None:
             work.append(self.quote_door.run())
         if isinstance(self.broker, PeerBroker):

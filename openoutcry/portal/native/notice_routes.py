@@ -25,7 +25,8 @@ class ReadUntil(Body):
 
 @dataclass
 class ChosenSettings(Body):
-    """``events``: channels by event; times of day are ``HH:MM`` in ``time_zone``, empty: none."""
+    """``events``: channels by event; times of day are ``HH:MM`` in ``time_zone``, empty: none;
+    ``margin_levels``: percent of the means at which to warn, null: as they are."""
 
     events: dict[str, list[str]]
     quiet_from: str
@@ -34,6 +35,7 @@ class ChosenSettings(Body):
     summary: str
     summary_at: str
     currency: str
+    margin_levels: list[int] | None = None
 
 
 @dataclass
@@ -106,7 +108,9 @@ def _add_list(app: Any, notices: Notices, asking_type: Any, limited: Any) -> Non
     @app.put("/v1/notification-settings", response_model=settings_type, tags=NOTICES)
     async def choose_notifications(asking: asking_type, body: ChosenSettings) -> Any:
         asking.require_settings()
-        await notices.choose(asking.user_id, models.NotificationSettings(**asdict(body)))
+        keeps, terms = body.margin_levels is None, asdict(body)
+        terms["margin_levels"] = body.margin_levels or []
+        await notices.choose(asking.user_id, models.NotificationSettings(**terms), keeps)
         return await notices.settings(asking.user_id)
 
 

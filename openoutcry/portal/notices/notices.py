@@ -11,6 +11,7 @@ from openoutcry.portal.accounts.accounts import Accounts, add_notice, language_o
 from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, NotFound
 from openoutcry.portal.database import Row, lock_user, rows_of
 from openoutcry.portal.notices.channels import public_key_of, vapid_of
+from openoutcry.portal.notices.margin_warnings import LEAST_LEVEL, MOST_LEVEL, MOST_LEVELS
 from openoutcry.portal.notices.news import NEW_JOURNAL
 from openoutcry.portal.notices.notifier import key_file, outward_of
 from openoutcry.portal.notices.quiet import next_summary, time_of, zone_of
@@ -123,7 +124,7 @@ class Notices:
         )
         if row is None:
             currency = self.mirror.markets.all[0].quote
-            return models.NotificationSettings(events, "", "", "Etc/UTC", "", "08:00", currency)
+            return models.NotificationSettings(events, "", "", "Etc/UTC", "", "08:00", currency, [])
         return models.NotificationSettings(
             events | row["events"],
             row["quiet_from"],
@@ -132,10 +133,21 @@ class Notices:
             row["summary"],
             row["summary_at"],
             row["currency"] or self.mirror.markets.all[0].quote,
+            row["margin_levels"],
         )
 
-    async def choose(self, user_id: int, chosen: models.NotificationSettings) -> None:
-        """Raises :class:`InvalidRequest`."""
+    async def choose(
+        self, user_id: int, chosen: models.NotificationSettings, keeps_levels: bool = False
+    ) -> None:
+        """``keeps_levels``: the margin's levels stay as they are.  Raises
+        :class:`InvalidRequest`."""
+        levels = sorted(set(chosen.margin_levels))
+        if len(levels) > MOST_LEVELS or any(
+            not LEAST_LEVEL <= level <= MOST_LEVEL for level in levels
+        ):
+            raise InvalidRequest(
+                f"margin_levels: {MOST_LEVELS} at most, each from {LEAST_LEVEL} to {MOST_LEVEL}"
+            )
         for event, channels in chosen.events.items():
             if event not in EVENTS:
                 raise InvalidRequest(f"events: there is no {event!r}; there are {EVENTS}")
@@ -160,14 +172,15 @@ class Notices:
             raise InvalidRequest(str(error)) from None
         query = """
             insert into notice_settings (user_id, events, quiet_from, quiet_until, time_zone,
-                summary, summary_at, summary_next, currency)
+                summary, summary_at, summary_next, currency, margin_levels)
             values (%(user)s, %(events)s, %(from)s, %(until)s, %(zone)s, %(summary)s, %(at)s,
-                %(due)s, %(currency)s)
+                %(due)s, %(currency)s, %(levels)s::integer[])
             on conflict (user_id) do update set events = excluded.events,
                 quiet_from = excluded.quiet_from, quiet_until = excluded.quiet_until,
                 time_zone = excluded.time_zone, summary = excluded.summary,
                 summary_at = excluded.summary_at, summary_next = excluded.summary_next,
-                currency = excluded.currency
+                currency = excluded.currency, margin_levels = case when %(keeps_levels)s
+                    then notice_settings.margin_levels else excluded.margin_levels end
         """
         events = {event: sorted(set(channels)) for event, channels in chosen.events.items()}
         values = {
@@ -180,6 +193,8 @@ class Notices:
             "at": chosen.summary_at,
             "due": due if chosen.summary else None,
             "currency": chosen.currency,
+            "levels": levels,
+            "keeps_levels": keeps_levels,
         }
         async with self.database.transaction() as connection:
             await rows_of(connection, query, values)

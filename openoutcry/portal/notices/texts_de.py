@@ -91,6 +91,11 @@ TEXTS = {
     "event.liquidation_fee": "Eine Auflösung hat {amount} gekostet",
     "event.liquidation_fee.paid.text": "Der Versicherungsfonds hat es für die Auflösung erhalten.",
     "event.liquidation_fee.received.text": "Ihr Konto hat es erhalten.",
+    "margin.level": "Marginwarnung: {level} % sind erreicht",
+    "margin.level.text": (
+        "Ihre Positionen brauchen eine Erhaltungsmargin von {maintenance}, Ihr Konto hat {means}. "
+        "Hat es weniger, als sie brauchen, löst die Börse Positionen auf."
+    ),
     "refused.would_take": "Er darf nur ruhen und hätte sofort gehandelt",
     "refused.would_trigger": "Sein Auslöser war schon überschritten",
     "refused.market_closed": "Der Markt nimmt einen solchen Auftrag jetzt nicht an",

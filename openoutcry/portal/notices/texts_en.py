@@ -85,6 +85,11 @@ TEXTS = {
     "event.liquidation_fee": "A liquidation cost {amount}",
     "event.liquidation_fee.paid.text": "The insurance fund received it for what was closed out.",
     "event.liquidation_fee.received.text": "Your account received it.",
+    "margin.level": "Margin warning: {level} % is reached",
+    "margin.level.text": (
+        "Your positions need a maintenance margin of {maintenance}, and your account has {means}. "
+        "Where it has less than they need, the venue liquidates positions."
+    ),
     "refused.would_take": "it may only rest, and would have traded at once",
     "refused.would_trigger": "its trigger had been passed already",
     "refused.market_closed": "the market does not take such an order now",

@@ -240,6 +240,19 @@ def of_alert(
     return Notice(f"{journal}-alert{row['id']}", "price", title, body, data)
 
 
+def of_margin_level(
+    key: str, level: int, amounts: tuple[int, int], asset: str, decimals: int, language: str
+) -> Notice:
+    """Notice of a margin that has reached a level, in percent; ``amounts``: maintenance margin and
+    means, in units of the asset."""
+    maintenance, means = (text_of(units, decimals) for units in amounts)
+    shown = {"maintenance": f"{trimmed(maintenance)} {asset}", "means": f"{trimmed(means)} {asset}"}
+    title = said(language, "margin.level", level=level)
+    body = said(language, "margin.level.text", **shown)
+    data = {"level": level, "asset": asset, "maintenance": maintenance, "means": means}
+    return Notice(key, "margin", title, body, data)
+
+
 def of_summary(day: str, currency: str, shown: dict[str, str], language: str) -> Notice:
     """``shown``: value, invested and gain as text."""
     named = {name: f"{amount} {currency}" for name, amount in shown.items()}

@@ -22,6 +22,7 @@ from tests.support.portal.margin_venue import (
     sold,
     units,
 )
+from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_browser import browsed
 from tests.support.waiting import wait_until
 
@@ -401,3 +402,43 @@ def test_the_ticket_of_an_inverse_contract_says_what_it_comes_to(venue, inverse)
                 page.go("portfolio/margin")
                 place = page.word("margin.takeover.place", place="1", count="1")
                 page.expect("td", has_text=place).not_to_have_count(0)
+
+
+def test_a_user_is_warned_at_the_own_levels_before_the_call(venue, people, holder):
+    """Of 89.90 dollars and less, ten lots need 30."""
+    journal = venue.venue.journal
+    owner, other = funded(venue, 9_000, 90_000)
+    sold(venue, [owner, other], "XAU-P", "10", "10.00")
+    url = running_embedded(venue.folder / "journal-portal/postgresql")
+    with plain_http.client(venue.url) as client:
+        answer = client.post("/v1/login", json={"mail": owner.mail, "password": PASSWORD})
+        client.headers["authorization"] = f"Bearer {answer.json()['access_token']}"
+        path = "/v1/notification-settings"
+        settings = client.get(path).json()
+        assert settings["margin_levels"] == []
+        wrong = ([9], [100], [80, 70, 60, 50, 40, 30])
+        for levels in wrong:
+            answer = client.put(path, json=settings | {"margin_levels": levels})
+            assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        chosen = client.put(path, json=settings | {"margin_levels": [60, 40, 40]})
+        assert chosen.json()["margin_levels"] == [40, 60]
+        older = {name: value for name, value in settings.items() if name != "margin_levels"}
+        assert client.put(path, json=older).json()["margin_levels"] == [40, 60]
+
+        def warned():
+            items = client.get("/v1/notifications").json()["items"]
+            return [one["data"]["level"] for one in reversed(items) if "level" in one["data"]]
+
+        def marked(price, levels):
+            ask(journal, {"do": "contract-mark", "instrument": "XAU-P", "price": price})
+            wait_until(lambda: warned() == levels, f"the warnings at {price}")
+
+        marked(800, [40])
+        marked(600, [40, 60])
+        ask(journal, {"do": "contract-mark", "instrument": "XAU-P", "price": 1_000})
+        query = "select margin_reached from notice_settings where margin_levels <> '{}'"
+        with psycopg.connect(url, autocommit=True) as connection:
+            left = lambda: connection.execute(query).fetchall() == [(0,)]  # noqa: E731
+            wait_until(left, "the levels are left")
+        marked(800, [40, 60, 40])
+        ask(journal, {"do": "contract-mark", "instrument": "XAU-P", "price": 1_000})

@@ -88,10 +88,14 @@ async function showSettings(area) {
   summary.value = settings.summary;
   const at = input({ type: "time", value: settings.summary_at, id: "summary-at" }), currency = select(assets().map((one) => [one, one]), { id: "summary-currency" });
   if (settings.currency) currency.value = settings.currency;
+  const levels = input({ id: "margin-levels", value: settings.margin_levels.join(", "), inputmode: "text", autocomplete: "off", "aria-describedby": "margin-levels-about" });
   const made = form([h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": t("notifications.where") }, matrix), h("h3", {}, t("quiet.hours")), h("p", { class: "hint" }, t("quiet.about")),
-    h("div", { class: "row" }, field(t("from"), from), field(t("until"), until), field(t("zone"), zone)), h("h3", {}, t("summary")), h("div", { class: "row" }, field(t("summary.how"), summary), field(t("summary.at"), at), field(t("currency"), currency))], t("save"), async () => {
+    h("div", { class: "row" }, field(t("from"), from), field(t("until"), until), field(t("zone"), zone)), h("h3", {}, t("summary")), h("div", { class: "row" }, field(t("summary.how"), summary), field(t("summary.at"), at), field(t("currency"), currency)),
+    h("h3", {}, t("margin.levels")), h("p", { class: "hint", id: "margin-levels-about" }, t("margin.levels.about")), h("div", { class: "row" }, field(t("margin.levels.at"), levels))], t("save"), async () => {
     const events = Object.fromEntries(Object.keys(settings.events).map((event) => [event, CHANNELS.filter((channel) => boxes.get(`${event} ${channel}`).checked)]));
-    settings = await put("/v1/notification-settings", { ...settings, events, quiet_from: from.value, quiet_until: until.value, time_zone: zone.value, summary: summary.value, summary_at: at.value, currency: currency.value }, newKey());
+    const marks = levels.value.split(/[\s,;%]+/).filter(Boolean);
+    if (marks.some((one) => !/^\d{2}$/.test(one) || Number(one) < 10)) throw new Error(t("margin.levels.wrong"));
+    settings = await put("/v1/notification-settings", { ...settings, events, margin_levels: marks.map(Number), quiet_from: from.value, quiet_until: until.value, time_zone: zone.value, summary: summary.value, summary_at: at.value, currency: currency.value }, newKey());
     notice(t("saved"));
   });
   made.id = "settings-form";
