@@ -256,7 +256,6 @@ class Portal:
         self.subs = SubAccounts(self.accounts)
         self.transfers = Transfers(self.accounts, self.mirror)
         self.own_limits = OwnLimits(file, self.accounts, self.mirror.markets)
-        self.margin_warnings = MarginWarnings(self.database, self.mirror)
         self.spot.subs = SubAccountsApi(self.subs, self.transfers)
         self.metrics, self.connections = Metrics(), Connections()
         self.native = self._native()
@@ -501,7 +500,8 @@ class Portal:
             work += [self.operators.holds.run(), self.own_limits.run()]
             work += [self.reviews.run()] if self.reviews else []
             # Without contracts nobody has a margin.
-            work += [self.margin_warnings.run()] if self.file.risk.contracts else []
+            if self.file.risk.contracts:
+                work.append(MarginWarnings(self.database, self.mirror).run())
         if self.quote_door is not None:
             work.append(self.quote_door.run())
         if isinstance(self.broker, PeerBroker):

@@ -6,10 +6,11 @@ notice.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from openoutcry.portal.accounts.accounts import add_notice
+from openoutcry.portal.accounts.errors import InvalidRequest
 from openoutcry.portal.database import Database, DatabaseError, Row, rows_of
 from openoutcry.portal.notices.words import of_margin_level
 from openoutcry.portal.trading.mirror import Mirror
@@ -45,6 +46,18 @@ REACH = """
 """Only by a state of the venue that is newer than the one which the row is of: a portal that begins
 again reads what was judged already."""
 log = logging.getLogger("outcry.portal")
+
+
+def ordered_levels(levels: Iterable[int]) -> list[int]:
+    """Return the levels of a user, each once.  Raises :class:`InvalidRequest`."""
+    ordered = sorted(set(levels))
+    if len(ordered) > MOST_LEVELS or any(
+        not LEAST_LEVEL <= level <= MOST_LEVEL for level in ordered
+    ):
+        raise InvalidRequest(
+            f"margin_levels: {MOST_LEVELS} at most, each from {LEAST_LEVEL} to {MOST_LEVEL}"
+        )
+    return ordered
 
 
 def reached(levels: Sequence[int], before: int, needs: int, means: int) -> int:

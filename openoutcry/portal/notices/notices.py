@@ -11,7 +11,7 @@ from openoutcry.portal.accounts.accounts import Accounts, add_notice, language_o
 from openoutcry.portal.accounts.errors import AccountError, InvalidRequest, NotFound
 from openoutcry.portal.database import Row, lock_user, rows_of
 from openoutcry.portal.notices.channels import public_key_of, vapid_of
-from openoutcry.portal.notices.margin_warnings import LEAST_LEVEL, MOST_LEVEL, MOST_LEVELS
+from openoutcry.portal.notices.margin_warnings import ordered_levels
 from openoutcry.portal.notices.news import NEW_JOURNAL
 from openoutcry.portal.notices.notifier import key_file, outward_of
 from openoutcry.portal.notices.quiet import next_summary, time_of, zone_of
@@ -141,13 +141,7 @@ class Notices:
     ) -> None:
         """``keeps_levels``: the margin's levels stay as they are.  Raises
         :class:`InvalidRequest`."""
-        levels = sorted(set(chosen.margin_levels))
-        if len(levels) > MOST_LEVELS or any(
-            not LEAST_LEVEL <= level <= MOST_LEVEL for level in levels
-        ):
-            raise InvalidRequest(
-                f"margin_levels: {MOST_LEVELS} at most, each from {LEAST_LEVEL} to {MOST_LEVEL}"
-            )
+        levels = ordered_levels(chosen.margin_levels)
         for event, channels in chosen.events.items():
             if event not in EVENTS:
                 raise InvalidRequest(f"events: there is no {event!r}; there are {EVENTS}")
