@@ -38,7 +38,7 @@ def with_step(text: str, step: str) -> str:
     """The file with a table of the page, which takes the place of what the page says."""
     if step.startswith("[venue]\n"):
         return text.replace("[venue]\n", step, 1)
-    if 'protocol = "packets"' in step:
+    if 'protocol = "packets"' in step or "order_types" in step:
         text = without_tables(text, '[[port]]\nprotocol = "packets-unauthenticated"')
     if step.startswith("[[instrument_slots]]"):  # in a venue with wallets
         step = f"{SPOT}\n{step}"
