@@ -13,7 +13,7 @@ from openoutcry.portal.trading.instruments import Market, text_of
 from openoutcry.portal.trading.reject import OF_REASONS
 from openoutcry.wire.enums import Reason
 from openoutcry.wire.order_ids import SESSION_ORDER_IDS, VENUE_ORDER_IDS
-from openoutcry.wire.order_types import BUDGETS
+from openoutcry.wire.order_types import BUDGETS, STOPS
 
 EVENTS = (
     *("order", "price", "risk", "login", "deposit", "withdrawal", "summary"),
@@ -97,6 +97,8 @@ def _from(address: str, language: str) -> str:
 def of_change(row: dict[str, Any], market: Market, journal: str, language: str) -> Notice | None:
     """Notice of a change of an order; None: the change is no news."""
     state = "ELECTED" if row["execution"] == "ELECTED" else row["state"]
+    if state == "ELECTED" and row["order_type"] not in STOPS:
+        return None  # an order of a list enters the book
     if state != "ELECTED" and (state not in STATES or row["execution"] in SILENT):
         return None
     side = SIDES[row["side"]]

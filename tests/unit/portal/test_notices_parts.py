@@ -30,8 +30,9 @@ from openoutcry.portal.notices.words import (
 )
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.risk.bits import MovementStep
-from openoutcry.wire.enums import Reason
+from openoutcry.wire.enums import OrderType, Reason
 from openoutcry.wire.order_ids import SESSION_ORDER_IDS, VENUE_ORDER_IDS
+from openoutcry.wire.order_types import STOPS
 
 PORTAL = PACKAGE / "portal"
 INSIDE = [
@@ -250,7 +251,15 @@ CHANGE = {
     "event_seq": 90, "is_risk": False, "aux": 1_000 * 10**6, "order_type": 1, "reason": 0,
     "traded_lots": 199, "executed_tick_lots": 199 * 5_007_203, "core_id": SESSION_ORDER_IDS,
 }  # fmt: skip
+ELECTED = {"execution": "ELECTED", "order_type": int(OrderType.STOP_LIMIT)}
 BUDGET = CHANGE | {"order_type": 20, "lots": 1_000_000, "execution": "EXPIRED", "state": "FILLED"}
+
+
+def test_an_order_of_a_list_that_enters_is_no_triggered_stop():
+    """The core says ELECTED of both; a limit order had no trigger."""
+    for order_type in OrderType:
+        notice = of_change(CHANGE | ELECTED | {"order_type": int(order_type)}, MARKET, "j", "en")
+        assert (notice is not None) == (order_type in STOPS), order_type
 
 
 def test_a_liquidation_is_named_and_is_urgent():
@@ -342,7 +351,7 @@ def every_notice(language):
     for reason in Reason:
         refused = {"state": "REJECTED", "execution": "REJECTED", "reason": int(reason)}
         yield of_change(CHANGE | refused, MARKET, "j", language)
-    yield of_change(CHANGE | {"execution": "ELECTED"}, MARKET, "j", language)
+    yield of_change(CHANGE | ELECTED, MARKET, "j", language)
     yield of_change(CHANGE | {"core_id": VENUE_ORDER_IDS + 1}, MARKET, "j", language)
     for kind, ways in WAYS.items():
         for paid, lots in ways:
@@ -384,7 +393,7 @@ def test_german_is_what_a_german_would_write():
     sold = "BTC-USD: Ihr Verkaufsauftrag über 0.05 ist gestrichen"
     assert title(side=2, state="CANCELED") == sold
     stopped = "BTC-USD: Der Stop Ihres Verkaufsauftrags über 0.05 wurde ausgelöst"
-    assert title(side=2, execution="ELECTED") == stopped
+    assert title(side=2, **ELECTED) == stopped
     budget = of_change(BUDGET, MARKET, "j", "de")
     assert budget.title == "BTC-USD: Ihr Kaufauftrag für 1000 USD ist ausgeführt"
     assert budget.body == "Auftrag 72: 0.0199 BTC zu durchschnittlich 50072.03 gehandelt."
