@@ -49,7 +49,7 @@ journal = "journal"
 volatile_journal = true
 housekeeping_cores = 0
 order_capacity = 4096
-participant_capacity = 1400
+participant_capacity = 1600
 checkpoint_every = 0
 [calendar]
 time_zone = "Etc/UTC"
@@ -433,7 +433,7 @@ class MeasuredPortalVenue(PortalVenue):
     serve = (*OUTCRY, "portal", "serve")
 
 
-def page_venue(folder: Path, users: int = 400) -> PortalVenue:
+def page_venue(folder: Path, users: int = 600) -> PortalVenue:
     """A venue whose portal refuses no user for being quick, and offers passkeys to browsers on this
     machine."""
     venue = PortalVenue(folder, users, "--settings=page.toml")

@@ -51,7 +51,7 @@ class Owner:
         terms = people.accounts, self.mirror, FILE
         self.withdrawals = Withdrawals(*terms, lambda request: self.entered.append(request) or {})
         callers = Callers(people.accounts, None, FILE)
-        add_native(people.app, Native(callers, None, None, self.withdrawals, None))
+        add_native(people.app, Native(callers, None, None, None, self.withdrawals, None))
 
     async def begin(self):
         await self.people.sign_up(ANNA)

@@ -184,7 +184,6 @@ def test_terms_that_do_not_fit_are_refused_by_their_name(two):
     body = {"symbol": "BTC-USD", "side": "buy", "type": "limit", "quantity": "1", "price": "5000"}
     for terms, word in (
         ({"type": "hidden", "time_in_force": "ioc"}, "time_in_force"),
-        ({"type": "peg_market", "time_in_force": "gtd", "expires_ms": FAR_MS}, "time_in_force"),
         ({"time_in_force": "gtd"}, "expires_ms"),
         ({"expires_ms": FAR_MS}, "expires_ms"),
         ({"time_in_force": "gtd", "expires_ms": -1}, "expires_ms"),
