@@ -17,6 +17,7 @@ from openoutcry.portal.trading.broker import NewList, NewOrder, leg_id
 from openoutcry.portal.trading.orders import Order, OrderList
 from openoutcry.portal.trading.reject import Code, Reject, rejection
 from openoutcry.portal.trading.service import ANSWER_S, refused_in
+from openoutcry.portal.trading.terms import needs_expiry, needs_trigger
 from openoutcry.wire.enums import MAX_LEGS, MIN_LEGS, Contingency, OrderType
 from openoutcry.wire.order_types import LEG_TIMES, LEGS, RESTING, RESTING_LEGS, STOPS
 
@@ -176,9 +177,9 @@ def require_leg(
         raise InvalidRequest(f"{_field_of(order)}: no order of a list has this")
     if order.time_in_force not in LEG_TIMES:
         raise InvalidRequest("time_in_force: no order of a list has this")
-    if order.needs_expiry:
+    if needs_expiry(order):
         raise InvalidRequest("expires_ms: an order of this type has none in a list")
-    if order.needs_trigger:
+    if needs_trigger(order):
         field = "trigger_by" if order.trigger_by is not None else "activation_price"
         raise InvalidRequest(f"{field}: no order of a list has this")
     first = int(contingency >= Contingency.OTO)

@@ -17,6 +17,8 @@ from openoutcry.portal.trading.terms import PRICED as PRICED_TYPES
 from openoutcry.portal.trading.terms import (
     budget_of,
     lots_of,
+    needs_expiry,
+    needs_trigger,
     price_of,
     shown_of,
     terms_of,
@@ -148,7 +150,7 @@ class SpotOrders:
             expires_ns=expires_ns,
             activation_ticks=_activation(market, params) if trailing else 0,
         )
-        if order.needs_expiry and order.needs_trigger:
+        if needs_expiry(order) and needs_trigger(order):
             raise errors.bad_combination()
         if has_trigger and not is_leg:
             self.service.require_ahead(market, order)

@@ -21,7 +21,6 @@ from openoutcry.wire.enums import (
     TriggerBy,
 )
 from openoutcry.wire.errors import OutcryError
-from openoutcry.wire.order_types import TIMES_IN_FORCE
 from openoutcry.wire.private_file import require_private
 
 LETTERS = string.ascii_letters + string.digits
@@ -66,19 +65,6 @@ class NewOrder:
     """Of a stop: the price that elects it; None: as the instrument's options say."""
     activation_ticks: int = 0
     """Of a trailing stop: the price at which it begins to trail; 0: at once."""
-
-    @property
-    def needs_expiry(self) -> bool:
-        """Return whether it is good till date by a term, as its type has no place for that."""
-        return (
-            self.time_in_force is TimeInForce.GTD
-            and TimeInForce.GTD not in TIMES_IN_FORCE[self.order_type]
-        )
-
-    @property
-    def needs_trigger(self) -> bool:
-        """Return whether it has a term about its trigger."""
-        return self.trigger_by is not None or self.activation_ticks != 0
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from openoutcry.order_entry.fix.refusals import text_of_reply
 from openoutcry.order_entry.shm_layout import End, Reply
 from openoutcry.order_entry.spec import Protocol, SessionSpec
 from openoutcry.portal.trading.broker import BrokerError, NewList, NewOrder, Refusal, Refused
+from openoutcry.portal.trading.terms import needs_expiry, needs_trigger
 from openoutcry.venue.file import VenueFile
 from openoutcry.wire.enums import OrderType, Reason, SelfTrade, Side, TimeInForce
 from openoutcry.wire.errors import OutcryError
@@ -108,11 +109,11 @@ class SessionBroker:
         told = self._told(order)
 
         def send(client: ShmClient) -> int:
-            if not (order.needs_expiry or order.needs_trigger):
+            if not (needs_expiry(order) or needs_trigger(order)):
                 return client.enter_order(told, participant=participant)
             return client.enter_with(
                 told,
-                until_ns=order.expires_ns if order.needs_expiry else 0,
+                until_ns=order.expires_ns if needs_expiry(order) else 0,
                 trigger_by=order.trigger_by,
                 activation_ticks=order.activation_ticks or None,
                 participant=participant,
@@ -139,7 +140,7 @@ class SessionBroker:
             order.lots,
             order.price_ticks,
             order.order_type,
-            TimeInForce.GTC if order.needs_expiry else order.time_in_force,
+            TimeInForce.GTC if needs_expiry(order) else order.time_in_force,
             aux_of(order),
             order.self_trade or SelfTrade.ALLOW,
             order.reduce_only,

@@ -9,8 +9,8 @@ from openoutcry.portal.trading.orders import Order
 from openoutcry.portal.trading.reject import Code, Reject
 from openoutcry.wire import words
 from openoutcry.wire.decimals import DECIMAL, AmountError, units_of
-from openoutcry.wire.enums import OrderType, Side
-from openoutcry.wire.order_types import types_where
+from openoutcry.wire.enums import OrderType, Side, TimeInForce
+from openoutcry.wire.order_types import TIMES_IN_FORCE, types_where
 
 ICEBERG_PARTS = 256
 MOST_UNITS, MOST_TICKS = 2**62, 2**31
@@ -155,3 +155,16 @@ def has_terms(order: Order, market: Market, wanted: NewOrder) -> bool:
         has.append(order.lots)
         asked.append(wanted.lots)
     return has == asked
+
+
+def needs_expiry(order: NewOrder) -> bool:
+    """Return whether it is good till date by a term, as its type has no place for that."""
+    return (
+        order.time_in_force is TimeInForce.GTD
+        and TimeInForce.GTD not in TIMES_IN_FORCE[order.order_type]
+    )
+
+
+def needs_trigger(order: NewOrder) -> bool:
+    """Return whether it has a term about its trigger."""
+    return order.trigger_by is not None or order.activation_ticks != 0
