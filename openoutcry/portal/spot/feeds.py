@@ -379,14 +379,16 @@ class Feeds:
             self._to(stream, make)
 
     def _to(self, stream: _Stream, make: Callable[[], Any]) -> None:
-        """An event, made once for those whose moments have the same unit."""
+        """An event, made once for those whose moments have the same unit; None is not sent."""
         texts: dict[bool, str] = {}
         for subscriber in list(stream.subscribers):
             fine = subscriber.fine
             if fine not in texts:
                 with times.in_unit(fine):
-                    texts[fine] = json.dumps(make(), separators=(",", ":"))
-            subscriber.put(stream.name, texts[fine])
+                    made = make()
+                texts[fine] = json.dumps(made, separators=(",", ":")) if made is not None else ""
+            if texts[fine]:
+                subscriber.put(stream.name, texts[fine])
 
     # Events at intervals
 
@@ -442,12 +444,13 @@ class Feeds:
         at_ms, make = now_ms(), contracts.EVENTS[stream.kind]
         every = [stream.market] if stream.market is not None else self.mirror.markets.contracts
 
-        def events() -> list[Any]:
-            made = (make(self.mirror, one, at_ms) for one in every)
-            return [event for event in made if event is not None]
+        def events() -> Any:
+            made = [make(self.mirror, one, at_ms) for one in every]
+            if stream.market is not None:
+                return made[0]
+            return [event for event in made if event is not None] or None
 
-        if events():
-            self._to(stream, events if stream.market is None else lambda: events()[0])
+        self._to(stream, events)
 
     def _state(self, market: Market) -> Any:
         last = self.mirror.tapes[market.index].last
