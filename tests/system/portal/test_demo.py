@@ -1,11 +1,15 @@
 """``outcry demo``: a stranger's first minutes at the exchange that it opens."""
 
+import os
 import re
 import signal
+import subprocess
+import sys
 
 import httpx
 
 from openoutcry.client.portal import PortalClient
+from tests import ROOT
 from tests.support.pipeline import warm_outcry
 from tests.support.processes import OUTCRY, free_port
 from tests.support.waiting import BOUND_S, wait_until
@@ -37,6 +41,13 @@ def test_demo(tmp_path):
             assert order.state == "filled"
             contract = client.place("BTC-PERP", "buy", "market", quantity="1")
             assert contract.state == "filled"
+        secrets = os.environ | {"OUTCRY_KEY": key, "OUTCRY_SECRET": secret}
+        bot = [sys.executable, ROOT / "examples" / "portal_bot.py", page, "BTC/USD", "0.1", "1"]
+        traded = subprocess.run(bot, capture_output=True, text=True, check=False, env=secrets)
+        assert traded.returncode == 0, traded.stderr
+        bought, *_, money = traded.stdout.splitlines()
+        assert re.match(r"1: buy \d[.\d]* at \S+, (closed|expired)$", bought)
+        assert re.match(r"USD \d[.\d]* before, \d[.\d]* after$", money)
         with PortalClient(page) as person:
             person.log_in("you@example.com", password)
             assert person.me().is_open
