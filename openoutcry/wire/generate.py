@@ -253,6 +253,8 @@ def page_words() -> str:
         "TRAILING": names(order_types.TRAILING),
         "PEGGED": names(order_types.PEGS),
         "AT_ONCE": [times.say("/v1", tif) for tif in order_types.AT_ONCE],
+        "LEGS": names(order_types.LEGS),
+        "LEG_TIMES": [times.say("/v1", tif) for tif in order_types.LEG_TIMES],
     }
     of_types = {name: times_of(core) for name, core in types.by_word("/v1").items()}
     of_parts = {"shown": times_of(OrderType.ICEBERG), "least": times_of(OrderType.MIN_QTY)}

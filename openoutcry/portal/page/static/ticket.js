@@ -7,12 +7,14 @@ import { get, login, newKey, post } from "./api.js";
 import { follow } from "./stream.js";
 import { add, compare, divide, floor, isNumber, multiply, show, sign, subtract, trim } from "./exact.js";
 import { exactText, places, priceAsset, priceLabel, priceText, quantityText, worth } from "./numbers.js";
-import { AT_ONCE, PEGGED, STOPPED, TIMES, TIMES_WITH, TRAILING, UNPRICED } from "./order-words.js";
+import { AT_ONCE, LEG_TIMES, LEGS, PEGGED, STOPPED, TIMES, TIMES_WITH, TRAILING, UNPRICED } from "./order-words.js";
 import { asked as askedFor, filledAt, percentOf, tradedOf } from "./orders.js";
 import { estimate, estimateRows, opposite, reference, walk, warning } from "./estimate.js";
 
 const PRICED = { has: (kind) => !UNPRICED.has(kind) };
 const TYPING_MS = 400;
+// What the ticket enters as a list: a limit and a stop of which one cancels the other.
+const OCO = "oco", OCO_TIMES = ["gtc", "day"];
 
 // What a lot of a contract is worth, and what one of an option pays at its end.
 function lotText(market) {
@@ -31,7 +33,8 @@ export function ticket(market) {
   const ends = [];
   const radio = (side) => h("label", {}, h("input", { type: "radio", name: "side", value: side, id: `side-${side}`, checked: side === "buy", onchange: changed }), h("span", { class: `of-${side}` }, t(side)));
   const sides = h("fieldset", { class: "sides" }, h("legend", { class: "quiet" }, t("side")), radio("buy"), radio("sell"));
-  const type = select(market.order_types.map((name) => [name, word("type", name)]), { id: "type", onchange: changed });
+  const types = ["limit", "stop"].every((name) => market.order_types.includes(name)) ? [...market.order_types, OCO] : market.order_types;
+  const type = select(types.map((name) => [name, word("type", name)]), { id: "type", onchange: changed });
   const about = h("span", { class: "hint", id: "type-about" });
   type.setAttribute("aria-describedby", "type-about");
   const price = amountInput({ id: "price", oninput: changed }), stop = amountInput({ id: "stop-price", oninput: changed });
@@ -44,6 +47,7 @@ export function ticket(market) {
   const triggerBy = select(bys.map((name) => [name, t(`trigger.by.${name}`)]), { id: "trigger-by", onchange: changed });
   const activation = amountInput({ id: "activation", oninput: changed });
   const shown = amountInput({ id: "shown", oninput: changed }), least = amountInput({ id: "least", oninput: changed });
+  const profit = amountInput({ id: "take-profit", oninput: changed }), loss = amountInput({ id: "stop-loss", oninput: changed });
   const selfTrade = select(["cancel_taker", "cancel_maker", "cancel_both"].map((name) => [name, t(`self.${name}`)]), { id: "self-trade" });
   const reduces = check(t("reduce.only"), { id: "reduce-only", onchange: changed });
   const ask = check(t("ticket.review"), { checked: chosen.get("review", true), id: "review", onchange: (event) => chosen.set("review", event.target.checked) });
@@ -53,18 +57,24 @@ export function ticket(market) {
     triggerBy: field(t("trigger.by"), triggerBy), activation: field(priceLabel(t("activation"), market), activation, t("activation.hint")),
     shown: field(`${t("shown")} (${base})`, shown, t("shown.hint")), least: field(`${t("least")} (${base})`, least, t("least.hint")),
   };
+  const exits = h("details", { id: "exits" }, h("summary", {}, t("exits")), h("p", { class: "hint" }, t("exits.about")),
+    field(priceLabel(t("exits.profit"), market), profit), field(priceLabel(t("exits.loss"), market), loss));
   const parts = h("div", { class: "parts", role: "group", "aria-label": t("parts") }, [25, 50, 75, 100].map((percent) =>
     h("button", { type: "button", id: `part-${percent}`, onclick: () => part(percent), "aria-label": percent === 100 ? `${t("max")}: ${t("parts.max")}` : t("parts.of", { percent }) }, percent === 100 ? t("max") : `${percent} %`)));
   const warns = h("p", { class: "warning", id: "limit-warning", role: "status" });
   const total = h("dd", {}, "–"), fee = h("dd", { id: "fee" }, "–"), available = h("dd", {}, "–"), needs = h("dd", { id: "needs", "aria-live": "polite" }, "–");
-  const made = form([sides, field(t("type"), type), about, rows.price, warns, rows.stop, rows.distanceBy, rows.distance, rows.offset, rows.by, rows.quantity, rows.amount, parts, rows.tif, rows.expires, isContract ? reduces : [],
-    h("details", {}, h("summary", {}, t("ticket.more")), rows.triggerBy, rows.activation, rows.shown, rows.least, field(t("self"), selfTrade)),
+  const made = form([sides, field(t("type"), type), about, rows.price, warns, rows.stop, rows.distanceBy, rows.distance, rows.offset, rows.by, rows.quantity, rows.amount, parts, rows.tif, rows.expires, isContract ? reduces : [], exits,
+    h("details", { id: "more" }, h("summary", {}, t("ticket.more")), rows.triggerBy, rows.activation, rows.shown, rows.least, field(t("self"), selfTrade)),
     h("dl", {}, h("dt", {}, t(isContract ? "margin.free" : "available")), available, h("dt", {}, t("total")), total, h("dt", {}, t("fee")), fee, hasMargin ? [h("dt", {}, t("margin.needs")), needs] : []), ask], t("buy"), send);
   made.id = "ticket";
   const root = h("section", { class: "panel ticket", "aria-label": t("ticket") }, login.is ? made : [made, h("p", { class: "hint" }, t("ticket.login"))]);
   if (login.is && shared.me && !shared.me.is_open) root.append(h("p", { class: "hint" }, t("account.opening")));
   const side = () => made.elements.side.value;
-  const canBudget = () => ["market", "limit"].includes(type.value) && AT_ONCE.has(tif.value) && !isContract;
+  const isOco = () => type.value === OCO;
+  // The order's own type: of an OCO the limit's.
+  const kindOf = () => isOco() ? "limit" : type.value;
+  const hasExits = () => !exits.hidden && [profit, loss].some((control) => control.value.trim() !== "");
+  const canBudget = () => ["market", "limit"].includes(type.value) && AT_ONCE.has(tif.value) && !isContract && !hasExits();
   const isBudget = () => canBudget() && by.value === "amount";
   if (hasMargin) ends.push(follow("fills", "", margin), follow("orders", "", margin), () => { clearTimeout(due); asked += 1; });
   ends.push(follow("ticker", market.symbol, ({ row }) => { last = row.last; money(); }));
@@ -72,12 +82,14 @@ export function ticket(market) {
   if (login.is && !isContract) ends.push(follow("balances", "", ({ list }) => { balances.clear(); list.forEach((one) => balances.set(one.asset, one.available)); money(); }));
 
   function changed() {
-    const kind = type.value, times = TIMES[kind];
+    const kind = kindOf(), times = isOco() ? OCO_TIMES : TIMES[kind];
     if ([...tif.options].map((one) => one.value).join() !== times.join()) {
       tif.replaceChildren(...times.map((name) => h("option", { value: name }, t(`tif.${name}`))));
     }
+    // An order of a list has no end and no trigger of its own, and no amount.
+    exits.hidden = isOco() || !LEGS.has(kind) || !LEG_TIMES.has(tif.value) || tif.value === "gtd";
     rows.price.hidden = !PRICED.has(kind);
-    rows.stop.hidden = !STOPPED.has(kind);
+    rows.stop.hidden = !STOPPED.has(kind) && !isOco();
     rows.distance.hidden = rows.distanceBy.hidden = !TRAILING.has(kind);
     rows.distance.querySelector(".hint").hidden = distanceBy.value === "price";
     rows.offset.hidden = !PEGGED.has(kind);
@@ -87,12 +99,12 @@ export function ticket(market) {
     rows.amount.hidden = !isBudget();
     rows.expires.hidden = tif.value !== "gtd";
     // An order has an end of its own or a trigger of its own.
-    rows.activation.hidden = !TRAILING.has(kind) || tif.value === "gtd";
-    rows.triggerBy.hidden = !(STOPPED.has(kind) || TRAILING.has(kind)) || tif.value === "gtd";
-    rows.shown.hidden = kind !== "limit" || !TIMES_WITH.shown.includes(tif.value) || least.value.trim() !== "";
-    rows.least.hidden = kind !== "limit" || !TIMES_WITH.least.includes(tif.value) || isBudget() || (!rows.shown.hidden && shown.value.trim() !== "");
+    rows.activation.hidden = !TRAILING.has(kind) || tif.value === "gtd" || hasExits();
+    rows.triggerBy.hidden = !(STOPPED.has(kind) || TRAILING.has(kind)) || tif.value === "gtd" || hasExits();
+    rows.shown.hidden = kind !== "limit" || isOco() || !TIMES_WITH.shown.includes(tif.value) || least.value.trim() !== "";
+    rows.least.hidden = kind !== "limit" || isOco() || hasExits() || !TIMES_WITH.least.includes(tif.value) || isBudget() || (!rows.shown.hidden && shown.value.trim() !== "");
     for (const [control, row] of [[price, rows.price], [stop, rows.stop], [distance, rows.distance], [quantity, rows.quantity], [amount, rows.amount], [expires, rows.expires]]) control.required = !row.hidden;
-    say(about, t(`about.${kind}`));
+    say(about, t(`about.${type.value}`));
     say(made.send, t(`go.${side()}`, { base }));
     made.send.className = `${side()}-go`;
     money();
@@ -100,7 +112,7 @@ export function ticket(market) {
 
   // The price that a sum is made with: the order's, else the best of the other side.
   function rate() {
-    if (PRICED.has(type.value)) return isNumber(price.value) ? price.value.trim() : "";
+    if (PRICED.has(kindOf())) return isNumber(price.value) ? price.value.trim() : "";
     if (STOPPED.has(type.value) && isNumber(stop.value)) return stop.value.trim();
     return best(side() === "buy" ? "asks" : "bids");
   }
@@ -133,7 +145,7 @@ export function ticket(market) {
 
   function typedSo() {
     const number = (control, row) => !row.hidden && isNumber(control.value) && sign(control.value) > 0 ? control.value.trim() : "";
-    return { side: side(), type: type.value, time_in_force: tif.value, price: number(price, rows.price), stop_price: number(stop, rows.stop), quantity: number(quantity, rows.quantity), amount: number(amount, rows.amount) };
+    return { side: side(), type: kindOf(), time_in_force: tif.value, price: number(price, rows.price), stop_price: isOco() ? "" : number(stop, rows.stop), quantity: number(quantity, rows.quantity), amount: number(amount, rows.amount) };
   }
 
   // What of the equity no position or order needs, and what this order would: the core's answer.
@@ -178,7 +190,7 @@ export function ticket(market) {
 
   // What is asked for; wrong numbers are said before they are sent.
   function terms() {
-    const kind = type.value, given = { symbol: market.symbol, side: side(), type: kind };
+    const kind = kindOf(), given = { symbol: market.symbol, side: side(), type: kind };
     const number = (control, name, step) => askedFor(control, t(name), step);
     if (PRICED.has(kind)) given.price = number(price, "price", market.price_step);
     if (STOPPED.has(kind)) given.stop_price = number(stop, "stop.price", market.price_step);
@@ -201,6 +213,35 @@ export function ticket(market) {
     return given;
   }
 
+  // The orders that enter once an order is filled, or of an OCO the stop beside it.
+  function exitsOf(given) {
+    const number = (control, name) => askedFor(control, t(name), market.price_step);
+    const one = (more) => ({ symbol: market.symbol, side: given.side, quantity: given.quantity, time_in_force: given.time_in_force, ...more });
+    if (isOco()) return [one({ type: "stop", stop_price: number(stop, "stop.price") })];
+    if (!hasExits()) return [];
+    const rest = { side: given.side === "buy" ? "sell" : "buy", quantity: received(given), time_in_force: given.time_in_force === "day" ? "day" : "gtc" };
+    const made = [];
+    if (loss.value.trim()) made.push(one({ ...rest, type: "stop", stop_price: number(loss, "exits.loss") }));
+    if (profit.value.trim()) made.push(one({ ...rest, type: "limit", price: number(profit, "exits.profit") }));
+    if (made.length > 1 && compare(made[1].price, made[0].stop_price) !== (given.side === "buy" ? 1 : -1)) { profit.focus(); throw new Error(t(`exits.wrong.${given.side}`)); }
+    return made;
+  }
+
+  // What of a purchase comes where its fee is taken from it.
+  function received({ side, quantity }) {
+    const pays = rates && !isContract && side === "buy" && rates.buyer_pays_in === base;
+    const rate = pays ? (compare(rates.taker, rates.maker) < 0 ? rates.maker : rates.taker) : "0";
+    return sign(rate) > 0 ? floor(multiply(quantity, subtract("1", rate)), market.quantity_step) : quantity;
+  }
+
+  // Where an order goes, and as what: alone or with others as a list.
+  function request(given) {
+    const others = exitsOf(given);
+    if (!others.length) return { given, others, path: "/v1/orders", body: given };
+    const [contingency, orders] = isOco() ? [OCO, [...others, given]] : [others.length > 1 ? "otoco" : "oto", [given, ...others]];
+    return { given, others, path: "/v1/order-lists", body: { contingency, orders } };
+  }
+
   // What a peg adds to the price that it follows; it may be below 0.
   function offsetOf() {
     const text = offset.value.trim(), bare = text.replace(/^-/, "");
@@ -208,7 +249,7 @@ export function ticket(market) {
     return text;
   }
 
-  function inWords(given) {
+  function inWords(given, others = []) {
     const what = given.amount ? `${exactText(given.amount)} ${quote}` : `${quantityText(given.quantity, market)} ${base}`;
     const priced = (text) => ({ price: `${priceText(text, market)} ${priceAsset(market)}`.trim() });
     const at = given.price ? t("review.at", priced(given.price)) : "";
@@ -216,37 +257,41 @@ export function ticket(market) {
     const by = given.trigger_by ? t("review.by", { price: t(`trigger.by.${given.trigger_by}`) }) : "", from = given.activation_price ? t("review.activation", priced(given.activation_price)) : "";
     const follows = given.offset ? t("review.offset", priced(given.offset)) : "", minimum = given.min_quantity ? t("review.least", { what: `${quantityText(given.min_quantity, market)} ${base}` }) : "";
     const time = given.expires_ms ? t("review.until", { time: when(given.expires_ms) }) : t(`tif.${given.time_in_force}`);
-    return [t(`review.${given.side}`, { what }), t(`type.${given.type}`), at, stops, by, from, follows, minimum, time].filter(Boolean).join(", ");
+    const then = others.map((one) => one.side === given.side ? t("review.oco", priced(one.stop_price)) : one.price ? t("review.profit", priced(one.price)) : t("review.loss", priced(one.stop_price)));
+    return [t(`review.${given.side}`, { what }), t(`type.${given.type}`), at, stops, by, from, follows, minimum, time, ...then].filter(Boolean).join(", ");
   }
 
   // isAsked: it is shown before it is sent, whatever the person chose.
   async function send(event, isAsked = false) {
     if (!login.is) { location.hash = "#/login"; return; }
-    const given = terms(), now = JSON.stringify(given);
+    const given = terms(), wanted = request(given), now = JSON.stringify(wanted.body);
     // Another order has another key; the same again, after an error, has the same.
     if (now !== sentTerms) key = newKey();
     sentTerms = now;
     const { price: at, said, made: comes } = outlook(given);
     // A limit that lets the order trade far from the market is always shown before it is sent.
-    if (!isAsked && !ask.querySelector("input").checked && !said?.isBad) return place(given);
-    await askWith(t(`review.title.${given.side}`, { base }), [h("p", {}, inWords(given)), said ? h("p", { class: "warning", role: "alert" }, said.text) : null,
+    if (!isAsked && !ask.querySelector("input").checked && !said?.isBad) return place(wanted);
+    await askWith(t(`review.title.${given.side}`, { base }), [h("p", {}, inWords(given, wanted.others)), said ? h("p", { class: "warning", role: "alert" }, said.text) : null,
       facts(estimateRows(given, comes, at, rates, market)), comes.isShort ? h("p", { class: "warning" }, t("estimate.short")) : null,
-      h("p", { class: "hint" }, t(comes.waits ? "estimate.later" : "estimate.about"))], t(given.side), () => place(given), { kind: `${given.side}-go` });
+      h("p", { class: "hint" }, t(comes.waits ? "estimate.later" : "estimate.about"))], t(given.side), () => place(wanted), { kind: `${given.side}-go` });
   }
 
   // What became of an order, with the average price of what was traded.
-  function outcome(order, given) {
+  function outcome(order, given, others) {
     if (order.state === "filled") return t("placed.filled", { price: filledAt(order), what: t(`review.${order.side}`, { what: `${quantityText(order.filled_quantity, market)} ${base}` }) });
-    const said = t(`placed.${order.state}`, { what: inWords(given) });
+    const said = t(`placed.${order.state}`, { what: inWords(given, others) });
     return order.average_price ? `${said}. ${tradedOf(order)}` : said;
   }
 
-  async function place(given) {
+  async function place({ given, others, path, body }) {
     try {
-      const order = await post("/v1/orders", given, key);
-      shared.placed.add(order.id);
-      if (order.state !== "open") shared.told.add(order.id);
-      notice(outcome(order, given), order.state === "rejected" ? "bad" : "good");
+      const came = await post(path, body, key), orders = came.orders || [came];
+      for (const order of orders) {
+        shared.placed.add(order.id);
+        if (order.state !== "open") shared.told.add(order.id);
+      }
+      const order = isOco() ? orders.at(-1) : orders[0];
+      notice(outcome(order, given, others), order.state === "rejected" ? "bad" : "good");
     } catch (problem) {
       // After a refusal the next order is another one; without an answer it is the same again.
       if (problem.status >= 400 && problem.status < 500 && problem.code !== "request_in_progress") sentTerms = "";
@@ -254,7 +299,7 @@ export function ticket(market) {
     }
     sentTerms = "";
     quantity.value = "";
-    amount.value = "";
+    amount.value = profit.value = loss.value = "";
     changed();
   }
 
