@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from openoutcry.bench import sessions_live
-from openoutcry.bench.sessions_live import KEY, SILENCE_NS, SYMBOLS, client_nap_us
+from openoutcry.bench.sessions_live import KEY, SILENCE_NS, SYMBOLS, shares_core
 from openoutcry.client.shm import ShmConnection
 from openoutcry.host.processes import wake_in_time
 from openoutcry.order_entry import constants
@@ -36,8 +36,7 @@ from openoutcry.wire import OutcryError, enum_numbers
 from openoutcry.wire.enums import TimeInForce
 from openoutcry.wire.kernel import compile_kernel, kernel
 from openoutcry.wire.layout import Layout, SharedWord, Words, i64
-from openoutcry.wire.memory import copy56, copy64, monotonic_ns, pause
-from openoutcry.wire.sleep import sleep_us
+from openoutcry.wire.memory import copy56, copy64, monotonic_ns, pause, yield_cpu
 
 KINDS = 8
 """Different orders, one an instrument; a power of two."""
@@ -131,10 +130,10 @@ def take_some(participant: Participant) -> int:
 
 
 @kernel
-def pump(participants: int, count: int, orders: int, answers: int, nap_us: int) -> int:
+def pump(participants: int, count: int, orders: int, answers: int, yields: int) -> int:
     """Let ``count`` participants send what they have, as fast as there is room, until all is
-    answered, each order by ``answers`` replies.  After a look that found nothing the core is left
-    for ``nap_us``.  Returns the ns that it took, GONE or REJECTED."""
+    answered, each order by ``answers`` replies.  With ``yields`` 1 a look that found nothing gives
+    the core away.  Returns the ns that it took, GONE or REJECTED."""
     start = monotonic_ns()
     last, busy = start, 1
     while busy > 0:
@@ -153,8 +152,8 @@ def pump(participants: int, count: int, orders: int, answers: int, nap_us: int) 
             last = monotonic_ns()
         elif monotonic_ns() - last > SILENCE_NS:
             return GONE
-        elif nap_us != 0:
-            sleep_us(nap_us)
+        elif yields != 0:
+            yield_cpu()
     return monotonic_ns() - start
 
 
@@ -254,7 +253,7 @@ class Participants:
         self._name(self.rows)
         self.rows[:, Participant.offset("left") // 8] = each
         rows = self.rows
-        took = pump(rows.ctypes.data, len(rows), orders.ctypes.data, answers, client_nap_us())
+        took = pump(rows.ctypes.data, len(rows), orders.ctypes.data, answers, int(shares_core()))
         require(took)
         self.name += each
         return len(self.rows) * each * 1e9 / took

@@ -76,11 +76,10 @@ from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
 from openoutcry.wire.feed_messages import ITCH50, MOLD_SEQUENCE_AT
 from openoutcry.wire.kernel import compile_kernel, kernel
 from openoutcry.wire.layout import SharedWord, Words
-from openoutcry.wire.memory import copy56, copy64, monotonic_ns
+from openoutcry.wire.memory import copy56, copy64, monotonic_ns, yield_cpu
 from openoutcry.wire.messages import OUCH42
 from openoutcry.wire.records import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.shm_feed import ShmFeedHeader, put_messages
-from openoutcry.wire.sleep import sleep_us
 
 Array = npt.NDArray[Any]
 GROUP = ("239.193.98.3", 26_496)
@@ -132,10 +131,11 @@ def race(
     count: int,
     at_once: int,
     apart_ns: int,
-    nap_us: int,
+    yields: int,
 ) -> int:
     """Publish the maker's ``count`` requests at their pace, and let the strategy take its turns
-    until it is answered to the end; 0, or what went wrong."""
+    until it is answered to the end; 0, or what went wrong.  With ``yields`` 1 a turn without work
+    gives the core away."""
     start = monotonic_ns() + 1_000_000
     done, last = 0, start
     while done < count or strategy.answered < strategy.most * strategy.answer_units:
@@ -160,8 +160,8 @@ def race(
             last = now
         elif now - last > SILENCE_NS:
             return STUCK
-        if turned == 0 and nap_us != 0:
-            sleep_us(nap_us)
+        if turned == 0 and yields != 0:
+            yield_cpu()
     while count > 0 and maker.owed > 0:
         if monotonic_ns() - last > SILENCE_NS:
             return STUCK
@@ -342,7 +342,7 @@ class Taker:
             len(requests),
             at_once,
             apart_ns,
-            sessions_live.client_nap_us(),
+            int(sessions_live.shares_core()),
         )
         if code in (GAP, STUCK) and self.path != "shm":
             raise LostError(f"bench tick-to-trade, {self.path}: datagrams were lost")

@@ -180,7 +180,7 @@ class Watched:
                 ANSWERED,
                 buffer.ctypes.data,
                 len(buffer),
-                live.client_nap_us(),
+                int(live.shares_core()),
             )
         if took < 0:
             raise OutcryError("bench operations: an order was not answered")

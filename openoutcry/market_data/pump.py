@@ -105,8 +105,9 @@ QUIET_NS = 1_000_000
 of stages, or until such a loop has work (contract/loop.py)."""
 LONE_AFTER_NS = 100_000_000
 """Quiet time after which the next event may be alone: a tick of the clock."""
-LOOK_TURNS = 64
-"""Turns between two checks of the clock and of requests."""
+LOOK_TURNS, ASK_TURNS = 64, 8
+"""While events follow one another, turns between two checks of the clock; and while there are
+pauses between them, of requests, which takes a system call."""
 
 DUE, FULL, DETACHED, FAILED, REQUESTED, OLD, ENDED = range(7)
 """Why the loop has returned.  The requested time has come (DUE), there is no more room for messages
@@ -309,10 +310,11 @@ def run(c: PumpContext, until_ns: int) -> int:
         if now >= until_ns:
             return DUE
         if count == 0 or turn % LOOK_TURNS == 0:
-            if sockets.epoll_poll(c.epoll, c.epoll_events, 1) > 0:
-                return REQUESTED
             if count == 0 and c.nap.us != 0:
                 yield_cpu()  # the core may be shared with the orders' path
+            asks = turn % ASK_TURNS == 0 or now - c.nap.work_ns > QUIET_NS
+            if asks and sockets.epoll_poll(c.epoll, c.epoll_events, 1) > 0:
+                return REQUESTED
         if count == 0:
             if c.nap.us != 0 and now - c.nap.work_ns > QUIET_NS:
                 sleep_until_woken(c.nap, seen, now)

@@ -17,8 +17,8 @@ from openoutcry.wire.memory import (
     pause,
     yield_cpu,
 )
-from openoutcry.wire.sleep import sleep_us
 from openoutcry.wire.sockets import epoll_wait
+from openoutcry.wire.system_calls import sleep_us
 
 IDLE, TIME_UP, FINISHED = 0, 1, 2
 
@@ -84,7 +84,8 @@ CROWDED_NAP_US, CROWDED_SPINS = 20, 1_000
 """Pauses that are longer than a nap: of two loops that work in turns one is awake."""
 CROWDED_SLEEP_MS, WOKEN_SPINS, WOKEN_CROWDED_NS = 1, 8, 400_000_000
 """A loop that sockets and the journal wake sleeps after fewer pauses, until they do, or so long.
-It loses less by that, so its core is taken to be crowded for longer."""
+It loses less by that, so its core is taken to be crowded for longer.  Work that they do not show
+would wait for the end of a nap, so a loop that such work may reach does as one without sockets."""
 
 
 class PlanRow(Layout):
@@ -233,10 +234,16 @@ def doze(nap: Nap, now: int) -> None:
 
 
 @kernel
+def is_shown(nap: Nap) -> bool:
+    """Return whether sockets and the journal show all the work that may come."""
+    return nap.epoll != 0 and nap.unwatched[0] == 0
+
+
+@kernel
 def is_woken(nap: Nap) -> bool:
     """Return whether a socket ends the loop's sleep as soon as there is work, or the journal by
     one."""
-    if nap.epoll == 0 or nap.in_vain != 0 or nap.unwatched[0] != 0:
+    if not is_shown(nap) or nap.in_vain != 0:
         return False
     return nap.asleep != 0 or nap.unwatched[1] == 0
 
@@ -287,7 +294,8 @@ def run_stages(
     naps = is_quiet(nap, step)
     idle = spins if naps == 1 else 0
     crowded = nap.crowded_ns > step
-    crowded_spins = min(spins, CROWDED_SPINS if nap.epoll == 0 else WOKEN_SPINS)
+    shown = is_shown(nap)
+    crowded_spins = min(spins, WOKEN_SPINS if shown else CROWDED_SPINS)
     rounds, looked, now, worked = 0, step, step, 0
     while True:
         work = 0
@@ -327,7 +335,7 @@ def run_stages(
             elif idle >= LOOK_ROUNDS and naps == 0 and nap.us > 0:
                 crowded = now - looked > AWAY_NS
                 if crowded:
-                    nap.crowded_ns = now + (CROWDED_NS if nap.epoll == 0 else WOKEN_CROWDED_NS)
+                    nap.crowded_ns = now + (WOKEN_CROWDED_NS if shown else CROWDED_NS)
             looked = now
             if heartbeat(plan, count, now) == 1:
                 return FINISHED

@@ -15,6 +15,7 @@ from openoutcry.pipeline import journal_thread, worker
 from openoutcry.pipeline.journal_thread import Idle
 from openoutcry.pipeline.worker import QUIET_NS
 from openoutcry.runtime import control, loop, words
+from openoutcry.runtime.words import StageContext
 from openoutcry.wire.indirect import kernel_address
 from openoutcry.wire.kernel import kernel
 
@@ -110,6 +111,33 @@ def test_a_loop_sleeps_only_in_quiet_times_and_where_it_may():
         # A page that has to be waited for would count as well.
         counts = [naps_of(nap_us, busy_ns) for _ in range(5)]
         assert min((c for c in counts if c is not None), default=0) == 0, (nap_us, busy_ns)
+
+
+@kernel
+def work_now_and_then(context: int) -> int:
+    calls = StageContext(context).block.stalled_ns + 1
+    StageContext(context).block.stalled_ns = calls
+    return 1 if calls % (2 * loop.WOKEN_SPINS) == 0 else 0
+
+
+def sleeps_on_a_crowded_core(unwatched):
+    """How often a loop sleeps in a slice that has work after each 2 * WOKEN_SPINS looks."""
+    block, context = np.zeros(16, np.int64), np.zeros(words.CONTEXT_BYTES // 8, np.int64)
+    context[words.BLOCK // 8] = block.ctypes.data
+    plan = np.array([kernel_address(work_now_and_then, 1), context.ctypes.data, 0], np.int64)
+    nap, watched = np.zeros(loop.NAP_WORDS, np.int64), np.array([unwatched, 0], np.int64)
+    nap[:4] = 500, time.monotonic_ns(), 2**62, QUIET_NS
+    with select.epoll() as epoll:
+        nap[loop.NAP_EPOLL // 8] = epoll.fileno()
+        nap[loop.NAP_UNWATCHED // 8] = watched.ctypes.data
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+        loop.run_stages(plan.ctypes.data, 1, 0, 20_000_000, 10_000, 0, nap.ctypes.data)
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw - before
+
+
+def test_a_loop_on_a_crowded_core_stays_awake_for_work_that_no_socket_shows():
+    assert min(sleeps_on_a_crowded_core(0) for _ in range(5)) > 0
+    assert min(sleeps_on_a_crowded_core(1) for _ in range(5)) == 0
 
 
 def test_a_loop_sleeps_longer_the_longer_it_had_no_work():
