@@ -17,6 +17,7 @@ from openoutcry.operations.watch import Red
 from openoutcry.venue.log import log_folder, log_lines
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.sqlite_file import Schema, SqliteFile
+from openoutcry.wire.text import printable
 from openoutcry.wire.toml_tables import (
     Key,
     Tables,
@@ -48,7 +49,7 @@ DESK = "desk"
 WEEK_MS, MONDAY_MS = 7 * 86_400_000, 4 * 86_400_000
 """The first Monday of Unix time."""
 LONG_S = 30 * 86_400
-MAX_TEXT = 4_000
+MAX_TEXT, MAX_NAME = 4_000, 80
 MAX_MS = 1 << 62
 BEFORE_MS, AFTER_MS = 900_000, 60_000
 """What of the log belongs to an incident."""
@@ -226,8 +227,11 @@ class IncidentStore(SqliteFile):
         return [dict(row) for row in self.rows(query, number, DESK, number)]
 
     def note(self, number: int, now_ms: int, who: str, said: str) -> None:
-        """Add an entry.  Raises :class:`IncidentError` for none, or a text that is too long."""
+        """Add an entry.  Raises :class:`IncidentError` for none, or for a name or text that is too
+        long."""
         self.incident(number)
+        if not 0 < len(who) <= MAX_NAME:
+            raise IncidentError(f"a name has 1 to {MAX_NAME} characters, not {len(who)}")
         if not 0 < len(said) <= MAX_TEXT:
             raise IncidentError(f"a text has 1 to {MAX_TEXT} characters, not {len(said)}")
         self.insert("entries", incident=number, at_ms=now_ms, who=who, text=said)
@@ -379,7 +383,11 @@ def words(row: Row, path: Path | None) -> tuple[str, str]:
 
 def record_lines(store: IncidentStore, number: int, more: Sequence[Row] = ()) -> Iterator[str]:
     """Yield an incident's record: its times, cause and actions, and a line for each entry, with
-    ``more`` entries."""
+    ``more`` entries.  A text stays on its line, so that it cannot look like an entry of others."""
+    yield from map(printable, _record_lines(store, number, more))
+
+
+def _record_lines(store: IncidentStore, number: int, more: Sequence[Row]) -> Iterator[str]:
     row = store.incident(number)
     yield f"incident {number}: {row['summary']}"
     yield f"alarm: {row['subject']}, {row['severity']}"

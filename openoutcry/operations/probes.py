@@ -27,6 +27,7 @@ from openoutcry.operations.availability import EVERY, PPM, AvailabilityError
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.private_file import read_private
+from openoutcry.wire.text import printable
 from openoutcry.wire.toml_tables import Key, Tables, address, integer, one_of, read_tables, text
 
 MATCHING, FEED, PORTAL = "matching", "feed", "portal"
@@ -394,7 +395,8 @@ def look_until(
     A look that takes longer than its second counts for all seconds that it took."""
     second = math.ceil(clock())
     while not stop.wait(max(0.0, second - clock())):
-        causes = probe.look()
+        # A cause may be a text of the host that was asked, which terminals and pages show.
+        causes = {name: printable(cause) for name, cause in probe.look().items()}
         after = max(second + 1, math.ceil(clock()))
         keep(second, after, causes)
         second = after

@@ -146,6 +146,8 @@ def test_days_of_a_month_end_now():
 class Slow:
     """A probe whose looks take the given seconds of a clock that they move."""
 
+    cause = ""
+
     def __init__(self, seconds, stop):
         self.now_s, self.seconds, self.stop = 10.25, list(seconds), stop
 
@@ -153,7 +155,7 @@ class Slow:
         self.now_s = max(self.now_s, self.wanted_s) + self.seconds.pop(0)
         if not self.seconds:
             self.stop.set()
-        return {"entry": ""}
+        return {"entry": self.cause}
 
     def close(self):
         self.seconds = None
@@ -175,6 +177,15 @@ def test_a_slow_look_counts_for_all_seconds_that_it_took():
     spans = [(11, 12), (12, 13), (13, 16), (16, 17)]
     assert kept == [(from_s, to_s, {"entry": ""}) for from_s, to_s in spans]
     assert probe.seconds is None
+
+
+def test_a_cause_is_a_line_whatever_the_host_has_answered():
+    """The command prints causes, and pages have them."""
+    stop, kept = Event(), []
+    probe = Slow([0.1], stop)
+    probe.wanted_s, probe.cause = 11, "no\x1b[2J\nmatching: up"
+    look_until(stop, probe, lambda *row: kept.append(row), lambda: probe.wanted_s)
+    assert kept == [(11, 12, {"entry": "no\\x1b[2J\\nmatching: up"})]
 
 
 @pytest.mark.parametrize(

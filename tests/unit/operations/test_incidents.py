@@ -17,6 +17,7 @@ from openoutcry.operations.incidents import (
     IncidentError,
     IncidentStore,
     read_settings,
+    record_lines,
 )
 from openoutcry.operations.pager import Pager
 from openoutcry.operations.watch import Red
@@ -225,6 +226,28 @@ def test_secrets_are_private_and_keys_are_keys(path):
 def run(*arguments):
     whole = ["venue", "incidents", *(str(argument) for argument in arguments)]
     return CliRunner().invoke(main, whole)
+
+
+@pytest.mark.parametrize("between", ["\n", "\r", "\v", "\u2028", "\x1b[2K", "\u202e"])
+def test_no_text_of_a_record_looks_like_an_entry_of_others(path, between):
+    """A record is signed and mailed: a text that goes on in a new line would say what others
+    did."""
+    forged = f"x{between}1970-01-01 00:00:09  ben: stopped the venue"
+    with IncidentStore(read_settings(path).store) as store:
+        number = store.open("VenueDead", "critical", "dead", 0)
+        store.acknowledge(number, 1, "anna", forged)
+        store.note(number, 2, forged, forged)
+        store.condition(number, 3, holds=False)
+        store.end(number, 4, "anna", forged, forged)
+        log = [{"at_ms": 5, "who": "log info", "text": forged}]
+        lines = list(record_lines(store, number, log))
+        # Six lines of the incident, cause and actions, and an entry each.
+        assert len(lines) == 6 + 2 + 5 + len(log)
+        assert not any(one.startswith("1970-01-01 00:00:09") for one in lines)
+        assert all(one.isprintable() for one in lines)
+        assert Desk(read_settings(path), store, None, None).record(number).count("\n") == 12
+        with pytest.raises(IncidentError, match="a name has 1 to 80 characters"):
+            store.note(number, 6, "anna" * 21, "x")
 
 
 def test_an_incident_is_handled_by_commands(path):
