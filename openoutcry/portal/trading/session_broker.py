@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from openoutcry.client import ClientError
 from openoutcry.client.shm import REPLY_DTYPE, TEXTS, RequestsFull, ShmClient, ShmOrder, ShmRefused
@@ -47,9 +47,19 @@ KIND, REASON, PARTICIPANT, PRICE, QTY, LEAVES, MATCH, REQUEST = (
 )
 """Places of a reply's fields."""
 UNSENT = Refusal("the venue did not take the request", is_unsent=True)
-Asked = tuple[int, str, bool]
-"""Participant and client's name of a request, and whether it enters an order."""
 log = logging.getLogger("outcry.portal")
+
+
+class Asked(NamedTuple):
+    """A request of a client."""
+
+    participant: int
+    name: str
+    """The client's of it."""
+    is_order: bool = False
+    """It enters an order."""
+    names: frozenset[int | str] = frozenset()
+    """Of the orders of a list, of which the answer may name any; empty: there is one name."""
 
 
 class _Session:
@@ -60,8 +70,6 @@ class _Session:
         self.client: ShmClient | None = None
         self.asked: dict[int, Asked] = {}
         """Requests by their numbers, until the first reply."""
-        self.lists: dict[int, frozenset[int | str]] = {}
-        """Names of the orders of lists among them."""
         self.next_reply, self.day = 0, ""
         """Where the next connection continues; 0: with what is new."""
         self.ended_s = 0.0
@@ -119,16 +127,16 @@ class SessionBroker:
                 participant=participant,
             )
 
-        await self._send((participant, order.client_id, True), send)
+        await self._send(Asked(participant, order.client_id, True), send)
 
     async def enter_list(self, participant: int, orders: NewList) -> None:
         legs = [self._told(order) for order in orders.orders]
+        names = frozenset(leg.id for leg in legs)
         await self._send(
-            (participant, orders.orders[0].client_id, True),
+            Asked(participant, orders.orders[0].client_id, True, names),
             lambda client: client.enter_list(
                 orders.contingency, legs, id=orders.client_id, participant=participant
             ),
-            frozenset(leg.id for leg in legs),
         )
 
     def _told(self, order: NewOrder) -> ShmOrder:
@@ -148,7 +156,7 @@ class SessionBroker:
 
     async def amend(self, participant: int, client_id: str, order: NewOrder) -> None:
         await self._send(
-            (participant, order.client_id, False),
+            Asked(participant, order.client_id),
             lambda client: client.replace(
                 client_id,
                 order.client_id,
@@ -164,7 +172,7 @@ class SessionBroker:
         self, participant: int, symbol: str, side: Side, client_id: str, request_id: str
     ) -> None:
         await self._send(
-            (participant, request_id, False),
+            Asked(participant, request_id),
             lambda client: client.cancel(client_id, id=request_id, participant=participant),
         )
 
@@ -186,15 +194,9 @@ class SessionBroker:
 
     # Connections
 
-    async def _send(
-        self,
-        asked: Asked,
-        send: Callable[[ShmClient], int],
-        names: frozenset[int | str] = frozenset(),
-    ) -> None:
-        """Send a request; ``names``: of several orders, of which its answer may name any.  Raises
-        :class:`BrokerError` if nothing was sent."""
-        participant = asked[0]
+    async def _send(self, asked: Asked, send: Callable[[ShmClient], int]) -> None:
+        """Send a request.  Raises :class:`BrokerError` if nothing was sent."""
+        participant = asked.participant
         if participant not in self._of:
             raise BrokerError("this account has no session at the venue")
         session = self.sessions[self._of[participant]]
@@ -204,8 +206,6 @@ class SessionBroker:
             try:
                 number = send(client)
                 session.asked[number] = asked
-                if names:
-                    session.lists[number] = names
                 return
             except RequestsFull as full:
                 if time.monotonic() > until_s:
@@ -270,8 +270,8 @@ class SessionBroker:
         """Say of the requests that the venue has not taken that they had no effect.  It answers the
         others."""
         for number in [one for one in session.asked if one > client.taken_before]:
-            participant, name, _ = session.asked.pop(number)
-            self.refused(participant, name, UNSENT)
+            asked = session.asked.pop(number)
+            self.refused(asked.participant, asked.name, UNSENT)
 
     def _readable(self, session: _Session, client: ShmClient) -> None:
         """The venue has sent something, so there are replies, or it has closed the connection."""
@@ -295,13 +295,12 @@ class SessionBroker:
                     if reply[KIND] == Reply.DELAYED:
                         continue  # it waits at the speed bump, and is answered then
                     asked = session.asked.pop(reply[REQUEST], None)
-                    names = session.lists.pop(reply[REQUEST], None)
                     if reply[KIND] == Reply.REJECTED and asked is not None:
                         who, name = named_in(replies[place - 1])
-                        known = names or {asked[1]}
-                        is_other = who != asked[0] or name not in known
-                        refusal = UNSENT if is_other else refusal_of(reply, asked[2])
-                        refused.append((asked[0], asked[1], refusal))
+                        known = asked.names or {asked.name}
+                        is_other = who != asked.participant or name not in known
+                        refusal = UNSENT if is_other else refusal_of(reply, asked.is_order)
+                        refused.append((asked.participant, asked.name, refusal))
         finally:
             session.next_reply, session.day = client.next_reply, client.day
             for participant in heard:

@@ -27,7 +27,7 @@ from openoutcry.portal.trading.broker import NewOrder
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.orders import ParticipantOrders
 from openoutcry.portal.trading.service import OrderService
-from openoutcry.portal.trading.session_broker import SessionBroker
+from openoutcry.portal.trading.session_broker import Asked, SessionBroker
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import (
     LEGS_SHIFT,
@@ -107,7 +107,7 @@ class Sent:
     async def sent(self, order):
         await self.broker.enter(1, order)
         slots = self.client.next_request - 1
-        assert self.broker.sessions[0].asked == {slots: (1, "key", True)}
+        assert self.broker.sessions[0].asked == {slots: Asked(1, "key", True)}
         record = np.zeros(1, ORDER_DTYPE)
         metadata = np.zeros(1, command_metadata.METADATA_DTYPE)
         memory = self.client.memory[HEADER_BYTES:].copy()

@@ -15,13 +15,13 @@ from openoutcry.order_entry.fix.refusals import text_of_reply
 from openoutcry.order_entry.shm_layout import End
 from openoutcry.order_entry.spec import CancelOnDisconnect, Protocol, Takeover
 from openoutcry.portal.trading import session_broker
-from openoutcry.portal.trading.broker import BrokerError, NewOrder, Refusal
+from openoutcry.portal.trading.broker import BrokerError, NewList, NewOrder, Refusal
 from openoutcry.portal.trading.orders import ParticipantOrders
 from openoutcry.portal.trading.peer_broker import PeerBroker
 from openoutcry.portal.trading.reject import Code, Reject
 from openoutcry.portal.trading.service import OrderService
 from openoutcry.portal.trading.session_broker import SessionBroker, _Session
-from openoutcry.wire.enums import CommandKind, OrderType, Reason, Side, TimeInForce
+from openoutcry.wire.enums import CommandKind, Contingency, OrderType, Reason, Side, TimeInForce
 from openoutcry.wire.words import CHECKS, names_in
 from tests.support.order_entry.sessions_venue import session
 from tests.support.venue.inline import InlineVenue
@@ -203,6 +203,22 @@ async def test_a_request_that_the_venue_did_not_take_is_known_to_have_had_no_eff
     assert apart(venue.stop)["replay"]["equal"] is True
 
 
+async def test_the_names_of_a_list_that_was_lost_are_forgotten_with_it(venue, broker):
+    """A later request has its number, and an answer of its own."""
+    await broker.enter(TEN, order("first"))
+    await broker.all()
+    legs = order("one", Side.SELL, price=10_001), order("two", Side.SELL, price=10_002)
+    await broker.enter_list(TEN, NewList("lost", Contingency.OTO, legs))
+    apart(lambda: (venue.drop(), venue.open()))  # before it has looked
+    await broker.all()
+    assert [(name, one.is_unsent) for _, name, one in broker.told] == [("one", True)]
+    for _ in range(4):  # a list has several numbers
+        await broker.enter(TEN, order("first"))
+    await broker.all()
+    said = [(name, one.is_duplicate, one.is_unsent) for _, name, one in broker.told[1:]]
+    assert said == [("first", True, False)] * 4
+
+
 async def test_what_the_venue_said_while_nobody_was_there_is_read_later(venue, broker):
     """A request was taken and refused; its answer was not read before the connection ended."""
     await broker.enter(TEN, order("first"))
@@ -255,7 +271,7 @@ async def test_a_venue_that_has_forgotten_the_replies_is_asked_for_a_while_and_t
     await broker.all()
     session = broker.sessions[0]
     session.next_reply = 99
-    session.asked[7] = TEN, "lost", True
+    session.asked[7] = session_broker.Asked(TEN, "lost", True)
     broker._is_closed = True
     broker._end(session, session.client, BrokerError("lost"))
     broker._is_closed = False
