@@ -134,7 +134,7 @@ class NativeMarkets:
         is_funded = now.period != 0
         return ContractStatistics(
             symbol,
-            self.mirror.seq,
+            self.mirror.figures_seq,
             now.marked_ns // 1_000_000,
             market.price(now.mark),
             market.price(now.index) if now.index else None,

@@ -4,6 +4,7 @@ Orders, trades and candles are made here, of the steps of a source; books and wa
 (``follower.py``), which the source shows as of the same moment.
 """
 
+import time
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -51,6 +52,9 @@ EventRow = _made("EventRow", EVENT_DTYPE.names)
 CommandRow = _made("CommandRow", ORDER_DTYPE.names)
 SEQ, KIND, QTY = (CommandRow._fields.index(name) for name in ("seq", "kind", "qty_lots"))
 Levels = list[tuple[int, int, int]]
+FIGURES_REST = 9
+"""How many times as long as a read of the contracts' figures no other one begins: they take a tenth
+of a processor at most, whoever asks for them."""
 Source = Follower | Released
 """Where released commands come from: a core of this process, or that of the portal's reader."""
 
@@ -91,8 +95,11 @@ class Mirror:
         self.is_served = is_served
         self.tapes = {market.index: Tape() for market in self.markets.every}
         self.indices = Indices(self.file.risk.indices)
-        self._figures: tuple[int, dict[str, Figures]] = 0, {}
-        """As of which command, and what was read then."""
+        self.figures_seq = 0
+        """The command that the figures of contracts are true after."""
+        self._figures: dict[str, Figures] = {}
+        self._figures_due_s = 0.0
+        """Before this, ``time.monotonic()``, they are not read again."""
         self.phases: dict[int, int] = {}
         self.listeners: list[Callable[[Moment], None]] = []
         self.seq = self.began_seq = 0
@@ -356,14 +363,18 @@ class Mirror:
             return int(state.view.instruments[market.index, lay.FEE // 8])
 
     def figures(self) -> dict[str, Figures]:
-        """Return the figures of each live contract, by its symbol; read once for each ``seq``."""
-        if self._figures[0] != self.seq or not self.seq:
-            with self.held() as state:
-                if state is None:
-                    return {}
-                terms = self.file.symbols, self.file.risk.funding
-                self._figures = self.seq, read_figures(state.view, *terms)
-        return self._figures[1]
+        """Return the figures of each live contract, by its symbol, as of :attr:`figures_seq`.  A
+        read sums what all participants hold, and then rests ``FIGURES_REST`` times as long."""
+        if (self.seq and self.seq == self.figures_seq) or time.monotonic() < self._figures_due_s:
+            return self._figures
+        with self.held() as state:
+            if state is None:
+                return {}
+            begun_s, terms = time.thread_time(), (self.file.symbols, self.file.risk.funding)
+            self.figures_seq, self._figures = self.seq, read_figures(state.view, *terms)
+            took_s = time.thread_time() - begun_s
+        self._figures_due_s = time.monotonic() + FIGURES_REST * took_s
+        return self._figures
 
     def depth(self, code: bytes, levels: int) -> tuple[Levels, Levels]:
         """Return the displayed levels: (price in ticks, lots, orders), best first; bids

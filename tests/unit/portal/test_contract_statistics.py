@@ -17,8 +17,10 @@ from openoutcry.portal.spot.errors import ApiError
 from openoutcry.portal.spot.feeds import SLOW_EVERY, Feeds, Subscriber
 from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import ROUTES
+from openoutcry.portal.trading import mirror as portal_mirror
 from openoutcry.portal.trading.indices import Indices
 from openoutcry.portal.trading.instruments import Markets
+from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.public import Tape, Trade
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.venue.contract_figures import read_figures
@@ -103,6 +105,7 @@ def mirror_of(floor):
         indices=indices,
         tapes=tapes,
         seq=int(commands["seq"][-1]),
+        figures_seq=int(commands["seq"][-1]),
         listeners=[],
         figures=lambda: read_figures(floor.view, symbols, file.risk.funding),
         best=lambda code: (199_900, 3, 200_100, 4),
@@ -298,3 +301,39 @@ def test_streams_send_what_the_requests_answer(mirror):
 def test_what_is_shown_can_be_sent_as_json(mirror):
     shown = [native(mirror).statistics("TIN"), *native(mirror).indices()]
     assert json.loads(json.dumps([asdict(one) for one in shown]))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whoever_asks_figures_take_a_tenth_of_a_processor(monkeypatch, seed):
+    """A read sums what all participants hold in all contracts, and each command makes new ones."""
+    chance, now_s, reads_s = Random(seed), 5.0, []
+
+    def read(view, symbols, funding):
+        nonlocal now_s
+        reads_s.append(chance.uniform(0.001, 0.2))
+        now_s += reads_s[-1]
+        return {"GOLD": own.seq}
+
+    own = SimpleNamespace(
+        seq=1,
+        figures_seq=0,
+        _figures={},
+        _figures_due_s=0.0,
+        held=lambda: nullcontext(SimpleNamespace(view=None)),
+        file=SimpleNamespace(symbols=(), risk=SimpleNamespace(funding=())),
+    )
+    monkeypatch.setattr(portal_mirror, "read_figures", read)
+    clock = SimpleNamespace(monotonic=lambda: now_s, thread_time=lambda: now_s)
+    monkeypatch.setattr(portal_mirror, "time", clock)
+    for _ in range(2_000):
+        now_s += chance.expovariate(100)
+        own.seq += chance.random() < 0.9
+        before, count = own.figures_seq, len(reads_s)
+        shown = Mirror.figures(own)
+        assert shown == {"GOLD": own.figures_seq}
+        is_read = len(reads_s) > count
+        assert own.figures_seq == (own.seq if is_read else before)
+    assert len(reads_s) > 5
+    assert sum(reads_s) <= (now_s - 5.0) / (1 + portal_mirror.FIGURES_REST) + max(reads_s)
+    now_s += 3
+    assert Mirror.figures(own) == {"GOLD": own.seq}
