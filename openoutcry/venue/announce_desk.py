@@ -26,7 +26,7 @@ from openoutcry.wire.rule_changes import (
     TICK_UNITS,
     changes_between,
 )
-from openoutcry.wire.symbols import CODE_BYTES, check_symbol, code_of
+from openoutcry.wire.symbols import CODE_BYTES, bare, check_symbol, code_of
 
 ANNOUNCE = "instrument-announce"
 ASSETS, UNITS = ("base", "quote"), ("lot_units", "tick_units")
@@ -117,6 +117,13 @@ class AnnounceDesk:
             raise DeskError(f"{symbol!r}: {SLOT} begins the symbol of a slot")
         if code_of(symbol) in map(code_of, self.symbols):
             raise DeskError(f"there is an instrument {symbol!r} already")
+        known = [one for one in self.symbols if not one.startswith(SLOT)]
+        alike = [one for one in known if bare(one) == bare(symbol)]
+        if alike:
+            raise DeskError(
+                f"{symbol!r} is {alike[0]!r} but for case and punctuation: programs that leave "
+                "these out would take one for the other"
+            )
         if self.view.wallets is not None and symbol in self.view.wallets.names:
             raise DeskError(f"{symbol!r} is also an asset's name")
 

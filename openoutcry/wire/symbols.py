@@ -5,6 +5,7 @@ characters and five that a hash of the whole chooses.  The rule is part of every
 has the same code in each venue, each client and each version.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
@@ -35,6 +36,11 @@ def code_of(symbol: str) -> bytes:
         rest, digit = divmod(rest, len(ALPHABET))
         hashed.append(ALPHABET[digit])
     return code[:PREFIX] + bytes(hashed)
+
+
+def bare(symbol: str) -> str:
+    """A symbol without case and punctuation, as Binance's programs name it."""
+    return re.sub(r"[^A-Z0-9]", "", symbol.upper())
 
 
 def check_symbol(symbol: str) -> None:

@@ -1,6 +1,5 @@
 """Instruments and amounts in the words of the API: decimal text outside, whole numbers inside."""
 
-import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
@@ -13,7 +12,7 @@ from openoutcry.venue.file import VenueFile
 from openoutcry.wire.decimals import AmountError, decimal_text, units_of
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.rule_changes import SLOT
-from openoutcry.wire.symbols import code_of
+from openoutcry.wire.symbols import bare, code_of
 
 AVERAGE_DECIMALS = 4
 """Places that an average price has more than the instrument's prices, at most."""
@@ -192,11 +191,6 @@ class Pair:
     """Its row of the instrument table; None where orders are not entered."""
 
 
-def name_of(symbol: str) -> str:
-    """Return the API's name of an instrument."""
-    return re.sub(r"[^A-Z0-9]", "", symbol.upper())
-
-
 def underlying_decimals(file: VenueFile, underlying: str) -> int:
     """Decimals of an underlying's price: those of a future or perpetual on it, if there is one."""
     rows = [contract.contract for contract in file.risk.contracts.values()]
@@ -222,7 +216,7 @@ class Markets:
         """Of each row without a symbol the decimals of its prices."""
         rows = zip(file.instruments, file.symbols, strict=True)
         for index, (row, symbol) in enumerate(rows):
-            names = index, symbol, bytes(row["symbol"]), name_of(symbol)
+            names = index, symbol, bytes(row["symbol"]), bare(symbol)
             decimals = file.sessions.price_decimals.get(symbol, 4)
             terms, contract = money.spot.get(symbol), file.risk.contracts.get(symbol)
             if symbol.startswith(SLOT):
@@ -262,7 +256,11 @@ class Markets:
         """Take a pair that was announced since the venue began."""
         decimals, row = self.slots.pop(pair.index), pair.row
         self.assets |= {pair.base: pair.base_decimals, pair.quote: pair.quote_decimals}
-        names = pair.index, pair.symbol, code_of(pair.symbol), name_of(pair.symbol)
+        name = bare(pair.symbol)
+        while name in self.by_name or name in self.contracts_by_name:
+            # A name that programs know keeps its market; the venue's desk announces no such pair.
+            name += str(pair.index)
+        names = pair.index, pair.symbol, code_of(pair.symbol), name
         assets = pair.base, pair.quote, pair.base_decimals, pair.quote_decimals
         market = Market(*names, *assets, decimals, pair.lot_units, pair.tick_units, row)
         self.all = sorted([*self.all, market], key=lambda one: one.index)

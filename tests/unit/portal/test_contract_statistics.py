@@ -19,7 +19,7 @@ from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import ROUTES
 from openoutcry.portal.trading import mirror as portal_mirror
 from openoutcry.portal.trading.indices import Indices
-from openoutcry.portal.trading.instruments import Markets
+from openoutcry.portal.trading.instruments import Markets, Pair
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.portal.trading.public import Tape, Trade
 from openoutcry.risk.bits import RISK_KIND, Setting
@@ -337,3 +337,18 @@ def test_whoever_asks_figures_take_a_tenth_of_a_processor(monkeypatch, seed):
     assert sum(reads_s) <= (now_s - 5.0) / (1 + portal_mirror.FIGURES_REST) + max(reads_s)
     now_s += 3
     assert Mirror.figures(own) == {"GOLD": own.seq}
+
+
+@pytest.mark.parametrize("symbol", ["BTC.USD", "BTCUSD", "T.IN"])
+def test_a_name_that_programs_know_keeps_its_market(mirror, symbol):
+    """A pair that is announced has the name of no other market: their orders would go there."""
+    markets = Markets(mirror.file)
+    (pair,), known = markets.all, dict(markets.by_name | markets.contracts_by_name)
+    index = markets.count
+    markets.slots[index] = 2
+    units = 8, 6, pair.lot_units, pair.tick_units
+    markets.learn(Pair(index, symbol, "BTC", "USD", *units, pair.row.copy()))
+    named = markets.by_name | markets.contracts_by_name
+    assert {name: named[name] for name in known} == known
+    assert len(named) == len(known) + 1 == len(markets.every)
+    assert markets.by_symbol[symbol].name == f"{symbol.replace('.', '')}{index}"

@@ -257,6 +257,11 @@ WRONG = {
     "SOL-USD tick_units=99": "SOL-USD: tick_units is 99, but a tick of a lot is 100 units of USD "
     "(lot_units of SOL with 8 decimals, prices with 2, USD with 6)",
     "BTC-USD ": "there is an instrument 'BTC-USD' already",
+    **{
+        f"{one} ": f"{one!r} is 'BTC-USD' but for case and punctuation: programs that leave these "
+        "out would take one for the other"
+        for one in ("BTC.USD", "BTCUSD", "btc-usd", "B-TCUSD.")
+    },
     "SOL ": "'SOL' is also an asset's name",
     "+4 ": "'+4': + begins the symbol of a slot",
     "SOLANA-USD ": "'SOLANA-USD' has 10 characters: a pair that is announced while trading has 8 "
