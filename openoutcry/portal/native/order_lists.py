@@ -16,7 +16,7 @@ from openoutcry.portal.native.problems import KeyReused, of_reject
 from openoutcry.portal.trading.broker import NewList, NewOrder, leg_id
 from openoutcry.portal.trading.orders import Order, OrderList
 from openoutcry.portal.trading.reject import Code, Reject, rejection
-from openoutcry.portal.trading.service import ANSWER_S, refused_in
+from openoutcry.portal.trading.service import ANSWER_S, cancel_names, refused_in
 from openoutcry.portal.trading.terms import needs_expiry, needs_trigger
 from openoutcry.wire.enums import MAX_LEGS, MIN_LEGS, Contingency, OrderType
 from openoutcry.wire.order_types import LEG_TIMES, LEGS, RESTING, RESTING_LEGS, STOPS
@@ -131,7 +131,8 @@ class NativeOrderLists:
     async def cancel(self, participant: int, number: int, key: str) -> OrderList:
         """Cancel every order of a list, and return it.  Raises :class:`AccountError`."""
         of = self.one(participant, number)
-        if not of.is_open and any(order.cancel_id == key for order in of.orders):
+        names = cancel_names(of, key)
+        if not of.is_open and any(order.cancel_id in names for order in of.orders):
             return of
         with as_problem():
             await self.service.cancel_list(participant, of, key)

@@ -18,7 +18,7 @@ from openoutcry.portal.trading.orders import (
     PreventedMatch,
 )
 from openoutcry.portal.trading.public import DAY_MS, AggregateTrade, Candle, Day, Trade
-from openoutcry.portal.trading.service import MAX_ORDERS
+from openoutcry.portal.trading.service import MAX_ORDERS, cancel_names
 from openoutcry.portal.trading.terms import ICEBERG_PARTS, TRAILING_BPS
 from openoutcry.wire import words
 from openoutcry.wire.enums import Contingency, OrderType, Reason, Side, TimeInForce
@@ -83,9 +83,8 @@ def order_list(of: OrderList, market: Market) -> dict[str, Any]:
 
 def cancelled_list(of: OrderList, market: Market, request_id: str) -> dict[str, Any]:
     """The answer to a cancel of a list: of those of its orders that were cancelled by it."""
-    reports = [
-        cancelled(order, market, request_id) for order in of.orders if order.cancel_id == request_id
-    ]
+    names = cancel_names(of, request_id)
+    reports = [cancelled(one, market, request_id) for one in of.orders if one.cancel_id in names]
     return order_list(of, market) | {"orderReports": reports}
 
 

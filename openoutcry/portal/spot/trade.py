@@ -213,11 +213,12 @@ class SpotOrders:
         return shapes.amended(made, market)
 
     async def cancel_all(self, participant: int, params: Params) -> Any:
-        """Every open order of a market; of a list one order, with which all of it goes."""
+        """Every open order of a market; of a list whose orders end each other one, with which it
+        goes."""
         market = params.market()
         own = self.mirror.orders.participant(participant)
         found = {
-            one.of.number if one.of is not None else -one.number: one
+            one.of.number if one.of is not None and one.of.is_linked else -one.number: one
             for one in own.open.values()
             if one.instrument == market.index
         }
@@ -228,7 +229,7 @@ class SpotOrders:
         refused = await self.service.cancel_each(participant, chosen, ids)
         return [
             shapes.cancelled(order, market, request_id)
-            if order.of is None
+            if order.of is None or order.of.number not in found
             else shapes.cancelled_list(order.of, market, request_id)
             for order, request_id, reject in zip(chosen, ids, refused, strict=True)
             if reject is None

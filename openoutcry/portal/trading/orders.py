@@ -160,6 +160,11 @@ class OrderList:
         return max((order.updated_ns for order in self.orders), default=self.created_ns)
 
     @property
+    def is_linked(self) -> bool:
+        """Return whether an order that is cancelled ends all of it."""
+        return self.contingency != Contingency.OTO or self.waits_for_first
+
+    @property
     def waits_for_first(self) -> bool:
         """Return whether all orders but the first wait until that is filled."""
         return self.contingency >= Contingency.OTO and self.orders[0].state != FILLED
@@ -404,7 +409,9 @@ class ParticipantOrders:
             self.forgotten_seq = max(self.forgotten_seq, old.seq)
             if self.by_client_id.get(old.client_id) is old:
                 del self.by_client_id[old.client_id]
-            if old.of is not None and old is old.of.orders[-1]:
+            if old.of is not None and not any(
+                one.number in self.by_number for one in old.of.orders
+            ):
                 self.lists.pop(old.of.number, None)
 
     def list_named(self, client_id: str) -> OrderList | None:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from openoutcry.portal.trading.broker import Broker, BrokerError, NewList, NewOrder, Refusal
+from openoutcry.portal.trading.broker import Broker, BrokerError, NewList, NewOrder, Refusal, leg_id
 from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.portal.trading.orders import CANCELED, REJECTED, Order, OrderList
@@ -233,12 +233,26 @@ class OrderService:
         )
 
     async def cancel_list(self, participant: int, of: OrderList, request_id: str) -> None:
-        """Cancel every order of a list, by one request.  Raises :class:`Reject`."""
+        """Cancel every order of a list.  Those that end each other go with one request; one each is
+        for orders that are for themselves, and for those that enter meanwhile.  Raises
+        :class:`Reject`, also if nothing of the list was open."""
         market = self.mirror.markets.by_index[of.instrument]
-        order = next((one for one in of.orders if one.is_open), None)
-        if order is None:
-            raise Reject(Code.NOT_OPEN)
-        await self.cancel(participant, market, order, request_id)
+        names, refused = cancel_names(of, request_id), Reject(Code.NOT_OPEN)
+        is_first = True
+        for order, own_name in zip(of.orders, names[1:], strict=True):
+            # The request's own name may be used up, by an attempt whose outcome is unknown.
+            for name in (request_id, own_name) if is_first else (own_name,):
+                if not order.is_open:
+                    break
+                is_first = False
+                try:
+                    await self.cancel(participant, market, order, name)
+                except Reject as reject:
+                    if reject.code not in (Code.NOT_OPEN, Code.NOT_CANCELLED):
+                        raise
+                    refused = reject
+        if of.is_open or not any(order.cancel_id in names for order in of.orders):
+            raise refused
 
     async def _duplicate(self, participant: int, name: str) -> Reject:
         """Return the answer that an order of this name is there, once the mirror has it: the client
@@ -353,6 +367,12 @@ class OrderService:
         if not order.is_open:
             raise Reject(Code.NOT_OPEN)
         raise Reject(Code.UNKNOWN_OUTCOME)
+
+
+def cancel_names(of: OrderList, request_id: str) -> list[str]:
+    """Return the names that the cancels of a list have: the request's, and one for each order."""
+    places = range(1, len(of.orders) + 1)
+    return [request_id, *(leg_id(of.participant, f"cancel {request_id}", at) for at in places)]
 
 
 ENTRY_REFUSALS = Reason.WOULD_CROSS, Reason.TRIGGER_ALREADY_PASSED, Reason.LEVEL_OVERFLOW

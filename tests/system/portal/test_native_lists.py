@@ -105,6 +105,64 @@ def test_a_cancel_of_a_list_cancels_all_of_it_once(two):
     assert pages == [second.id, placed.id]
 
 
+def lists_of(terms_of):
+    """A list of each kind; an OTO has several orders that are for themselves."""
+    first = terms_of("buy", "limit", "50000")
+    exits = [terms_of("sell", "stop", "40000"), terms_of("sell", "limit", "60000")]
+    more = [terms_of("sell", "limit", price) for price in ("60000", "61000", "62000")]
+    return {
+        "oco": exits,
+        "ouo": exits,
+        "oto": [first, *more],
+        "otoco": [first, *exits],
+        "otouo": [first, *exits],
+    }
+
+
+CANCELS = {
+    "the list": lambda one, spot, placed: one.cancel_list(placed.id),
+    "all": lambda one, spot, placed: one.cancel_all(),
+    "the list, in the words of Binance": lambda one, spot, placed: spot.request(
+        "DELETE", "/api/v3/orderList", symbol="BTCUSD", orderListId=placed.id
+    ),
+    "all, in the words of Binance": lambda one, spot, placed: spot.request(
+        "DELETE", "/api/v3/openOrders", symbol="BTCUSD"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", CANCELS)
+def test_a_cancel_leaves_no_order_of_a_list_open_whatever_has_traded(portal_venue, two, how):
+    """The orders that wait for an OTO's first are for themselves once they have entered: with one
+    of them the others do not go."""
+    one, other = two
+    holders = {(person.api_key, person.secret): person for person in portal_venue.people}
+    person = holders[one.api_key, one.secret]
+    for kind, legs in lists_of(terms).items():
+        for filled in ("0", "0.2", "0.5") if kind.startswith("oto") else ("0",):
+            placed = one.place_list(kind, legs)
+            if filled != "0":
+                other.place("BTC-USD", "sell", "limit", quantity=filled, price="50000")
+            with portal_venue.client(person) as spot:
+                CANCELS[how](one, spot, placed)
+            of = one.order_list(placed.id)
+            assert of.state == "closed", (kind, filled, states(of))
+            assert one.list_orders(state="open").items == []
+            assert all(float(row.reserved) == 0 for row in one.balances())
+
+
+def test_a_list_is_cancelled_again_by_the_same_key_after_it_has_triggered(two):
+    """The key's name may be used up by a cancel that came too late: the rest is cancelled all the
+    same, and a repetition has the same answer."""
+    one, other = two
+    placed = one.place_list("oto", lists_of(terms)["oto"])
+    other.place("BTC-USD", "sell", "limit", quantity="0.5", price="50000")
+    one.cancel(placed.orders[1].id, key="end")
+    gone = one.cancel_list(placed.id, key="end")
+    assert [order.state for order in gone.orders] == ["filled", *["cancelled"] * 3]
+    assert one.cancel_list(placed.id, key="end") == gone
+
+
 def test_what_the_venue_refuses_names_the_order(two):
     one, other = two
     other.place("BTC-USD", "buy", "limit", quantity="0.5", price="50500")

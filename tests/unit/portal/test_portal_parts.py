@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import os
+import random
 import re
 import subprocess
 import time
@@ -35,10 +36,11 @@ from openoutcry.portal.spot.params import Params
 from openoutcry.portal.spot.rest import SIGNATURE, pairs_of
 from openoutcry.portal.spot.signing import Replays, is_signed
 from openoutcry.portal.spot.user_data import LASTS_S, ListenKeys
+from openoutcry.portal.trading import orders as portal_orders
 from openoutcry.portal.trading import service
 from openoutcry.portal.trading.broker import NewOrder, Refusal
 from openoutcry.portal.trading.instruments import Market, text_of
-from openoutcry.portal.trading.orders import REJECTED, Order, ParticipantOrders
+from openoutcry.portal.trading.orders import REJECTED, Order, OrderList, ParticipantOrders
 from openoutcry.portal.trading.public import INTERVALS, Candle, Tape, Trade, bounds, with_gaps
 from openoutcry.portal.trading.reject import Code, Reject
 from openoutcry.portal.trading.service import OrderService
@@ -332,6 +334,26 @@ def test_sealed_secrets_open_for_their_owner_and_key_alone(tmp_path):
     (tmp_path / "one").chmod(0o640)
     with pytest.raises(OutcryError, match="other users may read it"):
         SecretKey(tmp_path / "one")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_list_is_known_as_long_as_one_of_its_orders_is(monkeypatch, seed):
+    """An open order names its list: that is found however many others were closed since."""
+    monkeypatch.setattr(portal_orders, "CLOSED_KEPT", 20)
+    chance, own, every = random.Random(seed), ParticipantOrders(), []
+    for number in range(0, 600, 3):
+        of = OrderList(number, 1000, 0, number, f"list {number}", 1, 3, 0)
+        own.lists[number], every = of, [*every, of]
+        for place in range(3):
+            order = Order(number + place, 1000, 0, number + place, "", 1, 1, 1, 1, 1, 0, 0, 0)
+            order.of = of
+            of.orders.append(order)
+            own.add(order)
+        while own.open and chance.random() < 0.7:
+            own.close(chance.choice(list(own.open.values())))
+        known = [of for of in every if any(one.number in own.by_number for one in of.orders)]
+        assert list(own.lists.values()) == known
+    assert len(own.lists) < len(every)
 
 
 @pytest.mark.promise(
