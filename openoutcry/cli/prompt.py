@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -17,16 +18,21 @@ from openoutcry.cli.order_forms import (
     signed,
 )
 from openoutcry.client import ClientError, FixClient, FixMessage, SessionEnded
+from openoutcry.client.fix import FixLeg
 from openoutcry.client.shm import ShmClient, ShmMessage, ShmOrder
 from openoutcry.order_entry.shm_layout import Reply
-from openoutcry.wire.enums import Side, TimeInForce
+from openoutcry.wire.enums import MAX_LEGS, MIN_LEGS, Contingency, Side, TimeInForce
 from openoutcry.wire.text import printable
-from openoutcry.wire.words import SIDES
+from openoutcry.wire.words import SIDES, name_of
 
 HELP = f"""buy SYMBOL QTY PRICE [WORD…]   sell SYMBOL QTY PRICE [WORD…]
 {FORMS}
 replace ORDER QTY PRICE        QTY with what the order has executed
 cancel ORDER [QTY]             QTY to leave, with what it has executed; none: cancel
+list KIND SYMBOL ORDER / ORDER…  linked orders, each SIDE QTY PRICE [WORD…]; not over OUCH
+  KIND is oco, ouo, oto, otoco or otouo; SIDE is buy or sell
+cancel-list LIST               all orders of a list; not over OUCH
+list-status LIST               what the venue says of a list; over FIX
 modify ORDER SIDE QTY          another kind of sale (S, T, E), or less quantity; not over FIX
 mass-cancel [SYMBOL]           all orders of the participant; not over OUCH 4.2
 status [ORDER]                 what the venue says of one order, or of all; over FIX
@@ -41,6 +47,9 @@ USAGES = {
     "sell": "sell SYMBOL QTY PRICE [WORD…]",
     "replace": "replace ORDER QTY PRICE",
     "cancel": "cancel ORDER [QTY]",
+    "list": "list KIND SYMBOL SIDE QTY PRICE [WORD…]",
+    "cancel-list": "cancel-list LIST",
+    "list-status": "list-status LIST",
     "modify": "modify ORDER SIDE QTY",
     "mass-cancel": "mass-cancel [SYMBOL]",
     "status": "status [ORDER]",
@@ -56,6 +65,17 @@ USAGES = {
 }
 """Each command and its words; those in brackets may be left out, and … is for any number."""
 MAX_WAIT_S = 86_400
+
+
+@dataclass(frozen=True)
+class Leg:
+    """An order of a list."""
+
+    side: Side
+    symbol: str
+    quantity: int
+    price: str
+    form: Form
 
 
 class Prompt:
@@ -105,6 +125,14 @@ class Prompt:
         elif command == "cancel":
             order, *more = arguments
             self.cancel(self._open(order), *(whole_number(quantity) for quantity in more))
+        elif command == "list":
+            kind, symbol, *rest = arguments
+            name = self.enter_list(contingency_of(kind), legs_of(symbol, rest))
+            click.echo(f"list {name}")
+        elif command == "cancel-list":
+            self.cancel_list(*arguments)
+        elif command == "list-status":
+            self.list_status(*arguments)
         elif command == "modify":
             order, side, quantity = arguments
             self.modify(self._open(order), side.upper(), whole_number(quantity, 1))
@@ -152,6 +180,20 @@ class Prompt:
     def cancel(self, order: str, quantity: int = 0) -> None:
         """Cancel an open order, or leave it ``quantity`` lots with those that it has executed."""
         self.session.cancel(self._order(order), quantity)
+
+    def enter_list(self, contingency: Contingency, legs: list[Leg]) -> str:
+        """Enter a list of orders; its name.  Raises ``ValueError`` in a protocol without lists, and
+        for a form that the protocol cannot say."""
+        raise ValueError("OUCH has no lists of orders")
+
+    def cancel_list(self, name: str) -> None:
+        """Cancel the orders of a list."""
+        raise ValueError("OUCH has no lists of orders")
+
+    def list_status(self, name: str) -> None:
+        """Ask for the state of a list.  Raises ``ValueError`` in a protocol without such a
+        request."""
+        raise ValueError("only FIX reports the state of a list")
 
     def modify(self, order: str, side: str, quantity: int) -> None:
         """Change the kind of a sale (S, T or E), or reduce an order.  Raises ``ValueError`` for
@@ -254,6 +296,32 @@ def check_words(command: str, arguments: list[str]) -> None:
         raise ValueError(f"{arguments[len(names)]!r} is one word too many: {usage}")
 
 
+def contingency_of(word: str) -> Contingency:
+    """Raises ``ValueError`` for a kind of list that there is not."""
+    kinds = {name_of(kind).lower(): kind for kind in Contingency}
+    if word not in kinds:
+        raise ValueError(f"{word!r} is no kind of list: {', '.join(kinds)}")
+    return kinds[word]
+
+
+def legs_of(symbol: str, words: list[str]) -> list[Leg]:
+    """Return the orders of a list in ``symbol``, which a / separates.  Raises ``ValueError`` for
+    anything else."""
+    legs, parts = [], " ".join(words).split(" / ")
+    if not MIN_LEGS <= len(parts) <= MAX_LEGS:
+        raise ValueError(f"a list has {MIN_LEGS} to {MAX_LEGS} orders, with a / between them")
+    for part in parts:
+        side, *terms = part.split()
+        if side not in ("buy", "sell") or len(terms) < 2:
+            raise ValueError(f"{part!r} is not SIDE QTY PRICE [WORD…]")
+        quantity, price, *more = terms
+        form = read_form(price, more)
+        if form.has_trigger or form.expires_by_term:
+            raise ValueError(f"{part!r}: an order of a list has no other term")
+        legs.append(Leg(Side[side.upper()], symbol, whole_number(quantity, 1), price, form))
+    return legs
+
+
 def whole_number(text: str, least: int = 0) -> int:
     """Raises ``ValueError`` for anything but plain digits."""
     if not (text.isascii() and text.isdigit()) or len(text) > 18 or int(text) < least:
@@ -292,6 +360,27 @@ class FixPrompt(Prompt):
             raise ValueError("FIX cancels the whole order; replace it to reduce it")
         terms = self._terms(order)
         self.session.cancel(order, terms["symbol"], terms["side"])
+
+    def enter_list(self, contingency: Contingency, legs: list[Leg]) -> str:
+        return self.session.enter_list(
+            contingency,
+            [
+                FixLeg(
+                    SIDES.say("FIX", leg.side),
+                    leg.symbol,
+                    leg.quantity,
+                    leg.price,
+                    more=fix_fields(leg.form, leg.side),
+                )
+                for leg in legs
+            ],
+        )
+
+    def cancel_list(self, name: str) -> None:
+        self.session.cancel_list(name)
+
+    def list_status(self, name: str) -> None:
+        self.session.list_status(name)
 
     def modify(self, order: str, side: str, quantity: int) -> None:
         raise ValueError("FIX has no modify; replace the order")
@@ -343,13 +432,24 @@ class ShmPrompt(Prompt):
         return f"{self.prefix}{self.used}"
 
     def enter(self, what: str, symbol: str, quantity: int, price: str, form: Form) -> str:
-        ticks, side, aux = shm_price(price), Side[what.upper()], shm_aux(form)
         terms = shm_terms(form)
-        order = ShmOrder(
+        order = self._order_of(Leg(Side[what.upper()], symbol, quantity, price, form))
+        name = str(order.id)
+        if terms:
+            self.session.enter_with(order, **terms)
+        else:
+            self.session.enter(**vars(order))
+        self.unanswered[name] = {"side": order.side.name, "symbol": symbol}
+        return name
+
+    def _order_of(self, leg: Leg) -> ShmOrder:
+        """The order under a new name.  Raises ``ValueError`` as :meth:`enter`."""
+        form, ticks, aux = leg.form, shm_price(leg.price), shm_aux(leg.form)
+        return ShmOrder(
             self._new(),
-            side,
-            symbol,
-            quantity,
+            leg.side,
+            leg.symbol,
+            leg.quantity,
             ticks,
             order_type=form.order_type,
             time_in_force=TimeInForce.GTC if form.expires_by_term else form.time_in_force,
@@ -357,13 +457,15 @@ class ShmPrompt(Prompt):
             self_trade=form.self_trade,
             reduce_only=form.reduce_only,
         )
-        name = str(order.id)
-        if terms:
-            self.session.enter_with(order, **terms)
-        else:
-            self.session.enter(**vars(order))
-        self.unanswered[name] = {"side": side.name, "symbol": symbol}
+
+    def enter_list(self, contingency: Contingency, legs: list[Leg]) -> str:
+        orders = [self._order_of(leg) for leg in legs]
+        name = self._new()
+        self.session.enter_list(contingency, orders, id=name)
         return name
+
+    def cancel_list(self, name: str) -> None:
+        self.session.cancel(name)
 
     def replace(self, order: str, quantity: int, price: str) -> str:
         ticks, name = shm_price(price), self._new()

@@ -11,6 +11,7 @@ from numba import types
 from openoutcry.order_entry import (
     command_metadata,
     constants,
+    list_events,
     ouch,
     ouch42_in,
     ouch50_in,
@@ -22,6 +23,8 @@ from openoutcry.order_entry import (
 from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.command_metadata import CommandMetadata
+from openoutcry.order_entry.fix import list_status
+from openoutcry.order_entry.fix.decode import LEG_BYTES, FixLeg
 from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.ouch import OuchRow, OuchSession
 from openoutcry.order_entry.rows import OrderRow
@@ -31,10 +34,10 @@ from openoutcry.order_entry.shm_layout import REPLY_BYTES, SHM, ShmSession, may_
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import AUX_HALVES, LEGS_SHIFT, OPEN_KNOWN
+from openoutcry.wire.enums import AUX_HALVES, LEGS_SHIFT, MAX_LEGS, OPEN_KNOWN
 from openoutcry.wire.indirect import _call, intrinsic
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.layout import Bytes
+from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import (
     add_wrapping,
     copy64,
@@ -74,6 +77,7 @@ OUCH50 = constants.PROTOCOL_OUCH50
 is_fix = session_block.is_fix
 ENTER_ORDER = ord("O")
 MASS_STATUS = constants.FIX_REFUSAL_MASS_STATUS
+LIST_STATUS = ord("M")
 
 
 @intrinsic
@@ -295,6 +299,10 @@ def fill_row(
         row.instrument = instrument.instrument
     rows, mask = region.rows, region.row_mask
     old = order_rows.find_row(rows, mask, replaced)
+    if order.order_id >= order_rows.LEG_BITS and is_fix(metadata.protocol):
+        # Of an order of a list what it says of the list; a replace says it no more.
+        source = metadata + command_metadata.ORIG if old == 0 else old + order_rows.MORE
+        stream.copy_bytes(row + order_rows.MORE, source, LEG_BYTES)
     if VERIFY:
         number = order.order_id & order_rows.NUMBER_MASK
         is_new = order.kind == NEW
@@ -358,7 +366,21 @@ def apply_event(
         replaced = order_rows.find_row(rows, mask, row.chain)
         if replaced != 0 and is_fix(row.protocol):
             row = order_rows.reported_order(rows, mask, replaced)
-    return encode_event(region, codecs, session, event, row, mine, rx_ts_ns)
+    told = encode_event(region, codecs, session, event, row, mine, rx_ts_ns)
+    if event.order_id >= order_rows.LEG_BITS and is_fix(session.protocol):
+        told |= tell_list(region, codecs, FixSession(session), event, row)
+    return told
+
+
+@kernel_outlined
+def tell_list(
+    region: RegionHeader, codecs: int, session: FixSession, event: EventRecord, row: OrderRow
+) -> int:
+    """Say of a list of orders what the event of a leg makes of it; returns as
+    :func:`encode_event`."""
+    out = codecs + CODEC_BYTES * CODECS
+    size = list_events.tell(region.rows, session, event, row, out + soupbin.HEADER_BYTES)
+    return put_out(region, session, out, size, event.seq)
 
 
 @kernel_outlined
@@ -426,6 +448,8 @@ def row_of_own(
         if row != 0:
             new.cum = row.cum
             new.cum_value = row.cum_value
+            if row.leg_next != 0:
+                list_events.replace_leg(rows, row, new)
             if protocol <= OUCH50:
                 # An M that was under way may have changed the kind of sale.
                 side_at = order_rows.OWN + (
@@ -637,6 +661,8 @@ def send_open_orders(
     reports that there are no open orders. Only what events have done is checked, however far
     commands have run ahead."""
     rows, receiver, left = region.rows, 0, 0
+    if CommandMetadata(metadata).message == LIST_STATUS:
+        return send_list_status(region, session, refuse, event, order, metadata, out)
     row = order_rows.first_row(rows, session + session_block.OWN_ROWS)
     while row != 0:
         if is_open(region, session, row):
@@ -657,6 +683,36 @@ def send_open_orders(
             receiver |= put_out(region, session, out, size, event.seq)
         row = order_rows.next_row(rows, row)
     return receiver
+
+
+@kernel_outlined
+def send_list_status(
+    region: RegionHeader,
+    session: FixSession,
+    refuse: int,
+    event: EventRecord,
+    order: int,
+    metadata: int,
+    out: int,
+) -> int:
+    """Write the answer to a request for the status of a list: its open orders, the oldest first."""
+    rows, count, leg = region.rows, 0, FixLeg(0)
+    found, body = out + EVENT_ROOM, out + soupbin.HEADER_BYTES
+    row = order_rows.first_row(rows, session + session_block.OWN_ROWS)
+    while row != 0 and count < MAX_LEGS:
+        if list_events.is_named(row, CommandMetadata(metadata)) and is_open(region, session, row):
+            Words(found)[count] = row
+            leg = list_events.leg_of(row)
+            count += 1
+        row = order_rows.next_row(rows, row)
+    if count == 0:
+        size = call5(refuse, metadata, order, session, body, ROOM)
+        return put_out(region, session, out, size, event.seq)
+    kind, status = list_status.RESPONSE, list_status.EXECUTING
+    cursor = list_status.put_list(body, session, leg, kind, status, count)
+    for place in range(count):
+        cursor = list_status.put_order(cursor, session, OrderRow(Words(found)[place]))
+    return put_out(region, session, out, cursor - body, event.seq)
 
 
 @kernel

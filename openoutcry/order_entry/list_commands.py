@@ -10,6 +10,7 @@ may end within a list; then its first legs go (:func:`end_unfinished`).
 from openoutcry.order_entry import (
     command_metadata,
     constants,
+    list_events,
     session_commands,
     stream,
     tokens,
@@ -18,6 +19,8 @@ from openoutcry.order_entry import rows as order_rows
 from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import decode as fix_decode
+from openoutcry.order_entry.fix import lists as fix_lists
+from openoutcry.order_entry.fix.decode import FixLeg
 from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import ORDER_BYTES, RegionHeader
@@ -25,7 +28,7 @@ from openoutcry.order_entry.session_words import SessionsContext
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
 from openoutcry.wire import enum_numbers, token_bucket
-from openoutcry.wire.enums import LEGS_SHIFT
+from openoutcry.wire.enums import LEGS_SHIFT, MAX_LEGS
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Words
 from openoutcry.wire.record_blocks import OrderRecord
@@ -36,7 +39,8 @@ GTD = enum_numbers.TIME_IN_FORCE_GTD
 LIST_MESSAGE = ord("L")
 """``message`` of the metadata of TERMS."""
 THROTTLED, TOO_MANY_OPEN = constants.REFUSAL_THROTTLED, constants.REFUSAL_TOO_MANY_OPEN
-STATUS = constants.FIX_REFUSAL_STATUS
+STATUS, MASS_STATUS = constants.FIX_REFUSAL_STATUS, constants.FIX_REFUSAL_MASS_STATUS
+UNKNOWN_ORDER = constants.FIX_REFUSAL_UNKNOWN_ORDER
 DUPLICATE, VENUE_FULL = constants.REFUSAL_DUPLICATE_TOKEN, constants.REFUSAL_VENUE_FULL
 LIST_REFUSAL, NOT_ADMITTED = constants.FIX_REFUSAL_LIST, constants.REFUSAL_NOT_ADMITTED
 APPLICATION, STREAM_FULL = constants.KIND_APPLICATION, constants.FAULT_STREAM_FULL
@@ -125,26 +129,92 @@ def handle_list(
 
 @kernel_outlined
 def take_decoded(context: SessionsContext, session: FixSession, now: int) -> int:
-    """Enter the list, or the order with a term, that FIX has decoded; returns what
-    :func:`handle_list` does."""
+    """Enter the list, or the order with a term, that FIX has decoded, or cancel the list that it
+    has named; returns what :func:`handle_list` does."""
     region, fields = RegionHeader(context.region), FixFields(session.fields_)
+    if fields.legs == 0:
+        return cancel_list(context, session, now)
     for leg in range(1, fields.legs + 1):
-        seq, kept = seq_of(region, leg), fix_decode.kept_order(fields, leg)
-        clear_command(context, session, seq, now)
-        order, metadata = order_at(region, seq), metadata_of(region, seq)
-        for word in range(ORDER_BYTES // 8):
-            Words(order)[word] = Words(kept)[word]
-        for word in range(command_metadata.WORDS):
-            Words(metadata)[word] = Words(kept)[ORDER_BYTES // 8 + word]
-    if fields.contingency == 0:
-        seq = seq_of(region, 1)
-        term, metadata = clear_order(region, seq - 1), metadata_of(region, seq)
+        put_kept(region, fields, leg, seq_of(region, leg))
+        command_metadata.clear_metadata(metadata_of(region, seq_of(region, leg) - 1))
+    seq = seq_of(region, 1)
+    metadata, before = metadata_of(region, seq), metadata_of(region, seq - 1)
+    if fields.contingency != 0:
+        name = FixLeg(fields.head)
+        stream.copy_bytes(before + TOKEN, name.id, fix_decode.MAX_TOKEN)
+        before.token_bytes = name.id_bytes
+    else:
+        term = clear_order(region, seq - 1)
         for word in range(ORDER_BYTES // 8):
             Words(term)[word] = Words(fields.term)[word]
-        if metadata.flags & fix_decode.POSS_RESEND != 0:
-            number = tokens.number_of(TokenTable(region.tokens), session.index, metadata + TOKEN)
-            metadata.refused = STATUS if number != 0 else 0
+    if metadata.flags & fix_decode.POSS_RESEND != 0 and was_sent(region, session, metadata, before):
+        return refuse_list(context, session, 1)
     return handle_list(context, session, fields.contingency, fields.legs, now)
+
+
+@kernel_outlined
+def put_kept(region: RegionHeader, fields: FixFields, leg: int, seq: int) -> None:
+    """Put an order that FIX has decoded, and its metadata, where the command ``seq`` will be."""
+    kept = fix_decode.kept_order(fields, leg)
+    order, metadata = order_at(region, seq), metadata_of(region, seq)
+    for word in range(ORDER_BYTES // 8):
+        Words(order)[word] = Words(kept)[word]
+    for word in range(command_metadata.WORDS):
+        Words(metadata)[word] = Words(kept)[ORDER_BYTES // 8 + word]
+
+
+@kernel_outlined
+def was_sent(
+    region: RegionHeader, session: FixSession, metadata: CommandMetadata, of_list: CommandMetadata
+) -> bool:
+    """Return whether a list, or an order with a term, was sent before that may have been; then the
+    metadata become those of a request for its status."""
+    table, is_list = TokenTable(region.tokens), of_list.token_bytes != 0
+    name = of_list + TOKEN if is_list else metadata + TOKEN
+    if tokens.number_of(table, session.index, name) == 0:
+        return False
+    metadata.refused = STATUS
+    if is_list:
+        metadata.refused = MASS_STATUS
+        metadata.message = fix_lists.M
+        stream.copy_bytes(metadata + command_metadata.ORIG, name, TOKEN_BYTES)
+        metadata.orig_bytes = of_list.token_bytes
+        metadata.token_bytes = 0
+        for word in range(TOKEN // 8, (TOKEN + TOKEN_BYTES) // 8):
+            Words(metadata)[word] = 0
+    return True
+
+
+@kernel_outlined
+def cancel_list(context: SessionsContext, session: FixSession, now: int) -> int:
+    """Cancel each order of the list that FIX has named, the oldest first; returns as
+    :func:`handle_list`.  The first cancel ends orders that are linked.  Those after it are for what
+    happens before: another order may be the open one by then."""
+    region, fields = RegionHeader(context.region), FixFields(session.fields_)
+    named = CommandMetadata(fix_decode.kept_order(fields, 1) + ORDER_BYTES)
+    session.messages += 1
+    session_commands.take_token(session, now, True)
+    row, count = order_rows.first_row(region.rows, session + session_block.OWN_ROWS), 0
+    while row != 0 and count < MAX_LEGS:
+        is_of_list = list_events.is_named(row, named)
+        if is_of_list and order_rows.is_workable(region.rows, region.row_mask, row):
+            count += 1
+            seq = region.lane_seq + count
+            put_kept(region, fields, 1, seq)
+            order = order_at(region, seq)
+            order.participant = row.participant
+            order.order_id = row.order_id
+            order.symbol = row.symbol
+            metadata_of(region, seq).row = row.number
+        row = order_rows.next_row(region.rows, row)
+    if count == 0:
+        seq = seq_of(region, 1)
+        put_kept(region, fields, 1, seq)
+        metadata_of(region, seq).refused = UNKNOWN_ORDER
+        return refuse_list(context, session, 1)
+    region.list_end = region.lane_seq + count
+    finish_list(context)
+    return STREAM_FULL if stream.is_nearly_full(StreamHeader(session.stream), LAST) else APPLICATION
 
 
 @kernel_outlined
@@ -225,7 +295,8 @@ def refuse_list(context: SessionsContext, session: SessionBlock, leg: int) -> in
     order.order_id = 0
     metadata.row = 0
     metadata.flags = metadata.flags & command_metadata.FLAGS_OF_PROTOCOL
-    if metadata.refused == STATUS and session_block.is_fix(session.protocol):
+    is_fix = session_block.is_fix(session.protocol)
+    if is_fix and metadata.refused in (STATUS, MASS_STATUS):
         session_commands.find_named(region, session, metadata)
     else:
         session.refused += 1

@@ -119,8 +119,9 @@ def put_back(state: State, arrays: Any) -> None:
 
 
 def with_participants(state: State, known: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Rows of a checkpoint; a build that did not write whose order each is knew only sessions of
-    one participant."""
+    """Rows of a checkpoint, whatever their fields were called; a build that did not write whose
+    order each is knew only sessions of one participant."""
+    known = known.view(rows.ROW_DTYPE)
     nameless = known["participant"] == 0
     if nameless.any():
         owners = np.array([0, *(row.participant for row in state.spec.sessions)], np.uint16)

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Generic, TypeVar
 
 from openoutcry.wire.enums import (
+    Contingency,
     ErrorBit,
     OrderType,
     Reason,
@@ -201,12 +202,24 @@ TERMS: Table[Term] = Table(
     Term,
     """\
 term    | FIX | OUCH 4.2 | OUCH 5.0 | shared memory | /v1 | Binance-shaped
-LIST    | -   | -        | -        | LIST request  | POST order-lists | POST orderList/…
+LIST    | `35=E` `1385=` | -        | -        | LIST request  | POST order-lists | POST orderList/…
 EXPIRY  | `59=6` | -        | -        | TERMS request | expires_ms       | goodTillDate
 TRIGGER | `1107=` `1102=` | -        | -        | TERMS request | trigger_by       | stopPrice with trailingDelta
 QUOTE   | -   | -        | -        | -             | -                | -""",
 )
 """What is said in advance of an order: the message or field of each door."""
+
+CONTINGENCIES: Table[Contingency] = Table(
+    Contingency,
+    """\
+contingency | FIX 1385
+OCO         | 1
+OUO         | 3
+OTO         | 2
+OTOCO       | 100
+OTOUO       | 101""",
+)
+"""ContingencyType (1385) of a list; brackets have numbers of our own."""
 
 TRIGGERS: Table[TriggerBy] = Table(
     TriggerBy,

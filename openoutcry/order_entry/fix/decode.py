@@ -66,6 +66,17 @@ class FixOrder(Layout, size_bytes=24):
     account_first: int = u8("its first character, 0: not given", at=8)
 
 
+class FixLeg(Layout, size_bytes=40):
+    """What an order of a list keeps of it: ``orig`` of its NEW's metadata, ``more`` of its row."""
+
+    id: int = area(36, "ListID(66), padded with NULs")
+    id_bytes: int = u8("its length")
+    contingency: int = u8("a Contingency")
+    leg: int = u8("the order's place, from 1")
+    legs: int = u8("orders of the list; 0: it is of no list")
+
+
+LEG_BYTES, LEG_ID_BYTES = FixLeg.size_bytes, FixLeg.offset("id_bytes")
 TIF_CHAR = FixOrder.offset("tif")
 EXEC_INST = FixOrder.offset("exec_inst")
 ACCOUNT = FixOrder.offset("account")
@@ -391,8 +402,8 @@ def take_term(
     fields: FixFields, order: OrderRecord, metadata: CommandMetadata, term: int
 ) -> OrderRecord:
     """Return the record of the order's term, a Term.  The order is refused if it has another one,
-    or is a replace: an open order keeps its own."""
-    if fields.legs != 0 or fields.msg_type == G:
+    as an order of a list has, or is a replace: an open order keeps its own."""
+    if fields.legs | fields.leg != 0 or fields.msg_type == G:
         mark_refused(metadata, UNSUPPORTED)
     fields.legs = 1
     record = OrderRecord(fields.term)
@@ -755,7 +766,9 @@ def decode_unknown(fields: FixFields, metadata: CommandMetadata) -> int:
 def bit_of(msg_type: int, is_42: bool) -> int:
     """Return the bit of a message of orders in the rows of :func:`.instructions.table`."""
     place = 5
-    if msg_type == ord("D"):
+    if (msg_type == ord("E")) | (msg_type == ord("K")) | (msg_type == ord("M")):
+        place = 6 if msg_type == ord("E") else 7 if msg_type == ord("K") else 8
+    elif msg_type == ord("D"):
         place = 0
     elif msg_type == ord("G"):
         place = 1
@@ -765,7 +778,7 @@ def bit_of(msg_type: int, is_42: bool) -> int:
         place = 3
     elif msg_type == ord("H"):
         place = 4
-    return place + (8 if is_42 else 0)
+    return place + (instructions.FIRST_42 if is_42 else 0)
 
 
 @kernel_outlined
@@ -807,6 +820,21 @@ def refuse_fault(fields: FixFields, bit: int) -> int:
 
 
 @kernel
+def begin(session: FixSession, fields: FixFields, metadata: CommandMetadata) -> None:
+    """Begin the metadata of the message at hand with what is of every message."""
+    msg_type = fields.msg_type
+    fields.legs = 0
+    for offset in range(0, command_metadata.METADATA_BYTES, 8):
+        store_i64(metadata + offset, 0)
+    metadata.session = session.index
+    metadata.protocol = session.protocol
+    metadata.message = MASS_STATUS if msg_type == AF else msg_type
+    metadata.client_seq = scan.number_of(fields, 34)
+    if scan.char_of(fields, 97) == 89:
+        metadata.flags = POSS_RESEND
+
+
+@kernel
 def decode(
     message: int, length: int, session: FixSession, order: OrderRecord, metadata: CommandMetadata
 ) -> int:
@@ -818,15 +846,7 @@ def decode(
     """
     fields = FixFields(session.fields_)
     msg_type = fields.msg_type
-    fields.legs = 0
-    for offset in range(0, command_metadata.METADATA_BYTES, 8):
-        store_i64(metadata + offset, 0)
-    metadata.session = session.index
-    metadata.protocol = session.protocol
-    metadata.message = MASS_STATUS if msg_type == AF else msg_type
-    metadata.client_seq = scan.number_of(fields, 34)
-    if scan.char_of(fields, 97) == 89:
-        metadata.flags = POSS_RESEND
+    begin(session, fields, metadata)
     is_42 = session.protocol == block.FIX42
     is_mass = msg_type != D and msg_type != F and msg_type != G and msg_type != H
     if is_mass and (is_42 or ((msg_type != Q) & (msg_type != AF))):
@@ -864,7 +884,8 @@ def decode(
     entry = scan.field(fields, 60)
     if read_timestamp(scan.value_of(fields, entry), entry & 0xFFFF) < 0:
         bad = scan.REQUIRED_MISSING if entry == 0 else scan.BAD_FORMAT
-        return rejected(fields, bad, 60)
+        if entry != 0 or fields.leg == 0:  # an order of a list need not have it
+            return rejected(fields, bad, 60)
     if msg_type == F:
         order.kind = CANCEL
     else:

@@ -15,7 +15,7 @@ import openoutcry.order_entry.rows as rows
 import openoutcry.order_entry.session as block
 from openoutcry.order_entry import constants, ouch
 from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.fix import live, questions, scan, session
+from openoutcry.order_entry.fix import lists, live, questions, scan, session
 from openoutcry.order_entry.fix.decode import FixOrder
 from openoutcry.order_entry.fix.live import begin, frame, logout, lost, more, queued, timer
 from openoutcry.order_entry.fix.refusals import Refusal
@@ -52,7 +52,7 @@ SILENT = (
 """FIX's own that are about no order."""
 TYPES, TIMES = ORDER_TYPES.codes("FIX", 64), TIMES_IN_FORCE.codes("FIX", TIF_MASK + 1)
 """OrdType and TimeInForce of the core's."""
-CANCELS = (fix_decode.F, ord("X"))
+CANCELS = (fix_decode.F, ord("X"), lists.K)
 """Message types that ask for a cancel."""
 
 put_8, put_9, put_p = constant(b"35=8\x0137="), constant(b"35=9\x0137="), constant(b"P")
@@ -265,8 +265,9 @@ def write_rejected(
 ) -> int:
     """A new order that was rejected is a report, what would have changed an order a 9."""
     number = reason_number(event, metadata)
-    if number == 0:
-        return 0
+    is_of_list = metadata != 0 and metadata.message == lists.K
+    if number == 0 or (is_of_list and number == fix_encode.UNKNOWN_TO_CORE):
+        return 0  # of a list's order that was done before the end was reported
     protocol = metadata.protocol if metadata != 0 else PACKETS
     row = OrderRow(copy.named)
     if metadata != 0 and metadata.orig_bytes != 0:

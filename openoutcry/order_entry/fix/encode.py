@@ -28,7 +28,7 @@ from openoutcry.order_entry.fix.words import FixSession
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.enums import EventKind
+from openoutcry.wire.enums import Contingency, EventKind
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.memory import (
@@ -47,12 +47,14 @@ from openoutcry.wire.order_types import (
 )
 from openoutcry.wire.record_blocks import EventRecord
 from openoutcry.wire.symbols import CODE_BYTES, MAX_ASSET_NAME, MAX_SYMBOL
+from openoutcry.wire.words import CONTINGENCIES
 
 ACCEPTED, FILLED, CANCELLED, REDUCED, REPLACED, REJECTED, EXPIRED, ELECTED = (
     int(kind) for kind in list(EventKind)[:8]
 )
 CONVERTED, COMPLETED = enum_numbers.EVENT_KIND_CONVERTED, enum_numbers.EVENT_KIND_COMPLETED
 DELAYED = enum_numbers.EVENT_KIND_DELAYED
+NEW_LIST, LIST_CANCEL = ord("E"), ord("K")
 PENDING_NEW, PENDING_CANCEL, PENDING_REPLACE = (ord(letter) for letter in "A6E")
 RISK, CHECKS = enum_numbers.REASON_RISK, len(risk_reasons.CHECKS)
 FIGURELESS = sum(1 << risk_reasons.CHECKS.index(name) for name in risk_reasons.FIGURELESS)
@@ -62,6 +64,8 @@ NO_PRICE_BITS = type_bits(UNPRICED)
 BUDGET_BITS = type_bits(BUDGETS)
 TRIGGER_BITS = type_bits(types_where(lambda row: row.aux is Aux.TRIGGER))
 TAKE_PROFIT_BITS = type_bits(TAKE_PROFITS)
+CONTINGENCY_CODES = CONTINGENCIES.codes("FIX 1385", 1 + max(Contingency), int)
+"""The value of ContingencyType of each Contingency."""
 BUY = enum_numbers.SIDE_BUY
 MAX_BODY = 776
 """No body is longer: 120 of text, 36 + 36 of names, 24 of symbol, 16 of account, 16 of an asset, 19
@@ -76,6 +80,7 @@ put_1, put_54, put_55 = constant(b"1="), constant(b"\x0154="), constant(b"55=")
 put_38, put_40, put_44 = constant(b"\x0138="), constant(b"\x0140="), constant(b"\x0144=")
 put_152 = constant(b"\x01152=")
 put_down, put_up = constant(b"\x011109=D"), constant(b"\x011109=U")
+put_66, put_1385 = constant(b"\x0166="), constant(b"\x011385=")
 put_59, put_99, put_31 = constant(b"\x0159="), constant(b"\x0199="), constant(b"\x0131=")
 put_32, put_151, put_14 = constant(b"\x0132="), constant(b"\x01151="), constant(b"\x0114=")
 put_6, put_60, put_58 = constant(b"\x016="), constant(b"\x0160="), constant(b"58=")
@@ -207,6 +212,8 @@ def put_order(cursor: int, session: SessionBlock, row: OrderRow, decimals: int, 
     cursor = put_symbol(put_55(cursor), session, row + rows.SYMBOL)
     cursor = put_char(put_54(cursor), own.side)
     cursor = put_number(put_38(cursor), qty)
+    if row.order_id >= rows.LEG_BITS:
+        cursor = put_list_of(cursor, decode.FixLeg(row + rows.MORE))
     cursor = put_char(put_40(cursor), own.type)
     order_type = row.order_type
     if NO_PRICE_BITS >> order_type & 1 == 0:
@@ -218,6 +225,15 @@ def put_order(cursor: int, session: SessionBlock, row: OrderRow, decimals: int, 
     if own.tif != 0:
         cursor = put_char(put_59(cursor), own.tif)
     return cursor
+
+
+@kernel_outlined
+def put_list_of(cursor: int, leg: decode.FixLeg) -> int:
+    """Write ListID (66) and ContingencyType (1385) of an order of a list."""
+    if leg.legs == 0:
+        return cursor
+    cursor = put_bytes(put_66(cursor), leg, leg.id_bytes)
+    return put_number(put_1385(cursor), CONTINGENCY_CODES[leg.contingency])
 
 
 @kernel
@@ -300,9 +316,9 @@ def what_of(event: EventRecord, row: OrderRow) -> int:
 @kernel
 def pending_of(message: int) -> int:
     """Like :func:`what_of`, for a message that waits at the speed bump."""
-    if message == decode.D:
+    if message in (decode.D, NEW_LIST):
         return PENDING_NEW | PENDING_NEW << 8
-    if message == decode.F:
+    if message in (decode.F, LIST_CANCEL):
         return PENDING_CANCEL | PENDING_CANCEL << 8
     return PENDING_REPLACE | PENDING_REPLACE << 8 if message == decode.G else 0
 
@@ -491,6 +507,8 @@ def encode_order_reject(
     cursor = put_symbol(cursor, session, symbol) if has_symbol else put_no_symbol(cursor)
     side = own.side
     cursor = put_char(put_54(cursor), side if side != 0 else UNDISCLOSED)
+    if row != 0 and OrderRow(row).order_id >= rows.LEG_BITS:
+        cursor = put_list_of(cursor, decode.FixLeg(row + rows.MORE))
     cursor = put_time(put_zeros(cursor), session)
     cursor = put_number(put_103(cursor), Bytes(reason_row(session, number))[0])
     return put_reason(put_field_end(cursor), session, number) - out

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from openoutcry.order_entry.fix import words
 
-MESSAGES = "D", "G", "F", "q", "H", "AF"
+MESSAGES = "D", "G", "F", "q", "H", "AF", "E", "K", "M"
 """Messages of orders; each has a bit, in this order."""
 
 # Components of the standard. What only 4.2 or only 4.4 has is marked so.
@@ -45,6 +45,8 @@ _ORDER_44 = """
     """
 _NEW, _NEW_44 = "23 81 117 140", "232 233 234"
 _CHANGE, _CHANGE_44 = "37 41 66", "586"
+_LIST, _LIST_44 = "66 68 69 73 352 353 390 391 394 414 415 433", "480 481 513 765 766 767 893"
+"""What of a NewOrderList comes before its orders; each of those has the fields of a D."""
 _OWN = f"""
     {words.ACTIVATION_SLOT} {words.TRIGGER_BY_SLOT} {words.DIRECTION_SLOT} {words.SELF_TRADE_SLOT}
     {words.SLIDE_SLOT}
@@ -64,6 +66,9 @@ FIELDS_44 = {
     "F": f"{_CANCEL} {_CANCEL_44}",
     "q": f"11 54 60 65 336 526 530 625 {_INSTRUMENT} {_IDENTITY_44} {_TEXT}",
     "H": f"1 11 37 54 65 526 583 660 711 790 {_INSTRUMENT} {_IDENTITY_44} {_PARTIES} {_FINANCING}",
+    "E": f"{_LIST} {_LIST_44} {words.CONTINGENCY_SLOT}",
+    "K": f"60 66 {_TEXT} 75 229",
+    "M": f"66 {_TEXT}",
     "AF": f"1 54 65 336 584 585 625 660 {_INSTRUMENT} {_IDENTITY_44} {_PARTIES}",
 }
 """Fields of each message of FIX 4.4, header and trailer apart."""
@@ -72,6 +77,9 @@ FIELDS_42 = {
     "G": f"{_ALL_ORDER} {_INSTRUMENT_42} {_ORDER_42} {_CHANGE} {_OWN}",
     "F": f"{_CANCEL} {_INSTRUMENT_42} 76 109 376 377",
     "H": f"1 11 37 54 65 76 109 {_INSTRUMENT} {_INSTRUMENT_42}",
+    "E": f"{_LIST} {words.CONTINGENCY_SLOT}",
+    "K": f"60 66 {_TEXT}",
+    "M": f"66 {_TEXT}",
 }
 """The same of FIX 4.2."""
 
@@ -87,6 +95,9 @@ FOLLOWED = {
     55: "Symbol",
     59: "TimeInForce",
     60: "TransactTime",
+    66: "ListID",
+    68: "TotNoOrders",
+    73: "NoOrders",
     99: "StopPx",
     110: "MinQty",
     111: "MaxFloor",
@@ -101,6 +112,7 @@ FOLLOWED = {
     words.ACTIVATION_SLOT: "TriggerPrice: where a trailing stop begins to trail",
     words.TRIGGER_BY_SLOT: "TriggerPriceType",
     words.DIRECTION_SLOT: "TriggerPriceDirection",
+    words.CONTINGENCY_SLOT: "ContingencyType",
     words.SELF_TRADE_SLOT: "SelfMatchPreventionInstruction",
     words.SLIDE_SLOT: "our own: priced one step short of trading",
 }
@@ -144,16 +156,21 @@ ONLY_AS = {
     63: b"0",
     114: b"N",
     121: b"N",
+    394: b"3",
     423: b"2",
+    433: b"1",
     835: b"0",
     854: b"0",
 }
 """Fields that may have these characters alone.  They say what the venue does anyway: regular
-settlement, no locate, no currency conversion, prices per unit, pegs that move, quantities in
-units."""
+settlement, no locate, no currency conversion, a list without bidding that works at once, prices per
+unit, pegs that move, quantities in units."""
 NOT_OF_AF = frozenset({1, 54, 55})
 """What would choose among the orders of a mass status request: it is always for all."""
-DEFINED, VALUES = 16, 32
+FIRST_42 = len(MESSAGES)
+DEFINED = 2 * FIRST_42
+VALUES = 2 * DEFINED
+ALL_BITS = (1 << DEFINED) - 1
 
 
 def tags_of(text: str) -> frozenset[int]:
@@ -164,12 +181,12 @@ def tags_of(text: str) -> frozenset[int]:
 def table() -> npt.NDArray[np.int64]:
     """Return a word for each tag, for kernels.
 
-    Bits 0 to 5 say in which messages of FIX 4.4 the venue takes the field with every value.  Bits 8
-    to 13 say the same of 4.2.  Bits 16 to 21 and 24 to 29 say which messages have the field at all.
-    The bytes from bit 32 on are the characters of ONLY_AS."""
+    The first bits, one a message, say in which messages of FIX 4.4 the venue takes the field with
+    every value; those from FIRST_42 on the same of 4.2.  As many from DEFINED on say which messages
+    have the field at all.  The bytes from VALUES on are the characters of ONLY_AS."""
     rows: npt.NDArray[Any] = np.zeros(words.TAGS, np.int64)
     taken = FOLLOWED.keys() | INFORMATION.keys()
-    for first, fields in ((0, FIELDS_44), (8, FIELDS_42)):
+    for first, fields in ((0, FIELDS_44), (FIRST_42, FIELDS_42)):
         for name, text in fields.items():
             bit = first + MESSAGES.index(name)
             for tag in tags_of(text):
@@ -177,7 +194,7 @@ def table() -> npt.NDArray[np.int64]:
                 if tag in taken - (NOT_OF_AF if name == "AF" else frozenset()):
                     rows[tag] |= 1 << bit
     everywhere = [0, *words.HEADER_TAGS, *words.TRAILER_TAGS]
-    rows[everywhere] |= 0x3F3F | 0x3F3F << DEFINED
+    rows[everywhere] |= ALL_BITS | ALL_BITS << DEFINED
     for tag, values in ONLY_AS.items():
         for place, value in enumerate(values):
             rows[tag] |= value << VALUES + 8 * place

@@ -13,13 +13,14 @@ import openoutcry.order_entry.stream as stream
 from openoutcry.order_entry import constants
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import encode as fix_encode
-from openoutcry.order_entry.fix import questions
+from openoutcry.order_entry.fix import list_status, lists, questions
 from openoutcry.order_entry.fix.numbers import save
 from openoutcry.order_entry.fix.scan import frame
 from openoutcry.order_entry.fix.words import FixFields, FixSession
 from openoutcry.order_entry.rows import OrderRow
+from openoutcry.wire import enum_numbers
 from openoutcry.wire.kernel import kernel
-from openoutcry.wire.record_blocks import OrderRecord
+from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 __all__ = [
     "begin",
@@ -34,7 +35,7 @@ __all__ = [
     "refuse",
     "timer",
 ]
-encode = fix_encode.encode
+REJECTED = enum_numbers.EVENT_KIND_REJECTED
 IGNORE, APPLICATION, REJECT = (
     constants.KIND_IGNORE,
     constants.KIND_APPLICATION,
@@ -42,6 +43,22 @@ IGNORE, APPLICATION, REJECT = (
 )
 LIST = constants.KIND_LIST
 LOGIN, LOGOUT, DISCONNECT = constants.KIND_LOGIN, constants.KIND_LOGOUT, constants.KIND_DISCONNECT
+
+
+@kernel
+def encode(
+    event: EventRecord,
+    row: OrderRow,
+    session: FixSession,
+    metadata: CommandMetadata,
+    out: int,
+    room: int,
+) -> int:
+    """Like :func:`encode.encode`; of the orders that a list's cancel names, an N says why one
+    stays."""
+    if metadata != 0 and event.kind == REJECTED and metadata.message == lists.K:
+        return list_status.refuse_cancel(event, row, session, metadata, out)
+    return fix_encode.encode(event, row, session, metadata, out, room)
 
 
 @kernel
@@ -98,7 +115,10 @@ def decode(
         questions.ask(session, now_ns, out)
         result = IGNORE
     elif result == fix_session.APPLICATION:
-        result = fix_decode.decode(message, size, session, order, metadata)
+        if lists.is_of_lists(FixFields(session.fields_).msg_type):
+            result = lists.decode_any(message, size, session, order, metadata)
+        else:
+            result = fix_decode.decode(message, size, session, order, metadata)
         if result == REJECT:
             fix_session.reject(session, now_ns, out)
             result = IGNORE
@@ -108,7 +128,7 @@ def decode(
             metadata.client_seq = number
             session.decoded_in = number
             fields = FixFields(session.fields_)
-            if fields.legs == 1 and metadata.refused == 0:
+            if fields.legs == 1 and result == APPLICATION and metadata.refused == 0:
                 fix_decode.keep_order(fields, 1, order, metadata)
                 result = LIST
     return decoded(session, result)
@@ -194,5 +214,7 @@ def refuse(
 ) -> int:
     """The answer to a refused message; NAMED of the session is the row of the order it names."""
     session.refused_symbol = order.symbol
+    if lists.is_of_lists(metadata.message):
+        return list_status.refuse(session, metadata, out)
     row = OrderRow(session.named)
     return fix_encode.refuse(metadata, row, session, out, room)

@@ -5,7 +5,6 @@ added, a trade's ExecType says whether it was the last, and codes that 4.2 lacks
 option".
 """
 
-import openoutcry.order_entry.fix.encode as fix_encode
 from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.fix import live
 from openoutcry.order_entry.fix.live import (
@@ -60,9 +59,9 @@ def encode(
     out: int,
     room: int,
 ) -> int:
-    """Like :func:`encode.encode`, in 4.2."""
+    """Like :func:`live.encode`, in 4.2."""
     body = out + SCRATCH
-    size = fix_encode.encode(event, row, session, metadata, body, room - SCRATCH)
+    size = live.encode(event, row, session, metadata, body, room - SCRATCH)
     return translate(body, size, out)
 
 
@@ -77,7 +76,7 @@ def refuse(
 
 @kernel
 def translate(body: int, size: int, out: int) -> int:
-    """Write a body of 4.4 (8, 9 or j; ExecType directly before OrdStatus) in 4.2's form; return
+    """Write a body of 4.4 (8, 9, N or j; ExecType directly before OrdStatus) in 4.2's form; return
     its bytes, at most 32 more."""
     source, end, at, exec_type = body, body + size, out, 0
     while source < end:

@@ -11,6 +11,7 @@ import openoutcry.order_entry.fix.scan as scan
 import openoutcry.order_entry.fix.send as send
 import openoutcry.order_entry.fix.words as words
 from openoutcry.order_entry import constants
+from openoutcry.order_entry.fix.parts import E, parse_head
 from openoutcry.order_entry.fix.text import (
     constant,
     put_bytes,
@@ -48,7 +49,7 @@ BUSINESS_REJECT = ord("j")
 LOGON, HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT = (
     ord(letter) for letter in "A012345"
 )
-KNOWN_HIGH = sum(1 << ord(one) - 64 for one in "ADFGHqj")
+KNOWN_HIGH = sum(1 << ord(one) - 64 for one in "ADEFGHKMqj")
 """A bit for each letter that is a type read here; so are the digits of the session layer."""
 MASS_STATUS, POSITIONS = int.from_bytes(b"AF", "little"), int.from_bytes(b"AN", "little")
 SECOND_NS = 1_000_000_000
@@ -482,7 +483,10 @@ def on_message(
     session: FixSession, message: int, size: int, now_ns: int, out: int, room: int
 ) -> int:
     """Take one framed message; returns a Kind or Result."""
-    scan.parse(FixFields(session.fields_), message, size)
+    fields = FixFields(session.fields_)
+    scan.parse(fields, message, size)
+    if fields.msg_type == E and fields.status == scan.WHOLE:
+        parse_head(fields, message, size)
     return on_parsed(session, message, size, now_ns, out, room)
 
 

@@ -135,7 +135,7 @@ NONE, AWAITED, ACTIVE, LOGGING_OUT = range(4)
 TAGS = 1024
 
 
-class FixFields(Layout, size_bytes=47168):
+class FixFields(Layout, size_bytes=47232):
     """Fields of the current message."""
 
     generation: int = i64("number of the message; entries of older ones are stale")
@@ -151,6 +151,8 @@ class FixFields(Layout, size_bytes=47168):
     contingency: int = i64("of its list, a Contingency; 0: it is no list")
     term: int = area(64, "the term of its order, as the record of a TERMS")
     orders: int = area(1536, "each of its list's orders: the record, then the metadata")
+    head: int = area(40, "what each order of its list says of the list (FixLeg)")
+    leg: int = i64("place of the order of a list that is being read, 0: none is")
     text: int = area(9216, "a part of it, as a message of its own")
 
 
@@ -184,6 +186,8 @@ TRIGGER_BY_TAG, TRIGGER_BY_SLOT = 1107, 1004
 """TriggerPriceType, of later versions; where its entry is."""
 ACTIVATION_TAG, ACTIVATION_SLOT = 1102, 1005
 """TriggerPrice, of later versions: a trailing stop's activation price; where its entry is."""
+CONTINGENCY_TAG, CONTINGENCY_SLOT = 1385, 1006
+"""ContingencyType of a list, of later versions; where its entry is."""
 SLOTS = (
     (SELF_TRADE_TAG, SELF_TRADE_SLOT),
     (WITH_MARGIN_TAG, WITH_MARGIN_SLOT),
@@ -191,6 +195,7 @@ SLOTS = (
     (DIRECTION_TAG, DIRECTION_SLOT),
     (TRIGGER_BY_TAG, TRIGGER_BY_SLOT),
     (ACTIVATION_TAG, ACTIVATION_SLOT),
+    (CONTINGENCY_TAG, CONTINGENCY_SLOT),
 )
 """Each tag above LAST_TAG that is read, and where its entry is."""
 
@@ -265,6 +270,9 @@ SINGLE_TAGS = (
     58,
     59,
     60,
+    66,
+    68,
+    73,
     98,
     99,
     108,
@@ -279,7 +287,9 @@ SINGLE_TAGS = (
     371,
     372,
     373,
+    394,
     432,
+    433,
     530,
     553,
     554,

@@ -14,13 +14,17 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from openoutcry import PACKAGE
-from openoutcry.order_entry.fix import decode, questions, session, words
+from openoutcry.order_entry.fix import decode, lists, questions, session, words
 from openoutcry.venue import market_data_messages, position_messages
+from openoutcry.wire.words import CONTINGENCIES
 from tests import ROOT
 from tests.oracles.fix_dictionary import PATHS
 
 FILE = ROOT / "docs" / "outcry-fix44.xml"
-ORDERS = decode.D, decode.F, decode.G, decode.H, decode.Q, decode.AF, questions.AN
+ORDERS = (
+    decode.D, decode.F, decode.G, decode.H, decode.Q, decode.AF, questions.AN,
+    lists.E, lists.K, lists.M,
+)  # fmt: skip
 SESSION = (
     session.LOGON, session.HEARTBEAT, session.TEST_REQUEST, session.RESEND_REQUEST,
     session.REJECT, session.SEQUENCE_RESET, session.LOGOUT, session.BUSINESS_REJECT,
@@ -38,12 +42,15 @@ TRIGGER = {
     words.ACTIVATION_TAG: ("TriggerPrice", "PRICE"),
     words.TRIGGER_BY_TAG: ("TriggerPriceType", "CHAR"),
 }
+CONTINGENCY = {words.CONTINGENCY_TAG: ("ContingencyType", "INT")}
 TRIGGER_VALUES = {
     "1": "BEST_OFFER", "2": "LAST_TRADE", "3": "BEST_BID", "4": "BEST_BID_OR_LAST_TRADE",
     "5": "BEST_OFFER_OR_LAST_TRADE", "6": "BEST_MID", "M": "MARK", "I": "INDEX",
 }  # fmt: skip
 MORE = {
-    "8": DIRECTION,
+    "8": DIRECTION | CONTINGENCY,
+    "E": CONTINGENCY,
+    "N": CONTINGENCY,
     **{
         kind: DIRECTION
         | TRIGGER
@@ -118,6 +125,9 @@ def dictionary() -> Element:
     own = position_messages.OWN_VALUES | market_data_messages.OWN_VALUES
     own = own | {words.DIRECTION_TAG: {"U": "UP", "D": "DOWN"}}
     own = own | {words.TRIGGER_BY_TAG: TRIGGER_VALUES}
+    own = own | {150: {"L": "TRIGGERED_OR_ACTIVATED_BY_SYSTEM"}}  # of later versions
+    offered = CONTINGENCIES.offered("FIX 1385").items()
+    own = own | {words.CONTINGENCY_TAG: {word: member.name for member, word in offered}}
     for number, values in own.items():
         (field,) = (one for one in fields if one.get("number") == str(number))
         for enum, name in values.items():

@@ -41,7 +41,7 @@ def make_client(fix, password):
         def __init__(self):
             super().__init__()
             self.session, self.reports, self.faults = None, [], []
-            self.positions, self.market_data = [], []
+            self.positions, self.market_data, self.lists = [], [], []
             self.logged_on = threading.Event()
 
         def onCreate(self, session):  # noqa: N802
@@ -66,7 +66,7 @@ def make_client(fix, password):
                 self.faults.append(message.toString())
 
         def toApp(self, message, session):  # noqa: N802
-            if message.getHeader().getField(35) not in ("D", "AN", *"Vxceg"):
+            if message.getHeader().getField(35) not in ("D", "AN", *"EKMVxceg"):
                 self.faults.append(message.toString())
 
         def fromApp(self, message, session):  # noqa: N802
@@ -75,6 +75,8 @@ def make_client(fix, password):
                 self.reports.append(report)
             elif message.getHeader().getField(35) in ("AO", "AP"):
                 self.positions.append(message.toString())
+            elif message.getHeader().getField(35) == "N":
+                self.lists.append(message.toString())
             elif message.getHeader().getField(35) in MARKET_DATA:
                 self.market_data.append(message.toString())
             else:
@@ -87,7 +89,8 @@ def make_client(fix, password):
             return session.getExpectedTargetNum(), session.getExpectedSenderNum()
 
         def send(self, fields, kind="D", groups=()):
-            """``groups``: (count, first field, values) of each group of one field."""
+            """``groups``: (count, first field, values) of each group; a value is that of the one
+            field, or a dictionary of all fields of an entry."""
             message = fix.Message()
             message.getHeader().setField(35, kind)
             for tag, value in fields.items():
@@ -95,7 +98,9 @@ def make_client(fix, password):
             for count, first, values in groups:
                 for value in values:
                     group = fix.Group(count, first)
-                    group.setField(first, value)
+                    entry = value if isinstance(value, dict) else {first: value}
+                    for tag, text in entry.items():
+                        group.setField(tag, text)
                     message.addGroup(group)
             fix.Session.sendToTarget(message, self.session)
 

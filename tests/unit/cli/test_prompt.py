@@ -19,6 +19,7 @@ from openoutcry.wire.enums import (
     SELF_TRADE_SHIFT,
     TIF_MASK,
     CommandKind,
+    Contingency,
     OrderType,
     Term,
     TimeInForce,
@@ -37,6 +38,28 @@ SESSIONS = (
     {"name": "COPY", "participant": 1, "protocol": int(Protocol.DROP_COPY), "timeout_ms": 15_000},
 )
 KINDS = ("4.2", "5.0", "fix")
+
+
+@pytest.mark.parametrize("kind", Contingency)
+def test_a_list_is_typed_over_fix_and_shared_memory(bench, kind):
+    line = f"list {kind.name.lower()} ACME sell 5 12 / sell 5 market stop=9"
+    if kind in (Contingency.OTOCO, Contingency.OTOUO):
+        line = line.replace("ACME", "ACME buy 5 10 /")
+    for typing in (bench.fix("FIRM"), bench.shm("MEM")):
+        said = bench.says(typing, line)
+        name = next(one.split()[1] for one in said if one.startswith("list "))
+        bench.venue.step()
+        terms = [one for one in bench.venue.commands() if one["kind"] == CommandKind.TERMS]
+        assert terms[-1]["aux"] & 7 == kind
+        count = line.count("/") + 1
+        assert len(bench.says(typing, "wait 0")) >= count - len(said)
+        assert len(bench.says(typing, "orders")) == count
+        bench.says(typing, f"cancel-list {name}")
+        bench.venue.step()
+        bench.says(typing, "wait 0")
+        assert bench.says(typing, "orders") == []
+    (said,) = bench.says(typing_of(bench, "4.2"), line)
+    assert "OUCH has no lists" in said
 
 
 @pytest.fixture
@@ -87,6 +110,11 @@ WRONG = {
     "modify C9 T 5": "C9 is not an open order",
     "orders all": "'all' is one word too many: orders",
     "mass-cancel ACME BOLT": "'BOLT' is one word too many",
+    "list oco ACME buy 1 10": "a list has 2 to 8 orders",
+    "list all ACME buy 1 10 / buy 1 9": "'all' is no kind of list: oco",
+    "list oco ACME buy 1 10 / 1 9": "'1 9' is not SIDE QTY PRICE",
+    "list oco ACME buy 1 10 / buy 1 market stop=12 by=mid": "has no other term",
+    "cancel-list": "LIST is missing",
     "quit now": "'now' is one word too many",
     "wait soon": "'soon' is not a number of seconds",
     "wait inf": "'inf' is not a number of seconds",
@@ -151,14 +179,15 @@ def test_any_words_are_answered_by_lines(bench):
         "",
     ]
     never = {"quit", "exit", "listen", "wait"}
+    quiet = {"orders", "cancel", "mass-cancel", "cancel-list", "list-status"}
     rng = random.Random(48)
     for _ in range(300):
-        line = [rng.choice(words) for _ in range(rng.randint(1, 6))]
-        if line[0] in never:
+        line = " ".join(rng.choice(words) for _ in range(rng.randint(1, 6))).split()
+        if not line or line[0] in never:
             continue
         kind = rng.choice(KINDS)
         if not (said := bench.says(typing[kind], " ".join(line))):
-            assert line[0] not in USAGES or line[0] in ("orders", "cancel", "mass-cancel"), line
+            assert line[0] not in USAGES or line[0] in quiet, line
         assert all("\x1b" not in text for text in said)
 
 

@@ -36,6 +36,7 @@ NOT_TAKEN = {
         "order_entry/shm_layout.py": "",
         # Lists of orders.
         "order_entry/list_commands.py": "",
+        "order_entry/list_events.py": "",
         "order_entry/session_commands.py": "find_named charge_session_message journal_login"
         " journal_session_event duplicate charge",
         "order_entry/ouch42_in.py": "_decode_replace _decode_cancel",
@@ -46,7 +47,7 @@ NOT_TAKEN = {
         "order_entry/copies.py": "publish_after_bump copy_event report_event row_of_sums"
         " begin_entry keep end_event",
         "order_entry/apply.py": "send_reject row_of_own send_open_orders of_connection"
-        " keep_open_tokens as_ouch",
+        " keep_open_tokens as_ouch tell_list send_list_status",
         "order_entry/sums.py": "",
         "order_entry/off_book.py": "",
         # A gateway in hardware, risk flags, releases by time, the end of an input.

@@ -77,6 +77,20 @@ def test_every_order_with_a_term_is_taken():
         assert (metadata["refused"], len(codec.term()) > 0) == (0, True), line
 
 
+def test_every_message_about_a_list_is_taken():
+    """In turn: a bracket and an OCO list enter, one is asked for and cancelled."""
+    lines = blocks("fix-lists")[0].replace("=GOLD", "=ACME").splitlines()
+    assert [line[:5] for line in lines] == ["35=E|", "35=E|", "35=M|", "35=K|"]
+    sessions = [session("FIRM", 1, protocol=int(Protocol.FIX44))]
+    with InlineVenue(sessions) as venue, venue.fix("FIRM") as firm:
+        for line, status in zip(lines, "3336", strict=True):
+            kind, *rest = fields(line)
+            firm.send(kind[1], tuple(rest))
+            while (answer := firm.next()).kind == "8":
+                pass
+            assert (answer.kind, answer[431]) == ("N", status), line
+
+
 class Wire:
     """A logged-on connection, message by message as they stand on the wire."""
 
