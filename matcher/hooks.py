@@ -53,7 +53,7 @@ from openoutcry.matcher.commands.rules import change_rules
 from openoutcry.matcher.events import emit, event_tag, mark_last
 from openoutcry.matcher.hook_context import ASKS_TERMS, REDUCES, HookContext
 from openoutcry.matcher.marks import Marks, follow_marks
-from openoutcry.matcher.off_book import show_takeover, trade_off_book
+from openoutcry.matcher.off_book import show_broken, show_takeover, trade_off_book
 from openoutcry.matcher.quoting import ask_quote, is_quote
 from openoutcry.matcher.reducing import cut_traded, enter_reducing
 from openoutcry.wire.errors import MatcherError
@@ -68,11 +68,12 @@ REASON_BITS = 8
 REASON_MASK = (1 << REASON_BITS) - 1
 VERDICT_MASK = 0xFFFF
 APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BITS
-CANCELS, CHANGES_RULES = 4 << REASON_BITS, 6 << REASON_BITS
-"""Verdicts without a reason: the command is the hooks' own; its two sides trade with each other; or
-one of them has taken lots over from the other (``off_book.py``).  With CANCELS every open order in
-its instrument is cancelled; with CHANGES_RULES the instrument has the staged rules of the region
-from here on.  REDUCES lets the command enter (``reducing.py``)."""
+CANCELS, CHANGES_RULES, BREAKS = 4 << REASON_BITS, 6 << REASON_BITS, 8 << REASON_BITS
+"""Verdicts without a reason. The command is the hooks' own, or its two sides trade with each other.
+One of them has taken lots over from the other, or a trade was taken back (``off_book.py``).
+
+With CANCELS every open order in its instrument is cancelled; with CHANGES_RULES the instrument has
+the staged rules of the region from here on.  REDUCES lets the command enter (``reducing.py``)."""
 TAKEOVER_SHIFT, TAKEOVER_BIAS = 16, 1 << 40
 """Of TAKES_OVER: the bits above are the price of what was taken over, and this.  Of CANCELS they
 are the Reason of the cancels.  Of CHANGES_RULES 1: orders that the rules do not permit are
@@ -376,12 +377,15 @@ def ask_with_terms(block: HookContext, order: OrderRecord, out: int) -> int:
 def trade_outside(
     block: HookContext, order: OrderRecord, out: EventRecord, answer: int
 ) -> tuple[int, int]:
-    """Do what is no order's: an off-book trade, a takeover that the hooks have done, the cancels of
-    a whole instrument, or a change of its rules.  Returns the number of events at ``out``, and the
-    command's verdict."""
+    """Do what is no order's: an off-book trade, a takeover or a bust that the hooks have done, the
+    cancels of a whole instrument, or a change of its rules.  Returns the number of events at
+    ``out``, and the command's verdict."""
     if answer == TRADES:
         events, answer = trade_off_book(block, order, out, APPLIED)
         return events + cut_traded(block, order, out, events), answer
+    if answer == BREAKS:
+        events = show_broken(block, order, out)
+        return events + cut_traded(block, order, out, events), APPLIED
     instrument = find_instrument(ArenaHeader(block.arena), order.symbol)
     if answer & VERDICT_MASK == CANCELS:
         return cancel_whole(block, order, instrument, answer >> TAKEOVER_SHIFT, out), APPLIED

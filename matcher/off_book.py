@@ -15,6 +15,9 @@ A trade may have several legs: commands of the same kind that wait in the hooks'
 (:attr:`Hooks.legs_at`).  Then the last one lets the sides of all legs in before any is filled, and
 trades all of them or none.
 
+A trade that is taken back (BUST of ``risk/busts.py``) has two BROKEN events, the buyer's first.
+The hooks have moved lots and money already.
+
 A takeover (DELEVERAGE of ``risk/waterfall.py``) has the same events.  The hooks have moved lots and
 money already, so they do not get these.  The maker is the participant that takes the lots over.
 """
@@ -29,7 +32,7 @@ from openoutcry.matcher.hook_context import REDUCES, HookContext
 from openoutcry.wire.indirect import call_after, call_before
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined
-from openoutcry.wire.off_book_legs import MAX_LEGS, SIDE_MASK
+from openoutcry.wire.off_book_legs import AUCTION_BIT, MAKER_BIT, MAX_LEGS, SIDE_MASK
 from openoutcry.wire.order_ids import OFF_BOOK_ORDER_IDS
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import NO_INSTRUMENT, RECORD_BYTES
@@ -112,6 +115,26 @@ def show_takeover(
     fill_both(EventRecord(out + 2 * RECORD_BYTES), maker, bankrupt, instrument)
     ArenaHeader(block.arena).event_count += EVENTS
     return EVENTS
+
+
+@kernel_outlined
+def show_broken(block: HookContext, order: OrderRecord, out: int) -> int:
+    """Write the events of a trade that was taken back, whose two sides wait as legs; returns their
+    number."""
+    not_inlined()
+    arena = ArenaHeader(block.arena)
+    instrument = find_instrument(arena, order.symbol)
+    for number in range(2):
+        leg = OrderRecord(block.legs + number * RECORD_BYTES)
+        tif = (leg.word >> const.TIF_SHIFT) & 0xFF
+        word = event_tag(instrument, tif & SIDE_MASK, leg.qty_lots) | const.BROKEN
+        word |= const.MAKER if tif & MAKER_BIT != 0 else 0
+        word |= const.AUCTION if tif & AUCTION_BIT != 0 else 0
+        at = EventRecord(out + number * RECORD_BYTES)
+        price, lots = order.price_ticks, order.aux
+        emit(at, leg.price_ticks, order.qty_lots, price, lots, leg.aux, order.seq, word)
+    arena.event_count += 2
+    return 2
 
 
 @kernel

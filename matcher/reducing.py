@@ -7,8 +7,9 @@ command then has three parts, each with the hooks after it:
     the orders that the hooks name are cut, the least likely to trade first
     what the order set off happens: stops, all-or-none orders, pegs
 
-So nothing that a stop trades meets a reduce-only order that is too large by then.  Off-book trades
-and takeovers change positions as well: orders are cut after them, before the command's answer.
+So nothing that a stop trades meets a reduce-only order that is too large by then.  Off-book trades,
+takeovers and busts change positions as well: orders are cut after them, before the command's
+answer.
 """
 
 import openoutcry.matcher.book.arena as layout
@@ -45,7 +46,9 @@ EVENT_WORD = EVENT.offsets["participant"]
 INSTRUMENT_SHIFT, KIND_SHIFT, SIDE_SHIFT = (
     8 * (EVENT.offsets[name] - EVENT_WORD) for name in ("instrument", "kind", "side")
 )
-REJECTED, FILLED = enum_numbers.EVENT_KIND_REJECTED, enum_numbers.EVENT_KIND_FILLED
+REJECTED = enum_numbers.EVENT_KIND_REJECTED
+TRADED = 1 << enum_numbers.EVENT_KIND_FILLED | 1 << enum_numbers.EVENT_KIND_BROKEN
+"""Kinds that change a position."""
 FLAGLESS = ~const.KNOWN_WORD
 """A command's word without REDUCE_ONLY, its sign."""
 assert REDUCE_ONLY == OPEN_KNOWN
@@ -103,13 +106,13 @@ def without_flag(arena: ArenaHeader, order: OrderRecord) -> OrderRecord:
 
 @kernel_outlined
 def cut_traded(block: HookContext, order: OrderRecord, out: int, count: int) -> int:
-    """Cut the orders of those whose fills, without orders in the book, are among the ``count``
-    events at ``out``; returns how many events follow these."""
+    """Cut the orders of those whose fills or broken trades, without orders in the book, are among
+    the ``count`` events at ``out``; returns how many events follow these."""
     not_inlined()
     arena, more = ArenaHeader(block.arena), 0
     for index in range(count):
         word = EventRecord(out + index * RECORD_BYTES).word
-        if (word >> KIND_SHIFT) & 0xFF != FILLED:
+        if (TRADED >> ((word >> KIND_SHIFT) & 0xFF)) & 1 == 0:
             continue
         instrument, cuts = (word >> INSTRUMENT_SHIFT) & 0xFFFF, 0
         for side in range(const.BUY, const.SELL + 1):

@@ -170,7 +170,7 @@ def report_refusal(state: RiskState, order: OrderRecord, event: EventRecord, wor
     elif state.passed != 0:
         give_back(state, order, event, word)
     elif reason == 0:
-        if order.order_type == constants.SET_OFF_BOOK:
+        if order.order_type == constants.SET_OFF_BOOK or order.order_type == constants.SET_BUST:
             note_effect(state, order)
         elif order.order_type == constants.SET_INSTRUMENT_APPLY and order.aux != 0:
             note_effect(state, order)

@@ -9,6 +9,7 @@ import openoutcry.risk.constants as constants
 import openoutcry.risk.layout as lay
 from openoutcry.risk import bits, totals
 from openoutcry.risk.bits import LARGEST, NO_LIMIT
+from openoutcry.risk.busts import bust
 from openoutcry.risk.collateral import means_of
 from openoutcry.risk.contract_layout import EXPIRED_HALT, MAX_PRICE
 from openoutcry.risk.contracts import (
@@ -84,12 +85,12 @@ slides up would grow its exposure."""
 REASON_BITS = 8
 APPLIED, TRADES, TAKES_OVER = 1 << REASON_BITS, 2 << REASON_BITS, 3 << REASON_BITS
 CANCELS, CHANGES_RULES = 4 << REASON_BITS, 6 << REASON_BITS
-REDUCES = 5 << REASON_BITS
+REDUCES, BREAKS = 5 << REASON_BITS, 8 << REASON_BITS
 """Answers to a RISK command, without a reason: it was applied; its two sides trade off the book;
-one has taken lots over; all orders in its instrument are cancelled; or it has other rules.  Then
-the bits above TAKEOVER_SHIFT are the price and MAX_PRICE, the Reason of the cancels, or whether
-orders that the rules do not permit are cancelled.  REDUCES answers a NEW or a REPLACE that is
-within every limit, where reduce-only orders are cut once it has entered."""
+one has taken lots over; a trade was taken back; all orders in its instrument are cancelled; or it
+has other rules.  Then the bits above TAKEOVER_SHIFT are the price and MAX_PRICE, the Reason of the
+cancels, or whether orders that the rules do not permit are cancelled.  REDUCES answers a NEW or a
+REPLACE that is within every limit, where reduce-only orders are cut once it has entered."""
 TAKEOVER_SHIFT = 16
 
 EASY_BITS = 60
@@ -195,6 +196,10 @@ def operator_command(state: RiskState, order: OrderRecord, kind: int) -> int:
         if order.side != LEG:
             return TRADES
         return APPLIED if keep_leg(state, order) else 0
+    if applies and order.order_type == constants.SET_BUST:
+        if order.side == LEG:
+            return APPLIED if keep_leg(state, order) else 0
+        return BREAKS if bust(state, order, instrument) else 0
     if applies and order.order_type == constants.SET_INSTRUMENT_APPLY:
         done = apply_rules(state, order, instrument)
         if done == CHANGED:

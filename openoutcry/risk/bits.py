@@ -478,6 +478,12 @@ class Setting(IntEnum):
     band changes, which bound what they reserve.  Refused in a call, for rules that make no sense or
     are those in force, and if the last price would be outside the limits.  0 drops what is
     staged."""
+    BUST = 119
+    """I: the trade with the match number ``qty_lots``, ``aux`` lots at ``price_ticks``, is taken
+    back (``busts.py``).  Two LEGs go before it, the buyer's and the seller's: participant
+    ``qty_lots``, order ``price_ticks``, the note of the fee that its fill had ``aux``; their
+    ``time_in_force`` is the side, and the fill's flags (``wire/off_book_legs.py``).  Refused unless
+    it is the effect of an open request."""
 
 
 PARTICIPANT_SETTINGS = tuple(s for s in Setting if s < 30)

@@ -10,7 +10,8 @@ command between them:
     REQUEST_DONE   the open request is done (after WHOLE it is already)
 
 An OFF_BOOK whose ``side`` is LEG only waits: the trade's last leg, which is EFFECT or WHOLE, trades
-all legs or none.  What waits is forgotten with the next of the three commands.
+all legs or none.  So do the legs of a BUST.  What waits is forgotten with the next of the three
+commands.
 
 So whether a request has had its effect follows from the commands alone, wherever a process, a
 machine or a disk was cut off.  The newest requests are remembered, as many as there is room for.
@@ -62,7 +63,9 @@ class RequestTable(Layout, size_bytes=128):
     count: int = i64("requests so far; request n has row n modulo ``capacity``")
     opened: int = i64("row of the open request, plus 1; 0: none is open")
     has_text: int = i64("1: a REQUEST has come, and its REQUEST_BEGUN has not")
-    legs: int = i64("legs of an off-book trade that wait for the last one, after the rows")
+    legs: int = i64(
+        "legs of a trade off the book or a bust that wait for the last one, after the rows"
+    )
     text: int = i64("of the reference at hand: its first 8 characters,", at=64)
     text_1: int = i64("the next,")
     text_2: int = i64("the next,")
@@ -201,7 +204,9 @@ def permits(state: RiskState, order: OrderRecord) -> bool:
     if part == 0 or state.requests_at == 0:
         return True
     table = RequestTable(state + state.requests_at)
-    is_leg = part == LEG and order.order_type == constants.SET_OFF_BOOK
+    setting = order.order_type
+    has_legs = setting == constants.SET_OFF_BOOK or setting == constants.SET_BUST
+    is_leg = part == LEG and has_legs
     if table.opened == 0 or (part > WHOLE and not is_leg):
         return False
     return row_of(table, table.opened - 1).state == BEGUN
@@ -209,18 +214,32 @@ def permits(state: RiskState, order: OrderRecord) -> bool:
 
 @kernel
 def is_next_leg(state: RiskState, number: int) -> bool:
-    """Return whether all legs before this one wait: one that was refused or lost lets none
-    trade."""
-    return RequestTable(state + state.requests_at).legs == number
+    """Return whether all legs before this one of an off-book trade wait: one that was refused or
+    lost lets none trade."""
+    table = RequestTable(state + state.requests_at)
+    return table.legs == number and may_follow(table, constants.SET_OFF_BOOK)
+
+
+@kernel
+def leg_at(table: RequestTable, number: int) -> OrderRecord:
+    """Return the record of a leg that waits, or would be the next one."""
+    rows_end = rows_at(table) + ROW_BYTES * table.capacity
+    return OrderRecord(rows_end + RECORD_BYTES * number)
+
+
+@kernel
+def may_follow(table: RequestTable, setting: int) -> bool:
+    """Return whether the legs that wait, if any, are of this setting."""
+    return table.legs == 0 or leg_at(table, 0).order_type == setting
 
 
 @kernel
 def keep_leg(state: RiskState, order: OrderRecord) -> bool:
     """Keep a leg, which :func:`permits` let through, for the last one; False without room."""
     table = RequestTable(state + state.requests_at)
-    if table.legs >= LEG_ROOM:
+    if table.legs >= LEG_ROOM or not may_follow(table, order.order_type):
         return False
-    copy64(rows_at(table) + ROW_BYTES * table.capacity + RECORD_BYTES * table.legs, order)
+    copy64(leg_at(table, table.legs), order)
     table.legs += 1
     return True
 

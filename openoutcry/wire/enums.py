@@ -303,6 +303,11 @@ class EventKind(IntEnum):
     """The command ``contra_id``, which was DELAYED, enters the matcher; it causes the next
     ``qty_lots`` events.  Its price is in ``price_ticks``.  Its place in the queue is in bits 0 to
     31 of ``leaves_lots``, its kind in bits 32 to 39 and its order type in bits 40 to 47."""
+    BROKEN = 19
+    """The operator has taken back one side of the trade whose match number is ``contra_id``: its
+    order, price and lots, the flags MAKER and AUCTION that its fill had, and in ``leaves_lots`` the
+    note of its fee (``wire/notes.py``).  The order stays as it was; positions, money and fees do
+    not."""
 
 
 class EventFlag(IntFlag):

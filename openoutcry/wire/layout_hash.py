@@ -18,6 +18,7 @@ READABLE = (
     "b50de362a42ea723",
     "98e5021727a1718d",
     "8a7c243368d0c816",
+    "319ba7b0e4fae16f",
 )
 """Older layouts to which later ones only added values of enumerations.  Their records mean the same
 today: a journal that begins with one is read, replayed and continued."""

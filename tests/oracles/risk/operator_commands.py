@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from tests.oracles.risk.state import Participant
 
 SETTINGS = {int(setting) for setting in Setting}
+OF_REQUESTS = (
+    *(Setting.REQUEST, Setting.REQUEST_BEGUN, Setting.REQUEST_DONE),
+    *(Setting.OFF_BOOK, Setting.BUST),
+)
 SWITCHES = (
     Setting.SELF_TRADE,
     Setting.KILL,
@@ -93,7 +97,7 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
     if int(c["order_type"]) not in SETTINGS:
         return False
     what, who, value = Setting(int(c["order_type"])), int(c["qty_lots"]), int(c["aux"])
-    if what in (Setting.REQUEST, Setting.REQUEST_BEGUN, Setting.REQUEST_DONE, Setting.OFF_BOOK):
+    if what in OF_REQUESTS:
         return False  # this state has no room for any request, and such a trade needs one
     instrument = risk.index.get(bytes(c["symbol"]))
     if what in (Setting.SPEED_BUMP, Setting.RELEASE):
