@@ -41,7 +41,8 @@ def traded(books: Books, row: Any) -> tuple[int, int]:
             # What the payoff came to, a lot.
             return -qty, -int(row["clearing"]) // qty if qty else 0
         return -qty, lot_value(books, index, int(row["price_ticks"]), int(row["event_seq"]))
-    if kind == lay.Kind.POSTED and row["side"] == Side.SELL:
+    gives = Side.BUY if kind == lay.Kind.BROKEN else Side.SELL
+    if kind in (lay.Kind.POSTED, lay.Kind.BROKEN) and row["side"] == gives:
         qty = -qty
     return qty, lot_value(books, index, int(row["price_ticks"]), int(row["event_seq"]))
 

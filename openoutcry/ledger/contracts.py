@@ -26,11 +26,13 @@ from openoutcry.ledger.layout import (
     LedgerState,
     TransactionRow,
 )
-from openoutcry.wire import wide
+from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined
+from openoutcry.wire.notes import fee_units
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
+BUY = enum_numbers.SIDE_BUY
 CALL, PUT = 3, 4
 RATE_UNIT = 1_000_000_000
 SET_MARK, SET_SETTLE, SET_FUNDING, SET_EXPIRE, SET_COVER, SET_DELEVERAGE = 91, 92, 93, 94, 96, 97
@@ -39,6 +41,7 @@ SET_LIST, SET_ADJUST, SET_LIQUIDATION_FEE, STAGED = 107, 109, 111, 1
 MARKED, FUNDING, SETTLED = constants.KIND_MARKED, constants.KIND_FUNDING, constants.KIND_SETTLED
 COVERED, TAKEN_OVER = constants.KIND_COVERED, constants.KIND_TAKEN_OVER
 ADJUSTED, LIQUIDATION_FEE = constants.KIND_ADJUSTED, constants.KIND_LIQUIDATION_FEE
+BROKEN, NO_TRADE = constants.KIND_BROKEN, constants.ERROR_ORDER
 PLEDGED, SEIZED = constants.KIND_PLEDGED, constants.KIND_SEIZED
 NOTIONAL = constants.ERROR_NOTIONAL
 
@@ -388,6 +391,31 @@ def take_over(
         if commit(books, event, place, participant, instrument) < 0:
             return FAILED
     return 2
+
+
+@kernel_outlined
+def take_back(
+    books: LedgerState, event: EventRecord, row: TransactionRow, rules: LedgerInstrument
+) -> int:
+    """One side of a trade that was taken back: the opposite lots at its price, against the mark of
+    now, and the fee that the event says."""
+    not_inlined()
+    participant, instrument, qty = event.participant, event.instrument, event.qty_lots
+    if rules.kind == 0:
+        return fail(books, NO_TRADE, event)  # the core takes none back in it
+    moved, fee = -qty if event.side == BUY else qty, fee_units(event.leaves_lots)
+    paid, overflow = gain_of_trade(rules, moved, event.price_ticks)
+    if overflow != 0:
+        return fail(books, NOTIONAL, event)
+    more = move_position(rules, cell_of(books, participant, instrument), moved)
+    begin(books, event, row, BROKEN)
+    row.available = paid + fee - more
+    row.margin = more
+    row.fee_income = -fee
+    row.clearing = -paid
+    row.lots_available = moved
+    row.lots_clearing = -moved
+    return commit(books, event, row, participant, instrument)
 
 
 @kernel

@@ -261,6 +261,11 @@ class Kind(IntEnum):
     LIQUIDATION_FEE = 20
     """A participant has paid the insurance fund for what its liquidation closed out: a row of each.
     """
+    BROKEN = 21
+    """The operator has taken a trade back: the fill's POSTED with the opposite signs, and the fee
+    that it had.  ``contra_id`` is the match number."""
+    RETURNED = 22
+    """The base asset of a spot trade that was taken back; its quote asset is BROKEN."""
 
 
 class Error(IntEnum):

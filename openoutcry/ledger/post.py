@@ -28,6 +28,7 @@ from openoutcry.ledger.contracts import (
     lot_value,
     pledge,
     seize,
+    take_back,
 )
 from openoutcry.ledger.corporate import adjust
 from openoutcry.ledger.fees import fee_of
@@ -62,6 +63,7 @@ R_CLEARING, R_OUTSIDE = R["clearing"], R["outside"]
 R_SUSPENSE, R_INCOME = R["suspense"], R["fee_income"]
 
 ACCEPTED, FILLED = enum_numbers.EVENT_KIND_ACCEPTED, enum_numbers.EVENT_KIND_FILLED
+BROKEN = enum_numbers.EVENT_KIND_BROKEN
 REPLACED, CONVERTED = enum_numbers.EVENT_KIND_REPLACED, enum_numbers.EVENT_KIND_CONVERTED
 CANCELLED, REDUCED, EXPIRED = (
     enum_numbers.EVENT_KIND_CANCELLED,
@@ -162,6 +164,11 @@ def post_event(
         return 0  # its command is posted, as one transaction of each side
     if kind == FILLED:
         return fill(books, event, row)
+    if kind == BROKEN:
+        rules = rules_of(books, event.instrument)
+        if rules.lot_units != 0:
+            return spot.take_back(books, event, row, rules)
+        return take_back(books, event, row, rules)
     if books.tracks == 0:
         return 0
     if kind == ACCEPTED:

@@ -43,6 +43,18 @@ class FirstInFirstOut:
         if qty:
             self.lots.append([qty, qty * price])
 
+    def take_back(self, qty: int, price: int) -> None:
+        """A trade is taken back by these lots, the opposite of its own: the lots that it opened and
+        that are still there go at what they cost; the rest is a trade."""
+        for place in range(len(self.lots) - 1, -1, -1):
+            held, cost = self.lots[place]
+            if qty and (held > 0) != (qty > 0) and cost == held * price:
+                gone = min(abs(held), abs(qty)) * (1 if qty > 0 else -1)
+                self.lots[place] = [held + gone, cost + gone * price]
+                qty -= gone
+        self.lots = deque(one for one in self.lots if one[0])
+        self.trade(qty, price)
+
     def adjust(self, position: int, cash: int) -> None:
         """A dividend or a split: the position after it, and the money that came.  The cost of the
         lots stays.  The money counts as earned."""
@@ -101,6 +113,18 @@ class AverageCost:
             qty += closed
         self.position += qty
         self.cost += qty * price
+
+    def take_back(self, qty: int, price: int) -> None:
+        """Like :meth:`FirstInFirstOut.take_back`: the lots go at their own price, as far as so many
+        are held."""
+        gone = 0
+        if self.position and (self.position > 0) != (qty > 0):
+            gone = min(abs(qty), abs(self.position)) * (1 if qty > 0 else -1)
+        self.position += gone
+        self.cost += gone * price
+        if not self.position:
+            self.realised, self.cost = self.realised - self.cost, 0
+        self.trade(qty - gone, price)
 
     def adjust(self, position: int, cash: int) -> None:
         """Like :class:`FirstInFirstOut`."""

@@ -22,8 +22,9 @@ from openoutcry.wire.errors import LedgerError
 Rows = Iterable[npt.NDArray[Any]]
 DIFFERS = "journal and store differ; `outcry ledger reconcile` shows where"
 CORPORATE = (lay.Kind.DIVIDEND, lay.Kind.SPLIT)
-FILLS = (lay.Kind.POSTED, lay.Kind.DELIVERED)
-MOVES = (lay.Kind.POSTED, lay.Kind.POSITION, *CORPORATE, *ENDS)
+BROKEN = (lay.Kind.BROKEN, lay.Kind.RETURNED)
+FILLS = (lay.Kind.POSTED, lay.Kind.DELIVERED, *BROKEN)
+MOVES = (lay.Kind.POSTED, lay.Kind.BROKEN, lay.Kind.POSITION, *CORPORATE, *ENDS)
 """Kinds of transactions that change what is held or earned."""
 
 
@@ -282,19 +283,21 @@ def fees(books: Books, rows: Rows) -> Report:
     totals: dict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0, 0, 0, 0])
     of_base: dict[tuple[int, int], int] = defaultdict(int)
     for part in rows:
-        fills = part[part["kind"] == lay.Kind.POSTED]
+        fills = part[np.isin(part["kind"], (lay.Kind.POSTED, lay.Kind.BROKEN))]
         if not len(fills):
             continue
         add_base_fees(of_base, part)
+        sign = np.where(fills["kind"] == lay.Kind.BROKEN, -1, 1)
+        lots = sign * fills["qty_lots"]
         maker = (fills["flags"] & (EventFlag.MAKER | EventFlag.AUCTION)) != 0
         multipliers = _multipliers(books, fills)
         # What the ledger has posted fits int64; sums of many may not.
         amounts = fills["price_ticks"] * fills["qty_lots"] * multipliers
         collected = books.instruments[fills["instrument"], lay.LOT_UNITS // 8] != 0
         columns = (
-            np.where(maker, fills["qty_lots"], 0),
-            np.where(maker, 0, fills["qty_lots"]),
-            np.abs(amounts),
+            np.where(maker, lots, 0),
+            np.where(maker, 0, lots),
+            sign * np.abs(amounts),
             np.where(collected, 0, fills["fee_income"] + fills["fees_due"]),
             np.where(collected, fills["fee_income"], -fills["fees_due"]),
         )
@@ -339,7 +342,8 @@ def add_base_fees(
     totals: dict[tuple[int, int], int], rows: npt.NDArray[Any], participant: int | None = None
 ) -> None:
     """Add, by participant and instrument, the fees that spot buyers paid in the base asset."""
-    for row in rows[(rows["kind"] == lay.Kind.DELIVERED) & (rows["fee_income"] != 0)]:
+    of_base = np.isin(rows["kind"], (lay.Kind.DELIVERED, lay.Kind.RETURNED))
+    for row in rows[of_base & (rows["fee_income"] != 0)]:
         if participant is None or participant == row["participant"]:
             totals[int(row["participant"]), int(row["instrument"])] += int(row["fee_income"])
 
@@ -396,7 +400,10 @@ class Profits:
             holding.realised += cash(books, row)
             if row["kind"] == lay.Kind.FUNDING:
                 continue
-            holding.trade(*traded(books, row))
+            if row["kind"] == lay.Kind.BROKEN:
+                holding.take_back(*traded(books, row))
+            else:
+                holding.trade(*traded(books, row))
             self._paid[key] += int(row["fee_income"])
 
     def report(self, books: Books) -> Report:

@@ -20,12 +20,14 @@ from openoutcry.wire import enum_numbers, wide
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.memory import load_i64
+from openoutcry.wire.notes import fee_is_of_base, fee_units
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 BUY = enum_numbers.SIDE_BUY
 MAKERS = enum_numbers.EVENT_FLAG_MAKER | enum_numbers.EVENT_FLAG_AUCTION
 """Both sides of an auction pay the maker's rate."""
 POSTED, DELIVERED = constants.KIND_POSTED, constants.KIND_DELIVERED
+BROKEN, RETURNED = constants.KIND_BROKEN, constants.KIND_RETURNED
 MOVEMENT = constants.KIND_MOVEMENT
 NOTIONAL, NO_ASSET = constants.ERROR_NOTIONAL, constants.ERROR_ASSET
 REQUEST, FINISH, CANCEL, FAIL, SEE, CREDIT, REVERSE = 1, 4, 5, 6, 7, 8, 9
@@ -161,6 +163,35 @@ def settle(
     second.reserved = -free_base
     second.clearing = -units if buys else units
     second.fee_income = base_fee
+    if commit_asset(books, event, second, participant, where, rules.base) < 0:
+        return FAILED
+    return 2
+
+
+@kernel
+def take_back(
+    books: LedgerState, event: EventRecord, row: TransactionRow, rules: LedgerInstrument
+) -> int:
+    """One side of a trade that was taken back: both assets, and the fee that the event says."""
+    buys, qty, note = event.side == BUY, event.qty_lots, event.leaves_lots
+    paid, overflow = wide.product(event.price_ticks, rules.multiplier, qty)
+    units, beyond = wide.product(qty, rules.lot_units, 1)
+    if overflow | beyond != 0 or paid < 0:
+        return fail(books, NOTIONAL, event)
+    base_fee = fee_units(note) if fee_is_of_base(note) else 0
+    quote_fee = fee_units(note) - base_fee
+    begin(books, event, row, BROKEN)
+    row.available = (paid if buys else -paid) + quote_fee
+    row.clearing = -paid if buys else paid
+    row.fee_income = -quote_fee
+    participant, where = event.participant, event.instrument
+    if commit_asset(books, event, row, participant, where, rules.quote) < 0:
+        return FAILED
+    second = TransactionRow(row + lay.ROW_BYTES)
+    begin(books, event, second, RETURNED)
+    second.available = (-units if buys else units) + base_fee
+    second.clearing = units if buys else -units
+    second.fee_income = -base_fee
     if commit_asset(books, event, second, participant, where, rules.base) < 0:
         return FAILED
     return 2

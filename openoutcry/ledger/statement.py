@@ -20,7 +20,7 @@ WIDTHS = 34, 74, 30, 24, 30
 COLUMNS = "time (UTC)", "transaction", "amount", "fee", "balance"
 WORDS = (*COLUMNS, "Account holder", "Account", "Period", "Positions", "fees that are still due")
 """What a PDF says beside its texts."""
-TRADES = ("posted", "delivered")
+TRADES, BROKEN = ("posted", "delivered"), ("broken", "returned")
 
 
 @dataclass
@@ -85,7 +85,7 @@ class Statement(Report):
         kind, symbol, lots = row["what"].template, row["instrument"], row["lots"]
         if kind == "deposit":
             return Said("Deposit") if row["amount"] >= 0 else Said("Withdrawal")
-        if kind in TRADES and symbol in self.markets and row["price_ticks"] is not None:
+        if kind in TRADES + BROKEN and symbol in self.markets and row["price_ticks"] is not None:
             base, quote, lot_units = self.markets[symbol]
             scales = self.scales
             moved = row["amount"] if row["asset"] == base else None
@@ -97,6 +97,8 @@ class Statement(Report):
                 "price": self._price(row, base, quote),
                 "quote": quote,
             }
+            if kind in BROKEN:
+                return Said("Trade taken back: {quantity} {base} at {price} {quote}", **given)
             if is_buy:
                 return Said("Buy {quantity} {base} at {price} {quote}", **given)
             return Said("Sell {quantity} {base} at {price} {quote}", **given)
@@ -106,6 +108,8 @@ class Statement(Report):
             decimals = self.price_decimals.get(symbol, 0)
             given = {"lots": f"{abs(lots):,}", "symbol": symbol}
             given["price"] = amount_text(row["price_ticks"], decimals)
+            if kind in BROKEN:
+                return Said("Trade taken back: {lots} {symbol} at {price}", **given)
             if lots > 0:
                 return Said("Buy {lots} {symbol} at {price}", **given)
             return Said("Sell {lots} {symbol} at {price}", **given)

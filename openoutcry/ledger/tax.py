@@ -74,6 +74,18 @@ class TaxLots:
             self.lots.append([qty, qty * price, ts_ns])
         return closings
 
+    def take_back(self, qty: int, price: int, ts_ns: int, event_seq: int) -> list[Closing]:
+        """Like :meth:`profit.FirstInFirstOut.take_back`: what goes at its own cost is no
+        closing."""
+        for place in range(len(self.lots) - 1, -1, -1):
+            held, cost, opened_ns = self.lots[place]
+            if qty and (held > 0) != (qty > 0) and cost == held * price:
+                gone = min(abs(held), abs(qty)) * (1 if qty > 0 else -1)
+                self.lots[place] = [held + gone, cost + gone * price, opened_ns]
+                qty -= gone
+        self.lots = deque(one for one in self.lots if one[0])
+        return self.trade(qty, price, ts_ns, event_seq)
+
     def adjust(self, position: int, cash: int, ts_ns: int, event_seq: int) -> list[Closing]:
         """A dividend or a split: the position after it, and the money that came."""
         before, seen, assigned, cost = sum(qty for qty, _, _ in self.lots), 0, 0, 0
@@ -109,7 +121,8 @@ def tax(
     closings: list[tuple[tuple[int, int], Closing]] = []
     paid: dict[int, int] = defaultdict(int)
     for part in rows:
-        for row in part[(part["kind"] == lay.Kind.DELIVERED) & (part["fee_income"] != 0)]:
+        of_base = np.isin(part["kind"], (lay.Kind.DELIVERED, lay.Kind.RETURNED))
+        for row in part[of_base & (part["fee_income"] != 0)]:
             is_in = begin_ns <= row["ts_ns"] < end_ns
             if is_in and (participant is None or participant == row["participant"]):
                 paid[int(row["asset"])] += int(row["fee_income"])
@@ -123,7 +136,9 @@ def tax(
                 now = sum(size for size, _, _ in lots.lots) + int(row["qty_lots"])
                 closed = lots.adjust(now, -int(row["outside"]), *when)
             else:
-                closed = lots.trade(*traded(books, row), *when)
+                broken = row["kind"] == lay.Kind.BROKEN
+                does = lots.take_back if broken else lots.trade
+                closed = does(*traded(books, row), *when)
                 if begin_ns <= row["ts_ns"] < end_ns:
                     paid[int(row["asset"])] += int(row["fee_income"])
             closings += [(key, one) for one in closed if begin_ns <= one.closed_ns < end_ns]

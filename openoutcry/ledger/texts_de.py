@@ -54,6 +54,8 @@ TEXTS = {
     "seized": "verwertet",
     "adjusted": "angepasst",
     "liquidation_fee": "Gebühr der Liquidation",
+    "broken": "zurückgenommen",
+    "returned": "zurückgegeben",
     "Statement of account {number}": "Kontoauszug von Konto {number}",
     "Account holder": "Kontoinhaber",
     "Account": "Konto",
@@ -68,6 +70,12 @@ TEXTS = {
     "Positions": "Bestände",
     "Deposit": "Einzahlung",
     "Withdrawal": "Auszahlung",
+    "Trade taken back: {quantity} {base} at {price} {quote}": (
+        "Zurückgenommenes Geschäft: {quantity} {base} zu {price} {quote}"
+    ),
+    "Trade taken back: {lots} {symbol} at {price}": (
+        "Zurückgenommenes Geschäft: {lots} {symbol} zu {price}"
+    ),
     "Buy {quantity} {base} at {price} {quote}": "Kauf {quantity} {base} zu {price} {quote}",
     "Sell {quantity} {base} at {price} {quote}": "Verkauf {quantity} {base} zu {price} {quote}",
     "Buy {lots} {symbol} at {price}": "Kauf {lots} {symbol} zu {price}",

@@ -44,7 +44,8 @@ class _Converter:
         """Before each fill, 0: there was no trade yet."""
         if not len(fills):
             return np.zeros(0, np.int64)
-        places = np.where(fills["instrument"] == self.instrument, np.arange(len(fills)), -1)
+        trades = (fills["instrument"] == self.instrument) & (fills["kind"] == lay.Kind.POSTED)
+        places = np.where(trades, np.arange(len(fills)), -1)
         before = np.concatenate([[-1], np.maximum.accumulate(places)[:-1]])
         prices = np.where(before >= 0, fills["price_ticks"][before], self.last)
         if places.max(initial=-1) >= 0:
@@ -81,7 +82,7 @@ def spot_volumes(directory: Path, after_seq: int, until_seq: int, asset: str) ->
     quotes = np.full(until.books.count, -1)
     quotes[list(spot)] = [quote for _, quote, _ in spot.values()]
     for rows in transactions(directory, until, after_seq):
-        posted = rows[rows["kind"] == lay.Kind.POSTED]
+        posted = rows[np.isin(rows["kind"], (lay.Kind.POSTED, lay.Kind.BROKEN))]
         fills = posted[quotes[posted["instrument"]] >= 0]
         _add(found, fills, quotes[fills["instrument"]], wanted, converters, names)
     return found
@@ -105,7 +106,8 @@ def _add(
     names: list[str],
 ) -> None:
     prices = {quote: one.prices(fills) for quote, one in converters.items()}
-    who, units = fills["participant"].tolist(), np.abs(fills["clearing"]).tolist()
+    sign = np.where(fills["kind"] == lay.Kind.BROKEN, -1, 1)
+    who, units = fills["participant"].tolist(), (sign * np.abs(fills["clearing"])).tolist()
     for place, quote in enumerate(quotes.tolist()):
         if quote == wanted:
             found.paid[who[place]] += units[place]
@@ -122,6 +124,7 @@ def traded_lots(directory: Path, after_seq: int, until_seq: int) -> dict[str, in
     until = at(directory, until_seq)
     lots = np.zeros(until.books.count, np.int64)
     for rows in transactions(directory, until, after_seq):
-        fills = rows[rows["kind"] == lay.Kind.POSTED]
-        np.add.at(lots, fills["instrument"], fills["qty_lots"])
+        for kind, sign in ((lay.Kind.POSTED, 1), (lay.Kind.BROKEN, -1)):
+            fills = rows[rows["kind"] == kind]
+            np.add.at(lots, fills["instrument"], sign * fills["qty_lots"])
     return dict(zip(until.books.symbols, (lots // 2).tolist(), strict=True))

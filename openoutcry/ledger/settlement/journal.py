@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from openoutcry.ledger import layout as lay
 from openoutcry.ledger.books import Books
-from openoutcry.ledger.ledger_state import at
+from openoutcry.ledger.ledger_state import LedgerState, at
 from openoutcry.ledger.settlement.cycle import time_zone
 from openoutcry.ledger.transactions import transactions
 from openoutcry.wire.enums import Side
@@ -20,6 +21,7 @@ from openoutcry.wire.errors import SettlementError
 
 Row = tuple[int, date, str, str, str, str, int, str, int]
 """The columns of ``trades.COLUMNS``."""
+NO_EVENTS = np.zeros(0, np.int64)
 DELIVERIES = 1 << 62
 """The first trade_id of a delivery: the event of the final settlement and the delivery's number are
 added."""
@@ -43,8 +45,11 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
     day_of = _days(market)
     delivered = until.books.instruments[:, lay.LEVERAGED // lay.WORD] == 0
     waiting: dict[tuple[int, ...], list[Any]] = defaultdict(list)
+    is_contract = until.books.instruments[:, lay.CONTRACT_KIND // lay.WORD] != 0
+    broken = _broken(directory, until) if (is_contract & delivered).any() else NO_EVENTS
     for rows in transactions(directory, until):
         fills = rows[rows["kind"] == lay.Kind.POSTED]
+        fills = fills[~np.isin(fills["event_seq"], broken)]
         for row in fills[delivered[fills["instrument"]]]:
             own, other = int(row["order_id"]), int(row["contra_id"])
             key = (
@@ -67,6 +72,15 @@ def trades_of(directory: Path, market: str, seq: int | None = None) -> Iterator[
     unmatched = [row for rows in waiting.values() for row in rows]
     if unmatched:
         raise SettlementError(f"event {unmatched[0]['event_seq']}: a fill with only one side")
+
+
+def _broken(directory: Path, until: LedgerState) -> npt.NDArray[np.int64]:
+    """The fills' events of trades that were taken back."""
+    found = [NO_EVENTS]
+    for rows in transactions(directory, until):
+        matches = rows["contra_id"][rows["kind"] == lay.Kind.BROKEN]
+        found += [matches, matches + 1]
+    return np.concatenate(found)
 
 
 def _days(market: str) -> Callable[[int], date]:

@@ -17,6 +17,7 @@ from tests.support.ledger.post import LABELS, as_dicts, same_as_core
 OF_CONTRACTS = (
     *(Kind.FUNDING, Kind.SETTLED, Kind.COVERED, Kind.TAKEN_OVER),
     *(Kind.PLEDGED, Kind.SEIZED, Kind.ADJUSTED, Kind.LIQUIDATION_FEE),
+    *(Kind.BROKEN, Kind.RETURNED),
 )
 
 
