@@ -370,6 +370,8 @@ class FillRow:
     is_maker: bool
     time_ms: int
     seq: int
+    broken: bool = False
+    """The operator has taken the trade back."""
 
 
 @dataclass(frozen=True)

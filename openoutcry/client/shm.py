@@ -186,7 +186,7 @@ def read_reply(record: Any, names: bytes = b"") -> ShmMessage:
     values = {name: record[name].item() for name in REPLY_DTYPE.names or ()}
     side, order_type, tif = values["side"], values["order_type"], values["time_in_force"] & 15
     fee, of_base = 0, 0
-    if values["kind"] in (Reply.EXECUTED, Reply.OFF_BOOK):
+    if values["kind"] in (Reply.EXECUTED, Reply.OFF_BOOK, Reply.BROKEN):
         fee, of_base = values["orig_id"], values["orig_id_high"]
         values["orig_id"] = values["orig_id_high"] = 0
     texts = [names[begin:end].rstrip(b"\0").decode("ascii") for begin, end in TEXTS]

@@ -38,6 +38,7 @@ from openoutcry.wire.enums import (
     Side,
     TimeInForce,
 )
+from openoutcry.wire.notes import fee_units
 from openoutcry.wire.records import NO_INSTRUMENT, NO_PRICE
 from openoutcry.wire.symbols import code_of, names_by_code, symbol_text, symbols_of
 
@@ -236,7 +237,10 @@ def event_text(event: Any, symbols: list[str]) -> str:
     price = int(event["price_ticks"])
     words += [f"order {int(event['order_id'])}", f"{int(event['qty_lots'])}"]
     words += [f"@ {price}"] if price != NO_PRICE else []
-    words.append(f"leaves {int(event['leaves_lots'])}")
+    if kind == EventKind.BROKEN:
+        words.append(f"trade {int(event['contra_id'])}, fee {fee_units(int(event['leaves_lots']))}")
+    else:
+        words.append(f"leaves {int(event['leaves_lots'])}")
     if kind == EventKind.FILLED:
         words.append(f"against {int(event['contra_id'])}")
     if reason == Reason.GATEWAY:

@@ -17,10 +17,12 @@ select m.event_seq as match, m.cause_seq, o.rx_time, m.symbol, m.price_ticks, m.
        case m.side when 'BUY' then m.order_id else m.contra_id end as buy_order_id,
        case m.side when 'SELL' then m.order_id else m.contra_id end as sell_order_id,
        case m.side when 'BUY' then m.participant else t.participant end as buyer,
-       case m.side when 'SELL' then m.participant else t.participant end as seller
+       case m.side when 'SELL' then m.participant else t.participant end as seller,
+       b.event_seq is not null as broken
 from events m
 join events t on t.event_seq = m.event_seq + 1
 join orders o on o.seq = m.cause_seq
+left join events b on b.event = 'BROKEN' and b.side = 'BUY' and b.contra_id = m.event_seq
 where m.event = 'FILLED' and (m.maker or (m.auction and m.side = 'BUY'))
 """
 

@@ -52,7 +52,7 @@ _PHASE_CHANGED, _INDICATIVE, _UNCROSSED, _COMPLETED = (
     enum_numbers.EVENT_KIND_UNCROSSED,
     enum_numbers.EVENT_KIND_COMPLETED,
 )
-_ENTERED = enum_numbers.EVENT_KIND_ENTERED
+_ENTERED, _BROKEN = enum_numbers.EVENT_KIND_ENTERED, enum_numbers.EVENT_KIND_BROKEN
 _SILENT = (
     enum_numbers.EVENT_KIND_REJECTED,
     enum_numbers.EVENT_KIND_COMPLETED,
@@ -68,6 +68,7 @@ _LAST, _MAKER, _KEPT_PLACE, _F_HIDDEN, _F_WAITING, _ICEBERG, _AUCTION = (
     enum_numbers.EVENT_FLAG_ICEBERG,
     enum_numbers.EVENT_FLAG_AUCTION,
 )
+_BUY = enum_numbers.SIDE_BUY
 _CLOSED, _PRE_OPEN, _OPENING, _CONTINUOUS, _VOLATILITY, _HALT, _CLOSING, _AT_LAST = (
     int(phase) for phase in Phase
 )
@@ -499,6 +500,9 @@ def encode_event(state: FeedState, event: EventRecord, out: int) -> int:
         out = publish_pending_orders(state, 0, out)
     elif kind == _COMPLETED:
         out = of_a_setting(state, event, out)
+    elif kind == _BROKEN:
+        if event.side == _BUY:  # a trade has two of them
+            out = itch_messages.broken_trade(state, out, event.instrument, event.contra_id)
     elif kind not in _SILENT:
         out = of_an_order(state, kind, event, out)
     if flags & _LAST:

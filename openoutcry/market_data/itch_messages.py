@@ -28,16 +28,16 @@ from openoutcry.wire.rule_changes import is_slot
 _OUT = {message.kind: message for message in ITCH50.server}
 _S, _R, _H, _J, _A, _E, _C = (_OUT[kind].at for kind in "SRHJAEC")
 _X, _D, _U, _P, _Q, _I = (_OUT[kind].at for kind in "XDUPQI")
-_V, _W, _STOP, _BOOK = (_OUT[kind].at for kind in "VWho")
+_V, _W, _STOP, _BOOK, _BROKEN = (_OUT[kind].at for kind in "VWhoB")
 _ZS, _ZR, _ZH, _ZJ, _ZA, _ZE, _ZC = (_OUT[kind].size_bytes for kind in "SRHJAEC")
 _ZX, _ZD, _ZU, _ZP, _ZQ, _ZI = (_OUT[kind].size_bytes for kind in "XDUPQI")
-_ZV, _ZW, _Zh, _Z_BOOK = (_OUT[kind].size_bytes for kind in "VWho")
+_ZV, _ZW, _Zh, _Z_BOOK, _Z_BROKEN = (_OUT[kind].size_bytes for kind in "VWhoB")
 MAX_BYTES = FRAME_BYTES + max(message.size_bytes for message in ITCH50.server)
 _TIME = _S.timestamp
 assert (_S.locate, _TIME) == (1, 5)
 _KS, _KR, _KH, _KJ, _KA, _KE, _KC = (ord(kind) for kind in "SRHJAEC")
 _KX, _KD, _KU, _KP, _KQ, _KI = (ord(kind) for kind in "XDUPQI")
-_KV, _KW, _Kh, _K_BOOK = (ord(kind) for kind in "VWho")
+_KV, _KW, _Kh, _K_BOOK, _K_BROKEN = (ord(kind) for kind in "VWhoB")
 
 BUY = enum_numbers.SIDE_BUY
 MAX_U32 = 2**32 - 1
@@ -300,6 +300,14 @@ def executed(state: FeedState, out: int, row: FeedOrder, shares: int, match: int
     store_shares(state, message + _E.shares, shares)
     store_be64(message + _E.match, match)
     return out + FRAME_BYTES + _ZE
+
+
+@kernel_outlined
+def broken_trade(state: FeedState, out: int, instrument: int, match: int) -> int:
+    """Write ``B``: the trade with a match number is void."""
+    message = head(state, out, _K_BROKEN, _Z_BROKEN, instrument + 1)
+    store_be64(message + _BROKEN.match, match)
+    return out + FRAME_BYTES + _Z_BROKEN
 
 
 @kernel_outlined

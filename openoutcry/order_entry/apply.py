@@ -60,6 +60,7 @@ REDUCED, REPLACED = enum_numbers.EVENT_KIND_REDUCED, enum_numbers.EVENT_KIND_REP
 REJECTED, CONVERTED = enum_numbers.EVENT_KIND_REJECTED, enum_numbers.EVENT_KIND_CONVERTED
 COMPLETED, DELAYED = enum_numbers.EVENT_KIND_COMPLETED, enum_numbers.EVENT_KIND_DELAYED
 USER, DISCONNECTED = enum_numbers.REASON_USER, enum_numbers.REASON_DISCONNECTED
+BROKEN = enum_numbers.EVENT_KIND_BROKEN
 REPEGGED, ELECTED = enum_numbers.EVENT_KIND_REPEGGED, enum_numbers.EVENT_KIND_ELECTED
 
 CODEC_FRAME, CODEC_DECODE, CODEC_COMPLETE, CODEC_ENCODE, CODEC_REFUSE = range(0, 40, 8)
@@ -488,6 +489,12 @@ def update_row(region: RegionHeader, row: OrderRow, event: EventRecord) -> None:
         row.cum += qty
         value = mul_wrapping(qty, event.price_ticks)
         row.cum_value = add_wrapping(row.cum_value, value)
+    elif kind == BROKEN:
+        # What it has executed is less; nothing comes back into a book.
+        row.cum -= event.qty_lots
+        value = mul_wrapping(event.qty_lots, event.price_ticks)
+        row.cum_value = add_wrapping(row.cum_value, mul_wrapping(value, -1))
+        return
     elif kind in (REPLACED, CONVERTED, REPEGGED):
         row.price = event.price_ticks
     elif kind not in (ACCEPTED, CANCELLED, EXPIRED, REDUCED):

@@ -31,6 +31,7 @@ from openoutcry.wire.memory import (
     mul_wrapping,
     store_i64,
 )
+from openoutcry.wire.notes import fee_is_of_base, fee_note, fee_units
 from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
@@ -49,6 +50,7 @@ REPORTED_KINDS = sum(
         apply.REPLACED,
         apply.CONVERTED,
         apply.ELECTED,
+        apply.BROKEN,
     )
 )
 """Events of an order that a report contains."""
@@ -58,6 +60,17 @@ REPORTED_KINDS = sum(
 def is_fill_off_book(event: EventRecord) -> bool:
     """Return whether the event is one side's fill of a trade off the book."""
     return event.kind == apply.FILLED and is_off_book(event.order_id)
+
+
+@kernel
+def is_broken_elsewhere(region: RegionHeader, event: EventRecord) -> bool:
+    """Return whether the event is one side's broken trade of an order that no session has, or has
+    forgotten."""
+    if event.kind != apply.BROKEN:
+        return False
+    order_id = event.order_id
+    is_own = order_id > 0 and order_id & order_rows.ORDER_BIT != 0
+    return not is_own or apply.row_of_event(region, event) == 0
 
 
 @kernel
@@ -127,10 +140,14 @@ def publish_to_session(
     """Publish one event to drop copies and to its session, and update its row.
 
     Returns the index of its session, 0: none.  A fill off the book is in the streams of all
-    sessions of its participant.  ``codecs``: address of the table of protocols' kernels.
+    sessions of its participant, and so is a broken trade of no session's order.  ``codecs``:
+    address of the table of protocols' kernels.
     """
     if metadata != 0 and apply.is_announcement(order) and event.order_id == order.order_id:
         return 0  # what becomes of the leg its own command says
+    if event.kind == apply.BROKEN:
+        fee = event.leaves_lots
+        region.fee = fee_note(-fee_units(fee), fee_is_of_base(fee))
     copies = region.copy_count
     if copies > 0:
         copy_event(region, codecs, event, order, metadata, rx_ts_ns)
@@ -146,7 +163,7 @@ def publish_to_session(
         receiver = apply.apply_event(region, codecs, event, order, metadata, rx_ts_ns)
     if copies > 0 and region.fix_copies != 0:
         report_event(region, codecs, event, order, metadata, rx_ts_ns)
-    if is_fill_off_book(event):
+    if is_fill_off_book(event) or is_broken_elsewhere(region, event):
         report_off_book(region, codecs, event, rx_ts_ns)
     return receiver
 
@@ -277,6 +294,8 @@ def row_of_sums(region: RegionHeader, event: EventRecord, row: OrderRow) -> Orde
     order_id, kind = event.order_id, event.kind
     leaves, qty = event.leaves_lots, event.qty_lots
     entry = sums.find(table, mask, order_id)
+    if kind == apply.BROKEN:
+        return row_of_broken(event, entry, row)
     if entry == 0:
         apply.add(region + session_region.UNREPORTED_EVENTS, 1)
         return OrderRow(0)
@@ -296,8 +315,7 @@ def row_of_sums(region: RegionHeader, event: EventRecord, row: OrderRow) -> Orde
         whole, done = entry.qty, entry.cum
         assert done >= 0, "what is executed only grows"
         assert done + leaves <= whole, "executed and open lots are no more than were asked for"
-    for offset in range(0, order_rows.ROW_BYTES, 8):
-        store_i64(row + offset, 0)
+    clear(row)
     row.order_id = order_id
     row.qty = entry.qty
     row.cum = entry.cum
@@ -307,6 +325,34 @@ def row_of_sums(region: RegionHeader, event: EventRecord, row: OrderRow) -> Orde
     row.instrument = event.instrument
     if leaves == 0 and kind not in (apply.ACCEPTED, apply.REPLACED, apply.CONVERTED, apply.ELECTED):
         sums.remove(table, mask, entry)
+    return row
+
+
+@kernel
+def clear(row: OrderRow) -> None:
+    """Fill a row with zeros."""
+    for offset in range(0, order_rows.ROW_BYTES, 8):
+        store_i64(row + offset, 0)
+
+
+@kernel
+def row_of_broken(event: EventRecord, entry: sums.SumEntry, row: OrderRow) -> OrderRow:
+    """Make ``row`` hold an order without a session of which a trade was taken back; what is open of
+    it is not known."""
+    qty, price = event.qty_lots, event.price_ticks
+    clear(row)
+    row.order_id = event.order_id
+    row.qty = qty
+    row.protocol = PACKETS
+    row.side = event.side
+    row.instrument = event.instrument
+    if entry != 0 and entry.key != 0:
+        entry.qty -= qty
+        apply.add(entry + sums.CUM, -qty)
+        value = mul_wrapping(mul_wrapping(qty, price), -1)
+        entry.cum_value = add_wrapping(entry.cum_value, value)
+        row.qty += entry.cum
+        row.cum, row.cum_value = entry.cum, entry.cum_value
     return row
 
 

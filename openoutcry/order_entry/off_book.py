@@ -3,6 +3,9 @@
 It belongs to no order of a session (``matcher/off_book.py``).  FIX reports it as an execution of a
 venue's order, at the market XOFF; shared memory as a separate kind of reply.  OUCH has no
 message for it: its participants have a drop copy.
+
+The same sessions have a trade that was taken back, of an order that is no session's or that its
+session has forgotten: an ExecutionReport with ExecType H, or a reply BROKEN.
 """
 
 import openoutcry.order_entry.fix.drop_copy as fix_drop_copy
@@ -24,16 +27,19 @@ from openoutcry.wire.notes import OF_BASE, fee_units
 from openoutcry.wire.record_blocks import EventRecord
 
 FIX44, FIX42 = session_block.FIX44, session_block.FIX42
-OFF_BOOK = constants.SHM_REPLY_OFF_BOOK
+OFF_BOOK, BROKEN = constants.SHM_REPLY_OFF_BOOK, constants.SHM_REPLY_BROKEN
 put_head, put_17 = constant(b"35=8\x0137=P"), constant(b"17=")
 put_filled, put_6 = constant(b"150=F\x0139=2\x01"), constant(b"\x016=")
+put_broken = constant(b"150=H\x0139=4\x01")
+put_no_sums, put_60_after = constant(b"151=0\x0114=0\x016=0"), constant(b"\x0160=")
 put_market, put_60 = constant(b"30=XOFF\x01151=0\x0114="), constant(b"\x0160=")
 
 
 @kernel_outlined
 def report_off_book(region: RegionHeader, codecs: int, event: EventRecord, rx_ts_ns: int) -> None:
-    """Put a fill off the book into the streams of its participant's sessions.  ``codecs``: address
-    of the table of protocols' kernels, with room to encode after it."""
+    """Put a fill off the book, or a broken trade, into the streams of its participant's sessions.
+
+    ``codecs``: address of the table of protocols' kernels, with room to encode after it."""
     not_inlined()
     out = codecs + apply.CODEC_BYTES * apply.CODECS
     body = out + soupbin.HEADER_BYTES
@@ -61,13 +67,18 @@ def write_execution(event: EventRecord, session: FixSession, out: int) -> int:
     decimals = instrument.decimals if instrument != 0 else 0
     qty, price = event.qty_lots, event.price_ticks
     at = put_field_end(put_number(put_head(out), event.order_id))
-    at = put_filled(put_field_end(put_number(put_17(at), event.seq)))
+    is_broken = event.kind == apply.BROKEN
+    at = put_field_end(put_number(put_17(at), event.seq))
+    at = fix_encode.put_exec_ref(put_broken(at), event) if is_broken else put_filled(at)
     at = fix_drop_copy.put_symbol(fix_encode.put_55(at), session, event.instrument)
     at = fix_encode.put_char(fix_encode.put_54(at), 48 + event.side)
     at = put_decimal(fix_encode.put_31(put_number(fix_encode.put_38(at), qty)), price, decimals)
     at = put_number(fix_encode.put_32(at), qty)
     if fee_units(session.fee) != 0:
         at = fix_encode.put_commission(at, session, event.instrument)
+    if is_broken:
+        at = put_60_after(put_no_sums(put_field_end(at)))
+        return put_field_end(put_timestamp(at, session.rx_ts_ns, session + CACHED_DAY)) - out
     at = put_number(put_market(put_field_end(at)), qty)
     at = put_60(put_decimal(put_6(at), price, decimals))
     return put_field_end(put_timestamp(at, session.rx_ts_ns, session + CACHED_DAY)) - out
@@ -79,7 +90,8 @@ def write_reply(event: EventRecord, session: SessionBlock, out: int) -> int:
     for word in range(REPLY_BYTES // 8):
         Words(out)[word] = 0
     reply = ShmReply(out)
-    reply.kind = OFF_BOOK
+    is_broken = event.kind == apply.BROKEN
+    reply.kind = BROKEN if is_broken else OFF_BOOK
     reply.side = event.side
     reply.participant = event.participant
     instrument = session_block.instrument_row(session, event.instrument)
@@ -90,6 +102,6 @@ def write_reply(event: EventRecord, session: SessionBlock, out: int) -> int:
     reply.flags = event.flags & ~enum_numbers.EVENT_FLAG_LAST
     reply.price_ticks = event.price_ticks
     reply.qty_lots = event.qty_lots
-    reply.match = ouch.match_number(event)
+    reply.match = event.contra_id if is_broken else ouch.match_number(event)
     reply.rx_ts_ns = session.rx_ts_ns
     return REPLY_BYTES

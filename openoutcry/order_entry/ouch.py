@@ -8,7 +8,7 @@ from openoutcry.order_entry import session as session_block
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock, SymbolRow
 from openoutcry.wire import enum_numbers
-from openoutcry.wire.big_endian import load_any64, store_any64
+from openoutcry.wire.big_endian import load_any64, store_any64, store_be64
 from openoutcry.wire.enums import (
     AUX_HALVES,
     OPEN_KNOWN,
@@ -157,6 +157,20 @@ def match_number(event: EventRecord) -> int:
     first = event.side == _BUY if flags & _AUCTION else flags & _MAKER != 0
     seq = event.seq
     return seq if first else seq - 1
+
+
+@kernel
+def put_match(at: int, number: int) -> None:
+    """Write a match number at an address."""
+    store_be64(at, number)
+
+
+@kernel
+def fill_seq(event: EventRecord) -> int:
+    """The event sequence of the fill that a BROKEN event takes back."""
+    flags = event.flags
+    first = event.side == _BUY if flags & _AUCTION else flags & _MAKER != 0
+    return event.contra_id if first else event.contra_id + 1
 
 
 @kernel

@@ -38,10 +38,10 @@ from openoutcry.wire.words import REASONS, RULES
 
 _OUT = {message.kind: message for message in OUCH42.server}
 _ACCEPTED, _REPLACED, _CANCELED, _AIQ = (_OUT[kind].at for kind in "AUCD")
-_EXECUTED, _PRIORITY, _MODIFIED = (_OUT[kind].at for kind in "ETM")
+_EXECUTED, _PRIORITY, _MODIFIED, _BROKEN = (_OUT[kind].at for kind in "ETMB")
 _EVENT_CODE, _REJECT_REASON = _OUT["S"].at.event, _OUT["J"].at.reason
 _SIZE_A, _SIZE_U, _SIZE_C, _SIZE_D, _SIZE_E = (_OUT[kind].size_bytes for kind in "AUCDE")
-_SIZE_T, _SIZE_M, _SIZE_J, _SIZE_I, _SIZE_S = (_OUT[kind].size_bytes for kind in "TMJIS")
+_SIZE_T, _SIZE_M, _SIZE_J, _SIZE_I, _SIZE_S, _SIZE_B = (_OUT[kind].size_bytes for kind in "TMJISB")
 _TIMESTAMP, _TOKEN = _ACCEPTED.timestamp, _ACCEPTED.token
 MAX_BYTES = max(message.size_bytes for message in OUCH42.server)
 NO_ROOM = -100
@@ -61,6 +61,7 @@ _K_REPLACED, _K_REJECTED, _K_EXPIRED, _K_REPEGGED, _K_REFRESHED, _K_CONVERTED = 
     enum_numbers.EVENT_KIND_REFRESHED,
     enum_numbers.EVENT_KIND_CONVERTED,
 )
+_K_BROKEN = enum_numbers.EVENT_KIND_BROKEN
 _KEPT_PLACE, _WAITING = enum_numbers.EVENT_FLAG_KEPT_PLACE, enum_numbers.EVENT_FLAG_WAITING
 _GATEWAY, _SELF_TRADE, _UNKNOWN_ORDER = (
     enum_numbers.REASON_GATEWAY,
@@ -74,8 +75,8 @@ _NONE, _MASS_CANCEL, _USER = (
 )
 _MARKET = enum_numbers.ORDER_TYPE_MARKET
 
-_A, _C, _D, _E, _I, _J, _L, _M, _O, _R, _S, _T, _U, _X, _Z = (
-    ord(letter) for letter in "ACDEIJLMORSTUXZ"
+_A, _B, _C, _D, _E, _I, _J, _L, _M, _O, _R, _S, _T, _U, _X, _Z = (
+    ord(letter) for letter in "ABCDEIJLMORSTUXZ"
 )
 _SPACE, _Q = ord(" "), ord("Q")
 
@@ -116,6 +117,11 @@ def encode(
         return _rejected(event, OuchRow(row), session, metadata, out)
     if kind in (_K_REPEGGED, _K_REFRESHED, _K_CONVERTED):
         return _priority(event, OuchRow(row), session, out)
+    if kind == _K_BROKEN:
+        size = _begin(out, _SIZE_B, _B, session, row + rows.TOKEN)
+        ouch.put_match(out + _BROKEN.match, event.contra_id)
+        Bytes(out)[_BROKEN.reason] = _S
+        return size
     return 0
 
 
@@ -196,7 +202,7 @@ def _executed(event: EventRecord, row: OrderRow, session: SessionBlock, out: int
     store_be32(out + _EXECUTED.shares, ouch.quantity32(event.qty_lots))
     store_be32(out + _EXECUTED.price, ouch.event_price4(event, session))
     Bytes(out)[_EXECUTED.liquidity] = ouch.liquidity(event, row)
-    store_be64(out + _EXECUTED.match, ouch.match_number(event))
+    ouch.put_match(out + _EXECUTED.match, ouch.match_number(event))
     return size
 
 

@@ -40,10 +40,10 @@ from openoutcry.wire.words import REASONS, RULES, number
 _OUT = {message.kind: message for message in OUCH50.server}
 _ACCEPTED, _REPLACED, _CANCELED, _AIQ, _EXECUTED = (_OUT[kind].at for kind in "AUCDE")
 _REJECTED, _PRIORITY, _MODIFIED, _RESTATED = (_OUT[kind].at for kind in "JTMR")
-_MASS, _ENTRY = _OUT["X"].at, _OUT["G"].at
+_MASS, _ENTRY, _BROKEN = _OUT["X"].at, _OUT["G"].at, _OUT["B"].at
 _SIZE_A, _SIZE_U, _SIZE_C, _SIZE_D, _SIZE_E = (_OUT[kind].size_bytes for kind in "AUCDE")
 _SIZE_T, _SIZE_M, _SIZE_J, _SIZE_I, _SIZE_R = (_OUT[kind].size_bytes for kind in "TMJIR")
-_SIZE_X, _SIZE_G, _SIZE_Q = (_OUT[kind].size_bytes for kind in "XGQ")
+_SIZE_X, _SIZE_G, _SIZE_Q, _SIZE_B = (_OUT[kind].size_bytes for kind in "XGQB")
 _TIMESTAMP, _USER_REF = _ACCEPTED.timestamp, _ACCEPTED.user_ref
 _OPTION = {option.field.name: option for option in OPTIONS50}
 MAX_BYTES = _SIZE_U + 2 * len(OPTIONS50) + sum(o.field.size_bytes for o in OPTIONS50)
@@ -63,6 +63,7 @@ _K_EXPIRED, _K_REPEGGED, _K_REFRESHED, _K_CONVERTED, _K_COMPLETED = (
     enum_numbers.EVENT_KIND_CONVERTED,
     enum_numbers.EVENT_KIND_COMPLETED,
 )
+_K_BROKEN = enum_numbers.EVENT_KIND_BROKEN
 _KEPT_PLACE, _WAITING = enum_numbers.EVENT_FLAG_KEPT_PLACE, enum_numbers.EVENT_FLAG_WAITING
 _GATEWAY, _SELF_TRADE, _UNKNOWN_ORDER = (
     enum_numbers.REASON_GATEWAY,
@@ -71,7 +72,7 @@ _GATEWAY, _SELF_TRADE, _UNKNOWN_ORDER = (
 )
 _MARKET = enum_numbers.ORDER_TYPE_MARKET
 _A, _C, _D, _E, _G, _I, _J, _K, _L, _M = (ord(letter) for letter in "ACDEGIJKLM")
-_O, _Q, _R, _T, _U, _X = (ord(letter) for letter in "OQRTUX")
+_B, _O, _Q, _R, _S, _T, _U, _X = (ord(letter) for letter in "BOQRSTUX")
 _R_MODIFIED, _R_QUERIED, _R_DISABLE, _R_ENABLE = (
     constants.OUCH_REFUSAL_MODIFIED,
     constants.OUCH_REFUSAL_QUERIED,
@@ -116,7 +117,7 @@ def encode(
         store_be32(out + _EXECUTED.quantity, ouch.quantity32(event.qty_lots))
         store_be64(out + _EXECUTED.price, ouch.event_price4(event, session))
         Bytes(out)[_EXECUTED.liquidity] = ouch.liquidity(event, row)
-        store_be64(out + _EXECUTED.match, ouch.match_number(event))
+        ouch.put_match(out + _EXECUTED.match, ouch.match_number(event))
         store_be16(out + _EXECUTED.appendage_bytes, 0)
         return size
     if kind in (_K_CANCELLED, _K_REDUCED, _K_EXPIRED):
@@ -133,6 +134,12 @@ def encode(
         size = _begin(out, _SIZE_X, _X, session, metadata.client_seq)
         store_any32(out + _MASS.firm, load_any32(metadata + ouch50_in.OPTIONS + ouch50_in.FIRM))
         store_any64(out + _MASS.symbol, load_any64(metadata + ouch50_in.MASS_SYMBOL))
+        return size
+    if kind == _K_BROKEN:
+        size = _begin(out, _SIZE_B, _B, session, ouch.OuchRow(row).user_ref)
+        ouch.put_match(out + _BROKEN.match, event.contra_id)
+        Bytes(out)[_BROKEN.reason] = _S
+        ouch.copy14(out + _BROKEN.clordid, Ouch50Order(row + rows.OWN) + ouch50_in.CLORDID)
         return size
     return 0
 

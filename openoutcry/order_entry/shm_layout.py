@@ -76,6 +76,8 @@ class Reply(IntEnum):
     """The mass cancel is done; ``qty_lots`` orders went."""
     OFF_BOOK = ord("B")
     """A trade of the participant off the book, of no order of a session."""
+    BROKEN = ord("V")
+    """The operator has taken a trade of the participant back; ``match`` is its number."""
     NAMES = ord("N")
     """The names in text of the next reply."""
 

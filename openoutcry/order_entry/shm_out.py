@@ -42,11 +42,15 @@ _KINDS = {
     EventKind.CONVERTED: Reply.PRIORITY,
     EventKind.COMPLETED: Reply.MASS_CANCELED,
     EventKind.DELAYED: Reply.DELAYED,
+    EventKind.BROKEN: Reply.BROKEN,
 }
 """Reply to an event; none to any other."""
-KIND_OF = tuple(int(_KINDS.get(EventKind(kind), 0)) if kind else 0 for kind in range(19))
+KIND_OF = tuple(
+    int(_KINDS.get(EventKind(kind), 0)) if kind else 0 for kind in range(max(EventKind) + 1)
+)
 _EXPIRED_EVENT, _EXPIRED = enum_numbers.EVENT_KIND_EXPIRED, enum_numbers.REASON_EXPIRED
 _FILLED, _REJECTED = enum_numbers.EVENT_KIND_FILLED, enum_numbers.EVENT_KIND_REJECTED
+_BROKEN = enum_numbers.EVENT_KIND_BROKEN
 _REPLACED, _COMPLETED = enum_numbers.EVENT_KIND_REPLACED, enum_numbers.EVENT_KIND_COMPLETED
 _GATEWAY, _RISK = enum_numbers.REASON_GATEWAY, enum_numbers.REASON_RISK
 _KEPT_PLACE, _LAST = enum_numbers.EVENT_FLAG_KEPT_PLACE, enum_numbers.EVENT_FLAG_LAST
@@ -128,14 +132,14 @@ def encode(
     is_own = metadata != 0 and (row == 0 or event_kind in (_REJECTED, _REPLACED))
     if is_own:
         _put_names(reply, metadata)
-    if event_kind == _FILLED:
+    if event_kind in (_FILLED, _BROKEN):
         reply.orig_id = fee_units(session.fee)
         reply.orig_id_high = session.fee & OF_BASE
     reply.flags = event.flags & ~_LAST
     reply.reason = _EXPIRED if event_kind == _EXPIRED_EVENT else event.reason
     reply.price_ticks = event.price_ticks
     reply.qty_lots = event.qty_lots
-    reply.leaves_lots = event.leaves_lots
+    reply.leaves_lots = row.leaves if event_kind == _BROKEN else event.leaves_lots
     reply.match = _match(event, row)
     if is_own:
         return _of_request(reply, metadata, room)
@@ -183,6 +187,8 @@ def _match(event: EventRecord, row: OrderRow) -> int:
     kind, reason = event.kind, event.reason
     if kind == _FILLED:
         return ouch.match_number(event)
+    if kind == _BROKEN:
+        return event.contra_id
     if kind == _REJECTED:
         return event.contra_id if reason in (_GATEWAY, _RISK) else 0
     if row == 0 or KIND_OF[kind] not in (_R_ACCEPTED, _R_REPLACED, _R_PRIORITY):

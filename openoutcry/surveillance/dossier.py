@@ -206,7 +206,7 @@ class _Gathering:
                 "order_id": order_id,
                 "price_ticks": price,
                 "qty_lots": lots,
-                "leaves_lots": int(event["leaves_lots"]),
+                "leaves_lots": 0 if kind == EventKind.BROKEN else int(event["leaves_lots"]),
                 "type": order_type,
             }
         )
@@ -224,7 +224,8 @@ class _Gathering:
             )
         elif bar is not None and kind == EventKind.FILLED:
             bar.filled_lots += lots
-        if event["leaves_lots"] == 0 and order_id in self.open:
+        is_left = kind == EventKind.BROKEN or event["leaves_lots"] != 0
+        if not is_left and order_id in self.open:
             self._ended(self.open.pop(order_id), ts_ns)
 
     def _ended(self, bar: Bar, ts_ns: int) -> None:

@@ -123,6 +123,9 @@ class ReferenceFeed:
                 self.tell(self.pending)
             elif kind == E.COMPLETED:
                 self.of_a_setting(event, tells=True)
+            elif kind == E.BROKEN:
+                if event["side"] == Side.BUY:
+                    self.say("B", int(event["instrument"]), match=int(event["contra_id"]))
             elif kind not in SILENT:
                 self.of_an_order(kind, event)
             if event["flags"] & F.LAST:

@@ -124,6 +124,9 @@ def write_report(
         | (kind == fix_encode.EXPIRED)
     ):
         qty = row.qty
+    if kind == fix_encode.BROKEN:
+        leaves = row.leaves
+        qty = leaves + row.cum if leaves != 0 else row.qty
     named = metadata != 0 and metadata.orig_bytes != 0
     own_name = named and metadata.token_bytes != 0
     cursor = put_order_id(put_8(out), row)
@@ -136,9 +139,11 @@ def write_report(
     cursor = put_field_end(put_number(put_17(cursor), event.seq))
     cursor = fix_encode.put_char(put_150(cursor), what & 255)
     cursor = put_field_end(fix_encode.put_char(put_39(cursor), what >> 8))
+    if kind == fix_encode.BROKEN:
+        cursor = fix_encode.put_exec_ref(cursor, event)
     decimals = fix_encode.row_decimals(copy, row)
     cursor = put_terms(cursor, copy, row, decimals, qty)
-    if kind == fix_encode.FILLED:
+    if kind == fix_encode.FILLED or kind == fix_encode.BROKEN:
         cursor = put_decimal(put_31(cursor), event.price_ticks, decimals)
         cursor = put_number(put_32(cursor), event.qty_lots)
         if fee_units(copy.fee) != 0:

@@ -53,7 +53,7 @@ ACCEPTED, FILLED, CANCELLED, REDUCED, REPLACED, REJECTED, EXPIRED, ELECTED = (
     int(kind) for kind in list(EventKind)[:8]
 )
 CONVERTED, COMPLETED = enum_numbers.EVENT_KIND_CONVERTED, enum_numbers.EVENT_KIND_COMPLETED
-DELAYED = enum_numbers.EVENT_KIND_DELAYED
+DELAYED, BROKEN = enum_numbers.EVENT_KIND_DELAYED, enum_numbers.EVENT_KIND_BROKEN
 NEW_LIST, LIST_CANCEL = ord("E"), ord("K")
 PENDING_NEW, PENDING_CANCEL, PENDING_REPLACE = (ord(letter) for letter in "A6E")
 RISK, CHECKS = enum_numbers.REASON_RISK, len(risk_reasons.CHECKS)
@@ -76,6 +76,7 @@ AVERAGE_DECIMALS = 4
 put_8, put_9, put_r = constant(b"35=8\x0137="), constant(b"35=9\x0137="), constant(b"35=r\x01")
 put_j, put_11, put_41 = constant(b"35=j\x01"), constant(b"\x0111="), constant(b"41=")
 put_17, put_150, put_39 = constant(b"17="), constant(b"150="), constant(b"\x0139=")
+put_19 = constant(b"19=")
 put_1, put_54, put_55 = constant(b"1="), constant(b"\x0154="), constant(b"55=")
 put_38, put_40, put_44 = constant(b"\x0138="), constant(b"\x0140="), constant(b"\x0144=")
 put_152 = constant(b"\x01152=")
@@ -299,6 +300,8 @@ def what_of(event: EventRecord, row: OrderRow) -> int:
     status = working_status(row, leaves)
     if kind == FILLED:
         return ord("F") | status << 8
+    if kind == BROKEN:
+        return ord("H") | status_of(row) << 8
     if kind == ACCEPTED:
         return NEW | working_status(row, max(leaves, 1)) << 8
     if (kind == CANCELLED) | (kind == EXPIRED):
@@ -321,6 +324,12 @@ def pending_of(message: int) -> int:
     if message in (decode.F, LIST_CANCEL):
         return PENDING_CANCEL | PENDING_CANCEL << 8
     return PENDING_REPLACE | PENDING_REPLACE << 8 if message == decode.G else 0
+
+
+@kernel
+def put_exec_ref(cursor: int, event: EventRecord) -> int:
+    """Write ExecRefID (19), the ExecID of the fill that is taken back."""
+    return put_field_end(put_number(put_19(cursor), ouch.fill_seq(event)))
 
 
 @kernel
@@ -375,6 +384,8 @@ def encode(
     if kind == DELAYED:
         what, leaves = pending_of(message), row.leaves
         is_named = (message == decode.F) | (message == decode.G)
+    if kind == BROKEN:
+        leaves = row.leaves
     if what == 0:
         return 0
     exec_type, qty = what & 255, leaves + row.cum
@@ -382,10 +393,14 @@ def encode(
         leaves = 0
     if (kind == ACCEPTED) | (kind == CANCELLED) | (kind == EXPIRED):
         qty = row.qty
+    if kind == BROKEN and leaves == 0:
+        qty = row.qty
     seq = event.seq
     cursor = put_report(out, session, row, metadata, is_named, seq, what)
+    if kind == BROKEN:
+        cursor = put_exec_ref(cursor, event)
     cursor = put_order(cursor, session, row, decimals, qty)
-    if kind == FILLED:
+    if kind in (FILLED, BROKEN):
         cursor = put_decimal(put_31(cursor), event.price_ticks, decimals)
         cursor = put_number(put_32(cursor), event.qty_lots)
         if fee_units(session.fee) != 0:

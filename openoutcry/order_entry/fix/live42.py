@@ -42,9 +42,10 @@ __all__ = [
 SCRATCH = 2048
 """Where, after ``out``, the 4.4 form of the message is."""
 LAST_ORD_REASON, LAST_CANCEL_REASON = 8, 3
-TRADE, STATUS, ELECTED, REPLACED, RESTATED = (ord(letter) for letter in "FIL5D")
+TRADE, STATUS, ELECTED, REPLACED, RESTATED, BROKEN = (ord(letter) for letter in "FIL5DH")
 FILL, PARTLY, DONE, NEW = (ord(letter) for letter in "2120")
 put_new, put_status = constant(b"20=0\x01150="), constant(b"20=3\x01150=")
+put_broken = constant(b"20=1\x01150=")
 put_elected = constant(b"20=0\x01150=D\x01378=4\x01")
 put_103, put_102 = constant(b"103=0\x01"), constant(b"102=2\x01")
 put_paid_in = constant(b"58=commission in ")
@@ -110,6 +111,9 @@ def put_exec_type(at: int, exec_type: int, status: int) -> int:
         return put_elected(at)
     if exec_type == STATUS:
         at = put_status(at)
+        exec_type = status
+    elif exec_type == BROKEN:
+        at = put_broken(at)
         exec_type = status
     else:
         at = put_new(at)

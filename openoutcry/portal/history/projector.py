@@ -46,7 +46,10 @@ LOCK = 7412
 ROWS_A_TRANSACTION = 20_000
 """About, at most."""
 IDLE_S, LOOK_S, LOCK_S, RETRY_S = 0.02, 0.5, 0.2, 1.0
-FEW_ROWS = ("movements", "account_events", "market_events", "list_orders", "order_terms")
+FEW_ROWS = (
+    *("movements", "account_events", "market_events", "broken_trades"),
+    *("list_orders", "order_terms"),
+)
 """Tables whose rows Python makes."""
 TAKE_S = 0.02
 """While a transaction is written, what has come is taken so often."""
@@ -594,6 +597,7 @@ def digest(connection: Any) -> str:
         "movements": "event_seq, part",
         "account_events": "event_seq, part",
         "market_events": "event_seq",
+        "broken_trades": "trade",
         "transactions": "participant, event_seq",
         "markets": "instrument",
     }

@@ -33,7 +33,8 @@ MS, LAST_MS = 1_000_000, 2**43
 COLUMNS = ", ".join(ORDER_COLUMNS)
 OF_ORDER = ", ".join(f"o.{name}" for name in ORDER_COLUMNS)
 FILLS = f"""
-    select o.client_id, o.side, f.*
+    select o.client_id, o.side, f.*,
+        exists(select from history.broken_trades as b where b.trade = f.trade) as is_broken
     from (
         select * from history.fills where {{conditions}}
         order by day {{way}}, trade {{way}}, number {{way}} limit %(most)s
@@ -421,6 +422,7 @@ def fill_of(row: dict[str, Any]) -> Fill:
         row["at_ns"],
         row["is_maker"],
         row["seq"],
+        row["is_broken"],
     )
 
 

@@ -22,7 +22,7 @@ from openoutcry.portal.trading.instruments import Markets
 from openoutcry.portal.trading.order_events import STATE_NAMES
 from openoutcry.portal.trading.orders import Order
 from openoutcry.risk.bits import MovementStep, PauseCause, Setting
-from openoutcry.wire.enums import LEGS_SHIFT, CommandKind, EventKind, Phase, Term
+from openoutcry.wire.enums import LEGS_SHIFT, CommandKind, EventKind, Phase, Side, Term
 from openoutcry.wire.instrument_states import InstrumentState
 from openoutcry.wire.layout import Bytes, Words
 from openoutcry.wire.open_orders import ENTRY_BYTES
@@ -99,6 +99,7 @@ class Rows:
         self.movements: list[Row] = []
         self.account_events: list[Row] = []
         self.market_events: list[Row] = []
+        self.broken_trades: list[Row] = []
         self.list_orders: list[Row] = []
         self.order_terms: list[Row] = []
         self.fees: list[Records] = []
@@ -152,6 +153,7 @@ class Rows:
         )
         add_changes(self._outputs[CHANGES], self._changes[: self.fold.changes - begin])
         self.market_events += market_event_rows(commands, events)
+        self.broken_trades += broken_trade_rows(commands, events)
         self._take_terms(commands, events, names)
         if self.fold.rows > before:
             self.days |= days_of(commands["rx_ts_ns"])
@@ -287,7 +289,7 @@ SAME = (
 """Fields that an order and its place have."""
 DEPOSITS = frozenset({MovementStep.SEE, MovementStep.CREDIT, MovementStep.REVERSE})
 COMES = EventKind.ACCEPTED, EventKind.REJECTED
-FEE_KINDS = (Kind.POSTED, Kind.DELIVERED)
+FEE_KINDS = (Kind.POSTED, Kind.DELIVERED, Kind.BROKEN, Kind.RETURNED)
 FEE_KEY = np.array([1 << 44, 1 << 24, 1 << 8, 1])
 """Participant, day, instrument and asset as one number."""
 NO_FEES = np.empty((0, FEE_WORDS), np.int64)
@@ -299,6 +301,7 @@ ACCOUNT_EVENTS = {
     Kind.SEIZED: "seized",
     Kind.ADJUSTED: "adjusted",
     Kind.LIQUIDATION_FEE: "liquidation_fee",
+    Kind.BROKEN: "broken",
 }
 PAUSES = Phase.HALT, Phase.VOLATILITY_AUCTION
 PAUSED = {int(cause): f"paused_{cause.name.lower()}" for cause in PauseCause}
@@ -349,6 +352,16 @@ def account_event_rows(posted: Records, monies: list[str]) -> Iterable[Row]:
             int(row["ts_ns"]),
             int(row["cause_seq"]),
         )
+
+
+def broken_trade_rows(commands: Records, events: Records) -> Iterable[Row]:
+    """A row for each trade that was taken back: its number, then day, time and command of the
+    bust."""
+    is_broken = (events["kind"] == EventKind.BROKEN) & (events["side"] == Side.BUY)
+    for row in events[is_broken]:
+        seq = int(row["cause_seq"])
+        at_ns = int(commands["rx_ts_ns"][seq - int(commands["seq"][0])])
+        yield int(row["contra_id"]), at_ns // LEDGER_DAY_NS, at_ns, seq
 
 
 def market_event_rows(commands: Records, events: Records) -> Iterable[Row]:

@@ -27,7 +27,7 @@ from openoutcry.portal.trading.orders import OPEN_STATES, REJECTED
 NAME, NEW = "history", "history_new"
 """The schema, and that of a history which is made again until it is whole: what is read meanwhile
 is as it was."""
-VERSION = 13
+VERSION = 14
 """Version of these tables.  Tables of another version are made again, and are not read: it is as
 if there were no history meanwhile."""
 POSITION = f"{NAME}.position where version = {VERSION}"
@@ -208,6 +208,14 @@ STATEMENTS = (
         at_ns bigint not null,
         seq bigint not null
     ) partition by range (day)
+    """,
+    """
+    create table broken_trades (
+        trade bigint primary key,
+        day integer not null,
+        at_ns bigint not null,
+        seq bigint not null
+    )
     """,
     """
     create table transactions (

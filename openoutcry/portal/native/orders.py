@@ -502,4 +502,5 @@ def fill_row(order: Order | FilledOrder, fill: Fill, market: Market) -> FillRow:
         fill.is_maker,
         fill.time_ns // 1_000_000,
         fill.seq,
+        fill.is_broken,
     )

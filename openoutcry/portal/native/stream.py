@@ -486,6 +486,11 @@ class NativeFeeds:
             one for one in moment.off_book_fills if one.order.participant == connection.participant
         ]
         filled = [(one.order, one.fill) for one in (*own, *off_book) if one.fill is not None]
+        filled += [
+            (order, fill)
+            for order, fill in moment.broken
+            if order.participant == connection.participant
+        ]
         if filled and ("fills", "") in channels:
             data = [asdict(self.orders.fill_row(order, fill)) for order, fill in filled]
             self._to(connection, "fills", "", seq, data)

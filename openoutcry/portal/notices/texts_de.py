@@ -71,6 +71,15 @@ TEXTS = {
     "event.adjusted.received.text": (
         "Der Basiswert wurde gesplittet. Sie halten {lots} Kontrakte und haben {amount} erhalten."
     ),
+    "event.broken": "{symbol}: Ein Geschäft wurde zurückgenommen",
+    "event.broken.paid.text": (
+        "Die Börse hat Ihr Geschäft zu {price} zurückgenommen. Sie haben {amount} gezahlt; was "
+        "damit gekauft oder verkauft wurde, ging ebenfalls zurück."
+    ),
+    "event.broken.received.text": (
+        "Die Börse hat Ihr Geschäft zu {price} zurückgenommen. Sie haben {amount} erhalten; was "
+        "damit gekauft oder verkauft wurde, ging ebenfalls zurück."
+    ),
     "event.taken_over": "{symbol}: Eine Position wurde übernommen",
     "event.taken_over.given.text": (
         "{lots} Kontrakte Ihres Kontos gingen zum Mark {price} an andere, weil der Markt "

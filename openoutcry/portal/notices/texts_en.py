@@ -67,6 +67,15 @@ TEXTS = {
     "event.adjusted.received.text": (
         "Its underlying was split. You hold {lots} lots, and received {amount}."
     ),
+    "event.broken": "{symbol}: a trade was taken back",
+    "event.broken.paid.text": (
+        "The venue took back your trade at {price}. You paid {amount}; what was bought or sold "
+        "with it went back, too."
+    ),
+    "event.broken.received.text": (
+        "The venue took back your trade at {price}. You received {amount}; what was bought or "
+        "sold with it went back, too."
+    ),
     "event.taken_over": "{symbol}: a position was taken over",
     "event.taken_over.given.text": (
         "{lots} lots of your account went to others at a mark of {price}, because the "

@@ -36,6 +36,7 @@ OF_CONTRACTS = {
     "funding": "funding",
     "settled": "contract",
     "adjusted": "contract",
+    "broken": "order",
     "taken_over": "margin",
 }
 """Of what names a contract, the event of its notice."""

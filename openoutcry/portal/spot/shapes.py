@@ -258,7 +258,7 @@ def cancelled(order: Order, market: Market, request_id: str) -> dict[str, Any]:
 
 
 def own_trade(order: Order | FilledOrder, fill: Fill, market: Market) -> dict[str, Any]:
-    """A fill as GET /api/v3/myTrades has it."""
+    """A fill as GET /api/v3/myTrades has it; with ``isBroken`` if the trade was taken back."""
     return {
         "symbol": market.name,
         "id": fill.number,
@@ -273,7 +273,7 @@ def own_trade(order: Order | FilledOrder, fill: Fill, market: Market) -> dict[st
         "isBuyer": order.side == Side.BUY,
         "isMaker": fill.is_maker,
         "isBestMatch": True,
-    }
+    } | ({"isBroken": True} if fill.is_broken else {})
 
 
 def account(mirror: Mirror, participant: int, key: ApiKey) -> dict[str, Any]:

@@ -14,11 +14,13 @@ from typing import Any
 from openoutcry.portal.trading.follower import Follower, State, Step, name_at
 from openoutcry.portal.trading.indices import Indices
 from openoutcry.portal.trading.instruments import Market, Markets
-from openoutcry.portal.trading.order_events import FILLED_KIND, KINDS
+from openoutcry.portal.trading.order_events import BROKEN_KIND, FILLED_KIND, KINDS
 from openoutcry.portal.trading.orders import (
     MAKER,
     NEW_COMMAND,
     SHOWN,
+    Fill,
+    Order,
     Orders,
     Report,
 )
@@ -74,6 +76,8 @@ class Moment:
     candles: dict[tuple[int, str], Candle] = field(default_factory=dict)
     off_book_fills: list[Report] = field(default_factory=list)
     """What participants traded off the book, each with an order that is in no list."""
+    broken: list[tuple[Order, Fill]] = field(default_factory=list)
+    """Fills of trades that the operator has taken back."""
     touched: set[int] = field(default_factory=set)
     """Instruments whose book may have changed."""
     wallets: set[int] = field(default_factory=set)
@@ -224,6 +228,10 @@ class Mirror:
                 self.phases[instrument] = event.qty_lots
             if kind == COMPLETED and command.kind == TERMS and self.is_served(event.participant):
                 self.orders.announced(command, instrument, name_at(names, place))
+            if kind == BROKEN_KIND and self.is_served(event.participant):
+                moment.wallets.add(event.participant)
+                if (filled := self.orders.broken(event)) is not None:
+                    moment.broken.append(filled)
             if KINDS >> kind & 1 == 0:
                 continue
             if kind == FILLED_KIND:

@@ -60,6 +60,8 @@ class Fill:
     is_maker: bool
     seq: int = 0
     """Number of the command that caused it."""
+    is_broken: bool = False
+    """The operator has taken the trade back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -640,6 +642,14 @@ class Orders:
         order.fills.append(fill)
         self.participant(order.participant).fills.append((order, fill))
         return fill
+
+    def broken(self, event: Any) -> tuple[Order, Fill] | None:
+        """Mark the fill that a BROKEN event takes back; None: it is not known any more."""
+        for order, fill in reversed(self.participant(event.participant).fills):
+            if fill.number == event.contra_id and order.core_id == event.order_id:
+                fill.is_broken = True
+                return order, fill
+        return None
 
     def _rename(self, order: Order, client_id: str) -> None:
         own = self.participant(order.participant)

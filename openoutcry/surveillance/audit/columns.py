@@ -40,6 +40,7 @@ ACTIONS = {
     EventKind.COMPLETED: "COMPLETE",
     EventKind.DELAYED: "DELAY",
     EventKind.ENTERED: "ENTER",
+    EventKind.BROKEN: "BREAK",
 }
 """``action`` by the event's kind."""
 SESSION_ACTIONS = {

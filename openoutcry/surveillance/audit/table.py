@@ -21,7 +21,7 @@ from openoutcry.surveillance.audit.columns import (
     uuids,
     words,
 )
-from openoutcry.surveillance.audit.rows import FILLED, NEW, REJECTED, Joined
+from openoutcry.surveillance.audit.rows import BROKEN, FILLED, NEW, REJECTED, Joined
 from openoutcry.wire import enum_numbers
 from openoutcry.wire.enums import (
     SELF_TRADE_MASK,
@@ -162,13 +162,14 @@ def _figures(joined: Joined) -> dict[str, Any]:
     # Of a reject by a limit the event has the limit's figures where others have the order's.
     price = np.where(refused, own["price_ticks"], events["price_ticks"])[order]
     qty = np.where(refused, own["qty_lots"], events["qty_lots"])[order]
-    leaves = np.where(refused, 0, events["leaves_lots"])[order]
-    fill = (events["kind"] == FILLED)[order]
+    broken = events["kind"] == BROKEN
+    leaves = np.where(refused | broken, 0, events["leaves_lots"])[order]
+    fill, broken = (events["kind"] == FILLED)[order], broken[order]
     flags = events["flags"][order]
     maker = flags & EventFlag.MAKER != 0
     auction = flags & EventFlag.AUCTION != 0
     is_first = np.where(auction, events["side"][order] == Side.BUY, maker)
-    match = events["seq"][order] - ~is_first
+    match = np.where(broken, events["contra_id"][order], events["seq"][order] - ~is_first)
     no_aux = ~np.isin(own["kind"], WITH_AUX)[order]
     return {
         "price_ticks": pa.array(price),
@@ -176,8 +177,8 @@ def _figures(joined: Joined) -> dict[str, Any]:
         "leaves_lots": pa.array(leaves),
         "aux": pa.array(own["aux"][order], mask=no_aux),
         "contra_order_id": pa.array(events["contra_id"][order], mask=~fill),
-        "match": pa.array(match, mask=~fill),
-        "maker": pa.array(maker, mask=~fill),
+        "match": pa.array(match, mask=~(fill | broken)),
+        "maker": pa.array(maker, mask=~(fill | broken)),
         "auction": pa.array(auction, mask=~fill),
         "hidden": pa.array(flags & EventFlag.HIDDEN != 0),
         "kept_place": pa.array(flags & EventFlag.KEPT_PLACE != 0),

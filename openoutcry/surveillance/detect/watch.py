@@ -45,7 +45,7 @@ REDUCED, REPLACED, REJECTED = (
     enum_numbers.EVENT_KIND_REPLACED,
     enum_numbers.EVENT_KIND_REJECTED,
 )
-REPEGGED = enum_numbers.EVENT_KIND_REPEGGED
+REPEGGED, BROKEN = enum_numbers.EVENT_KIND_REPEGGED, enum_numbers.EVENT_KIND_BROKEN
 PRICE_STEP = FIELDS.index("price_step_ticks")
 PHASE_CHANGED, COMPLETED = enum_numbers.EVENT_KIND_PHASE_CHANGED, enum_numbers.EVENT_KIND_COMPLETED
 UNCROSSED = enum_numbers.EVENT_KIND_UNCROSSED
@@ -123,6 +123,8 @@ def watch(
             accepted(state, book, instrument, event)
         elif kind == FILLED:
             filled(state, book, instrument, event)
+        elif kind == BROKEN:
+            broken(state, book, instrument, event)
         elif (CHANGES >> kind) & 1 != 0:
             changed(state, book, instrument, event, kind)
         elif kind == PHASE_CHANGED:
@@ -257,6 +259,22 @@ def filled(state: DetectorState, book: DetectorBook, instrument: int, event: Eve
     show(state, book, order)
     if order.leaves == 0:
         tab.erase_order(state, row)
+
+
+@kernel
+def broken(state: DetectorState, book: DetectorBook, instrument: int, event: EventRecord) -> None:
+    """One side of a trade that the operator takes back: its owner's position and cash.  What led to
+    the trade is still seen."""
+    owner = tab.owner_of(state, event.participant)
+    row, lots = tab.find_cell(state, owner, instrument), tab.limited(event.qty_lots)
+    signed = -lots if event.side == BUY else lots
+    if row != 0:
+        tab.cell_at(state, row).position += signed
+    if state.tracks_cash != 0 and book.leveraged == 0:
+        cash = CashRow(state.cash + event.participant * lay.CASH_BYTES)
+        if cash.cash != lay.NONE:
+            tab.bump(cash + lay.M_CASH, -signed * event.price_ticks * book.multiplier)
+            overdrawn(state, cash, event.participant, instrument)
 
 
 @kernel

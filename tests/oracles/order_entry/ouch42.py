@@ -305,6 +305,8 @@ def encode(event: Any, row: Row, metadata: Any, world: World) -> bytes:
         )
     if kind in (EventKind.CANCELLED, EventKind.REDUCED, EventKind.EXPIRED):
         return canceled(event, row, metadata, world)
+    if kind == EventKind.BROKEN:
+        return say("B", world, token, match=int(event["contra_id"]), reason=b"S")
     if kind in (EventKind.REPEGGED, EventKind.REFRESHED, EventKind.CONVERTED):
         if event["flags"] & EventFlag.WAITING:
             return b""

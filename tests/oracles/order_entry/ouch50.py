@@ -497,6 +497,10 @@ def encode(event: Any, row: Row, metadata: Any, world: World) -> bytes:
         row.sizes.reference = seq
         display = own_fields(row.record["own"].tobytes())["display"].encode("latin-1")
         return say("T", world, user_ref, price=world.price(event), display=display, reference=seq)
+    if kind == EventKind.BROKEN:
+        clordid = own_fields(row.record["own"].tobytes())["clordid"].encode("latin-1")
+        match = int(event["contra_id"])
+        return say("B", world, user_ref, match=match, reason=b"S", clordid=clordid)
     if kind == EventKind.COMPLETED and message == "C":
         kept = metadata["orig"].tobytes()
         ref = int(metadata["client_seq"])

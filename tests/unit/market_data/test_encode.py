@@ -8,6 +8,7 @@ from openoutcry.market_data.book import Book
 from openoutcry.market_data.feed import Feed
 from openoutcry.market_data.glimpse import snapshot
 from openoutcry.risk.bits import Setting
+from openoutcry.wire.enums import EventFlag, EventKind, Side
 from openoutcry.wire.errors import FeedError
 from openoutcry.wire.records import make_instruments
 from openoutcry.wire.symbols import code_of
@@ -81,3 +82,21 @@ def test_a_feed_continues_only_with_the_directory_that_it_began_with():
     plain.restore({n: rows for n, rows in plain.saved().items() if n != "announced"})
     with pytest.raises(FeedError, match="other instruments"):
         Feed(table, 16, {"GOLD": 6}, symbols=symbols).restore(older)
+
+
+def test_a_broken_trade_is_said_once():
+    """Of the two events of a bust, by the match number; a book of the feed reads on."""
+    run, events, rx_ts_ns = flow(2, 300)
+    more = np.zeros(3, events.dtype)
+    more["kind"] = [EventKind.BROKEN, EventKind.BROKEN, EventKind.COMPLETED]
+    more["side"], more["contra_id"], more["instrument"] = [Side.BUY, Side.SELL, 0], 17, 1
+    more["order_id"], more["flags"] = 5, [0, 0, EventFlag.LAST]
+    more["contra_id"][2], more["leaves_lots"] = Setting.BUST, [0, 8, 50]
+    more["seq"] = events["seq"][-1] + 1 + np.arange(3)
+    more["cause_seq"] = len(rx_ts_ns) + 1
+    events, times = np.concatenate([events, more]), np.append(rx_ts_ns, rx_ts_ns[-1])
+    messages = unframed(Feed(run.instruments, run.order_capacity).encode(events, times, 1))
+    assert messages == ReferenceFeed(run.instruments).encode(events, times_of(times))
+    assert [fields(one)["match"] for one in messages if one[:1] == b"B"] == [17]
+    assert messages[-1][:1] == b"B"
+    Book().apply(framed(messages))

@@ -324,9 +324,12 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     status = ("C" if over else "4") if gone else "2" if leaves == 0 else working
     if kind == EventKind.ACCEPTED:
         status = working
-    kinds = {"ACCEPTED": "0", "FILLED": "F", "REPLACED": "5", "ELECTED": "L"}
+    if kind == EventKind.BROKEN and leaves == 0 and cum < 100:
+        status = "4"  # nothing of it comes back into the book
+    kinds = {"ACCEPTED": "0", "FILLED": "F", "REPLACED": "5", "ELECTED": "L", "BROKEN": "H"}
     if kind == EventKind.DELAYED:
         status = kinds["DELAYED"] = PENDING[by]
+    is_void = kind == EventKind.BROKEN and leaves == 0
     wanted = {
         "35": "8",
         "37": "1",
@@ -336,7 +339,7 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
         "40": own["40"],
         "150": status if gone else kinds.get(kind.name, "D"),
         "39": status,
-        "38": str(100 if gone or kind == EventKind.ACCEPTED else leaves + cum),
+        "38": str(100 if gone or kind == EventKind.ACCEPTED or is_void else leaves + cum),
         "151": str(0 if gone else leaves),
         "14": str(cum),
         "6": reference.average_text(cum * price, cum, 2),
@@ -346,7 +349,9 @@ def test_reports_say_what_the_event_and_the_row_say(kind, reason, leaves, cum, p
     named |= kind == EventKind.CANCELLED and by in "FG"  # a G that comes behind what it asks for
     named |= kind == EventKind.DELAYED and by in "FG"
     wanted |= {"11": "N1", "41": "C1"} if named else {"11": "C1"}
-    if kind == EventKind.FILLED:
+    if kind == EventKind.BROKEN:
+        wanted["19"] = "1"  # the event after that of match number 0
+    if kind in (EventKind.FILLED, EventKind.BROKEN):
         wanted |= {"31": reference.price_text(price, 2), "32": "9"}
     if kinds.get(kind.name, "D") == "D" and not gone:
         wanted["378"] = "5"

@@ -61,6 +61,13 @@ def test_the_life_of_an_order_in_messages():
     filled["flags"] = 0
     taken = OUCH42.from_server("E").unpack(session.encode(filled, row))
     assert (taken["liquidity"], taken["match"]) == ("R", 1004)
+    broken = make_event(EventKind.BROKEN, qty_lots=30, contra_id=1004, leaves_lots=5)
+    assert OUCH42.from_server("B").unpack(session.encode(broken, row)) == {
+        "timestamp": 34_200_000_000_123,
+        "token": "ORDER1        ",
+        "match": 1004,
+        "reason": "S",
+    }
     own = make_event(
         EventKind.CANCELLED,
         qty_lots=10,

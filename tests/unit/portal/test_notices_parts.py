@@ -323,7 +323,7 @@ CUSTODY |= {"txid": "", "detail": "as custody says it"}
 PAYS_OR_RECEIVES = (-5, 2), (5, -2)
 WAYS = {
     **dict.fromkeys(("funding", "settled", "adjusted", "seized", "covered"), PAYS_OR_RECEIVES),
-    **dict.fromkeys(("liquidation_fee", "taken_over"), PAYS_OR_RECEIVES),
+    **dict.fromkeys(("liquidation_fee", "taken_over", "broken"), PAYS_OR_RECEIVES),
 }
 """Of each kind of an account's events what it was paid, and lots."""
 

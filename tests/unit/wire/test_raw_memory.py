@@ -14,7 +14,7 @@ ALLOWED = {
     "dpdk_shim/packets.py": 5,
     "market_data/book_apply.py": 58,
     "market_data/encode.py": 2,
-    "market_data/itch_messages.py": 29,
+    "market_data/itch_messages.py": 30,
     "market_data/lines.py": 1,
     "market_data/mold.py": 1,
     "order_entry/copies.py": 1,
@@ -28,11 +28,11 @@ ALLOWED = {
     "order_entry/fix/scan.py": 14,
     "order_entry/fix/send.py": 5,
     "order_entry/fix/text.py": 29,
-    "order_entry/ouch.py": 7,
+    "order_entry/ouch.py": 8,
     "order_entry/ouch42_in.py": 23,
-    "order_entry/ouch42_out.py": 30,
+    "order_entry/ouch42_out.py": 29,
     "order_entry/ouch50_in.py": 28,
-    "order_entry/ouch50_out.py": 38,
+    "order_entry/ouch50_out.py": 37,
     "order_entry/soupbin.py": 4,
     # Links: whose field a word is, the head of a list or the next of the row before, is known only
     # while the list is walked; and entries of hash tables, which are one number.

@@ -100,6 +100,7 @@ export default {
   role: "Rolle",
   maker: "Maker",
   taker: "Taker",
+  brokenTrade: "zurückgenommen",
   order: "Auftrag",
   event: "Ereignis",
   filled: "Ausgeführt",

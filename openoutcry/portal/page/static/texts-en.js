@@ -100,6 +100,7 @@ export default {
   role: "Role",
   maker: "maker",
   taker: "taker",
+  brokenTrade: "taken back",
   order: "Order",
   event: "Event",
   filled: "Filled",

@@ -90,7 +90,7 @@ function showTrades(area) {
     { label: t("quantity"), n: true, text: (row) => quantityText(row.quantity, instrument(row.symbol)) },
     { label: t("total"), n: true, text: (row) => `${showNumber(row.amount, 2)} ${instrument(row.symbol)?.quote || ""}` },
     { label: t("fee"), n: true, text: (row) => `${showNumber(row.fee)} ${row.fee_asset}` },
-    { label: t("role"), text: (row) => t(row.is_maker ? "maker" : "taker") },
+    { label: t("role"), text: (row) => t(row.broken ? "brokenTrade" : row.is_maker ? "maker" : "taker") },
     { label: t("order"), n: true, text: (row) => String(row.order_id) },
   ], { key: (row) => `${row.id} ${row.order_id}`, label: t("orders.trades"), empty: t("search.none") });
   const pages = paged("/v1/history/fills", list, () => ({ symbol: symbol.value, order: order.value.trim(), from_ms: fromDay(from.value), until_ms: untilDay(until.value) }));

@@ -235,7 +235,7 @@ function lists(market, ends) {
     { label: t("price"), n: true, text: (row) => priceText(row.price, instrument(row.symbol)) },
     { label: t("quantity"), n: true, text: (row) => quantityText(row.quantity, instrument(row.symbol)) },
     { label: t("fee"), n: true, text: (row) => `${showNumber(row.fee)} ${row.fee_asset}` },
-    { label: t("role"), text: (row) => t(row.is_maker ? "maker" : "taker") },
+    { label: t("role"), text: (row) => t(row.broken ? "brokenTrade" : row.is_maker ? "maker" : "taker") },
   ], { label: t("fills"), empty: t("fills.none") });
   const held = table([
     { label: t("asset"), text: (row) => row.asset }, { label: t("available"), n: true, text: (row) => showNumber(row.available) },
