@@ -496,7 +496,7 @@ class ShmPrompt(Prompt):
         digits = name.removeprefix(self.prefix)
         if digits.isdigit():
             self.used = max(self.used, int(digits))
-        if message.kind in (Reply.DELAYED, Reply.MASS_CANCELED, Reply.OFF_BOOK):
+        if message.kind in (Reply.DELAYED, Reply.MASS_CANCELED, Reply.OFF_BOOK, Reply.BROKEN):
             return
         self.unanswered.pop(name, None)
         if message.kind == Reply.REJECTED:

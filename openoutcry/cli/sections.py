@@ -76,6 +76,7 @@ VENUE: Sections = {
         "session": "Add, change or remove a session.",
         "limits": "Show or set limits of participants and instruments.",
         "off-book": "Book a trade on which two participants have agreed.",
+        "bust": "Take a trade back, with its fees.",
     },
     "Money": {
         "assets": "Show or declare assets; set an instrument's quote asset.",

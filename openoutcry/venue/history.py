@@ -23,6 +23,7 @@ from openoutcry.risk.instrument_state import WITH_PRICE
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.own_limits import OWNERS
 from openoutcry.risk.region import View
+from openoutcry.risk.requests import LEG
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.instruments_desk import words
 from openoutcry.venue.operations import STEPS
@@ -152,6 +153,8 @@ def switch_history(journal: Path, spec: RiskSpec) -> list[dict[str, Any]]:
                 parts.announce(command)
             if what in SWITCHES:
                 batch_rows.append(_row(command, what, value, groups, spec))
+            if what is Setting.BUST and command["side"] != LEG:
+                batch_rows.append(_of_bust(command, symbols, spec))
             if what is Setting.INSTRUMENT_STATE:
                 batch_rows.append(_of_state(command, symbols, spec))
             if what is Setting.INSTRUMENT_RULE:
@@ -264,6 +267,13 @@ def _of_contract(
         Setting.CONTRACT_PAUSE: "paused: its index has too few sources" if value else "resumed",
     }[what]
     return _entry(command, symbol, did, operator)
+
+
+def _of_bust(command: Any, symbols: Mapping[bytes, str], spec: RiskSpec) -> dict[str, Any]:
+    """A trade that was taken back."""
+    operator = operator_name(spec.operators, int(command["order_id"]))
+    did = f"trade {int(command['qty_lots'])} taken back"
+    return _entry(command, symbol_text(command["symbol"], symbols), did, operator)
 
 
 def _asset(number: int, spec: RiskSpec) -> str:

@@ -17,6 +17,8 @@ from openoutcry.risk.region import setting
 from openoutcry.risk.settings import operators_setting, setting_in_force
 from openoutcry.venue.amounts import LIMITS, amounts_in, asset_of, in_units
 from openoutcry.venue.announce_desk import ANNOUNCE, AnnounceDesk
+from openoutcry.venue.bust_desk import BUST, BustDesk
+from openoutcry.venue.bust_desk import KEYS as BUST_KEYS
 from openoutcry.venue.contract_desk import CONTRACT_REQUESTS, ContractDesk
 from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
 from openoutcry.venue.desk import DeskError, Work
@@ -160,6 +162,7 @@ class Operations:
         self.doors = SessionsDesk(switch, self.people)
         self.moves = MovementDesk(limits.spec.money, limits.view, self.people.require_open)
         self.negotiated = OffBookDesk(limits.symbols, limits.view)
+        self.busts, self.today = BustDesk(limits.symbols, limits.view), today
         people, every_s = self.people.require_open, limits.spec.time_every_s
         self.own = OwnLimitsDesk(limits.symbols, limits.view, every_s, people, disconnect)
         self.operators, self.four_eyes = Operators(self.spec.operators), FourEyes()
@@ -185,6 +188,7 @@ class Operations:
             **dict.fromkeys(PARTICIPANT_REQUESTS, self._of_participants),
             **dict.fromkeys(SESSION_REQUESTS, self._of_sessions),
             OFF_BOOK: self._off_book,
+            BUST: self._bust,
             "rehearse": self._rehearse,
             "carry": self._carry,
             LISTING: self._listing,
@@ -328,6 +332,17 @@ class Operations:
             return work
         keys = *names, "instrument", "lots", "price", "asked_by", "legs"
         return self._by_two(request, keys, work)
+
+    def _bust(self, request: dict[str, Any]) -> Work:
+        if request[BY]:
+            self.operators.check(request[BY], SUPERVISOR)
+        buyer, seller = (self._participant(request.get(name)) for name in ("buyer", "seller"))
+        asked = self.requests.asked[0]
+        work = self.busts.work_of(request, buyer, seller, asked, self.today())
+        if request[BY]:
+            work = self._by_two(request, BUST_KEYS, work)
+        self.note(f"operator: {work.done[-1]}")
+        return work
 
     def _of_participants(self, request: dict[str, Any]) -> Work:
         who = self._participant(request.get("participant"))
@@ -768,7 +783,7 @@ class Operations:
 
 def words_of(request: dict[str, Any]) -> str:
     """Return the request in words, in a line."""
-    keys = ("do", "what", "name", "limit", "participant", "group", "instrument", "value",
+    keys = ("do", "what", "match", "name", "limit", "participant", "group", "instrument", "value",
             "schedule", "tier", "from_volume", "maker_bps", "taker_bps", "minimum", "amount",
             "asset", "decimals", "purpose", "movement", "new", "old", "buyer", "seller", "lots",
             "price", "units", "of", "volume", "call_s", "rules")  # fmt: skip

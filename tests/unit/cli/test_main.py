@@ -48,7 +48,7 @@ def test_a_section_says_what_the_command_says(group, sections, name):
 
 
 def test_a_name_is_in_one_section_and_the_top_is_short():
-    for sections, most in ((COMMANDS, MAX_COMMANDS), (VENUE, 35)):
+    for sections, most in ((COMMANDS, MAX_COMMANDS), (VENUE, 36)):
         names = [name for lines in sections.values() for name in lines]
         assert len(names) == len(set(names)) <= most
 
