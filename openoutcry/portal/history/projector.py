@@ -597,7 +597,7 @@ def digest(connection: Any) -> str:
         "movements": "event_seq, part",
         "account_events": "event_seq, part",
         "market_events": "event_seq",
-        "broken_trades": "trade",
+        "broken_trades": "seq",
         "transactions": "participant, event_seq",
         "markets": "instrument",
     }

@@ -34,7 +34,10 @@ COLUMNS = ", ".join(ORDER_COLUMNS)
 OF_ORDER = ", ".join(f"o.{name}" for name in ORDER_COLUMNS)
 FILLS = f"""
     select o.client_id, o.side, f.*,
-        exists(select from history.broken_trades as b where b.trade = f.trade) as is_broken
+        exists(
+            select from history.broken_trades as b
+            where b.trade = f.trade and b.seq > f.seq and b.day between f.day and f.day + 1
+        ) as is_broken
     from (
         select * from history.fills where {{conditions}}
         order by day {{way}}, trade {{way}}, number {{way}} limit %(most)s

@@ -211,12 +211,13 @@ STATEMENTS = (
     """,
     """
     create table broken_trades (
-        trade bigint primary key,
+        trade bigint not null,
         day integer not null,
         at_ns bigint not null,
         seq bigint not null
     )
     """,
+    "create index broken_trades_of on broken_trades (trade)",
     """
     create table transactions (
         day integer not null,
