@@ -339,7 +339,7 @@ DELISTED               | - | its instrument was delisted | Symbol (55) was delis
 CLOSE_ONLY             | - | its instrument takes only orders that make a position or a holding smaller | Symbol (55) takes only orders that make a position or a holding smaller, so the order was cancelled
 REDUCE_ONLY            | - | the position became smaller, and it may only reduce it | OrderQty (38) is more than the position that the order may reduce
 RULES_CHANGED          | open orders are off the new rules of the instrument | the price step, lot or limits of its instrument changed, and it is off them | The steps or limits of Symbol (55) changed, and the order was off the new ones, so it was cancelled
-LIST                   | it is no leg that its list waits for | another order of its list traded, was elected or ended | the list of ListID (66) has ended, or does not wait for this order""",
+LIST                   | it is no leg that its list waits for | another order of its list traded, was elected or ended | The list of ListID (66) has ended, or does not wait for this order""",
 )
 """Why an order was rejected, and why an open one ended, in a sentence that begins with "it".  FIX:
 Text (58), one sentence for both that names the fields at fault with their tags."""

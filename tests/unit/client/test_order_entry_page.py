@@ -7,11 +7,14 @@ from openoutcry.wire.messages import OUCH42, OUCH50
 from tests.support.client.order_entry_page import EXAMPLES, PROMPTS
 
 
+NOT_OVER_OUCH = {"list", "cancel-list", "list-status", "quote", "quote-cancel"}
+
+
 def test_every_command_of_the_prompt_is_on_the_page():
     commands = set(re.findall(r"^([a-z-]+)", Prompt.help, re.M)) | {"sell", "enable", "query"}
     commands |= {"listen"}
     shown = {line.split()[1] for _, text in PROMPTS for line in text.splitlines() if line[0] == ">"}
-    assert commands - shown == {"listen"}, "listen waits for ever"
+    assert commands - shown - NOT_OVER_OUCH == {"listen"}, "listen waits for ever"
 
 
 def test_every_message_that_a_client_may_send_has_an_example():
