@@ -6,7 +6,6 @@ from openoutcry.cli.prompt import Prompt
 from openoutcry.wire.messages import OUCH42, OUCH50
 from tests.support.client.order_entry_page import EXAMPLES, PROMPTS
 
-
 NOT_OVER_OUCH = {"list", "cancel-list", "list-status", "quote", "quote-cancel"}
 
 
