@@ -657,8 +657,11 @@ def _callee(function: Callable[..., Any], forceinline: bool) -> Any:
 
 
 def _word(argument: Any) -> Any:
-    """The address of a layout is given as a word."""
-    return numba.types.int64 if hasattr(argument, "address_of") else argument
+    """The address of a layout is given as a word, and a literal as its type: else numba compiles
+    a function again for each constant that it is called with."""
+    if hasattr(argument, "address_of"):
+        return numba.types.int64
+    return numba.types.unliteral(argument)
 
 
 def kernel_outlined(function: F) -> F:
