@@ -19,7 +19,7 @@ from openoutcry.cli.order_forms import (
 )
 from openoutcry.client import ClientError, FixClient, FixMessage, SessionEnded
 from openoutcry.client.fix import FixLeg
-from openoutcry.client.shm import ShmClient, ShmMessage, ShmOrder
+from openoutcry.client.shm import ShmClient, ShmMessage, ShmOrder, ShmQuote
 from openoutcry.order_entry.shm_layout import Reply
 from openoutcry.wire.enums import MAX_LEGS, MIN_LEGS, Contingency, Side, TimeInForce
 from openoutcry.wire.text import printable
@@ -35,6 +35,8 @@ cancel-list LIST               all orders of a list; not over OUCH
 list-status LIST               what the venue says of a list; over FIX
 modify ORDER SIDE QTY          another kind of sale (S, T, E), or less quantity; not over FIX
 mass-cancel [SYMBOL]           all orders of the participant; not over OUCH 4.2
+quote SYMBOL QTY BID QTY OFFER [WORD…]   both sides at once, 0 0: none; WORDs: post-only gtc
+quote-cancel [SYMBOL]          the session's quotes; both over shared memory
 status [ORDER]                 what the venue says of one order, or of all; over FIX
 disable   enable   query       order entry off and on, the next UserRefNum; over OUCH 5.0
 orders                         what is open
@@ -52,6 +54,8 @@ USAGES = {
     "list-status": "list-status LIST",
     "modify": "modify ORDER SIDE QTY",
     "mass-cancel": "mass-cancel [SYMBOL]",
+    "quote": "quote SYMBOL BID_QTY BID OFFER_QTY OFFER [WORD…]",
+    "quote-cancel": "quote-cancel [SYMBOL]",
     "status": "status [ORDER]",
     "disable": "disable",
     "enable": "enable",
@@ -65,6 +69,13 @@ USAGES = {
 }
 """Each command and its words; those in brackets may be left out, and … is for any number."""
 MAX_WAIT_S = 86_400
+NO_NEWS = (
+    *(Reply.DELAYED, Reply.MASS_CANCELED, Reply.QUOTES_CANCELED),
+    *(Reply.OFF_BOOK, Reply.BROKEN),
+)
+"""Replies that change no open order."""
+FIRST_QUOTE = 1 << 40
+"""Names of quotes over shared memory are numbers above this one."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +149,10 @@ class Prompt:
             self.modify(self._open(order), side.upper(), whole_number(quantity, 1))
         elif command == "mass-cancel":
             self.mass_cancel(*arguments)
+        elif command == "quote":
+            self.quote(*arguments)
+        elif command == "quote-cancel":
+            self.cancel_quotes(*arguments)
         elif command == "status":
             self.status(*arguments)
         elif command in ("disable", "enable", "query"):
@@ -205,6 +220,14 @@ class Prompt:
     def mass_cancel(self, symbol: str = "") -> None:
         """Cancel every open order of the participant, or those of one instrument."""
         self._named(self.session.mass_cancel, symbol)
+
+    def quote(self, symbol: str, *words: str) -> None:
+        """Replace both sides of an instrument.  Raises ``ValueError`` where there are no quotes."""
+        raise ValueError("quotes need shared memory")
+
+    def cancel_quotes(self, symbol: str = "") -> None:
+        """Cancel the session's quotes, or that of one instrument.  Raises as :meth:`quote`."""
+        raise ValueError("quotes need shared memory")
 
     def status(self, order: str = "") -> None:
         """Ask for an order's state.  Raises ``ValueError`` in a protocol without such a request."""
@@ -426,6 +449,7 @@ class ShmPrompt(Prompt):
     def __init__(self, session: ShmClient, hears_all: bool = True, prefix: str = "M") -> None:
         super().__init__(session, hears_all)
         self.prefix = prefix
+        self.quoted = 0
 
     def _new(self) -> str:
         self.used += 1
@@ -484,6 +508,29 @@ class ShmPrompt(Prompt):
     def mass_cancel(self, symbol: str = "") -> None:
         self.session.mass_cancel(symbol)
 
+    def quote(self, symbol: str, *words: str) -> None:
+        bid_lots, bid, offer_lots, offer, *more = words
+        form = read_form("1", more)
+        if set(form.values) - {"post-only", "self-trade"} or form.reduce_only:
+            raise ValueError(f"{' '.join(more)!r} makes no quote")
+        self.quoted += 1
+        self.session.quote(
+            ShmQuote(
+                FIRST_QUOTE + self.quoted,
+                symbol,
+                whole_number(bid_lots),
+                signed(bid, "BID"),
+                whole_number(offer_lots),
+                signed(offer, "OFFER"),
+                form.order_type,
+                form.time_in_force,
+                form.self_trade,
+            )
+        )
+
+    def cancel_quotes(self, symbol: str = "") -> None:
+        self.session.cancel_quotes(symbol)
+
     def status(self, order: str = "") -> None:
         raise ValueError("a session over shared memory begins with all that is open; see `orders`")
 
@@ -494,9 +541,11 @@ class ShmPrompt(Prompt):
         """Bring the list of open orders up to date with a reply of the venue."""
         name = str(message.id)
         digits = name.removeprefix(self.prefix)
-        if digits.isdigit():
+        if isinstance(message.id, int) and message.id > FIRST_QUOTE and message.side:
+            name = f"{message.symbol}-{'bid' if message.side == Side.BUY else 'offer'}"
+        elif digits.isdigit():
             self.used = max(self.used, int(digits))
-        if message.kind in (Reply.DELAYED, Reply.MASS_CANCELED, Reply.OFF_BOOK, Reply.BROKEN):
+        if message.kind in NO_NEWS:
             return
         self.unanswered.pop(name, None)
         if message.kind == Reply.REJECTED:

@@ -35,6 +35,7 @@ OPTIONS = (
     click.option("--order-types", help='Order types that it may enter, between commas; or "all".'),
     click.option("--times-in-force", help='Times in force, between commas; or "all".'),
     click.option("--lists/--no-lists", default=None, help="Whether it may enter lists of orders."),
+    click.option("--quotes/--no-quotes", default=None, help="Whether it may enter quotes."),
     click.option("--password-hash", type=Secret(), help="Made by `outcry venue password`."),
 )
 

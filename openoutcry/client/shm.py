@@ -97,6 +97,8 @@ SILENCE_S = 15.0
 """A venue over TCP that says nothing for longer has gone."""
 LITTLE_ROOM = 2 + 2 * MAX_LEGS
 """Slots of the longest request."""
+MAX_QUOTES = 100
+"""Quotes that :meth:`ShmClient.mass_quote` takes."""
 SPINS = 50
 """Looks for a reply before the client naps."""
 WORD = (1 << 64) - 1
@@ -470,6 +472,22 @@ class ShmOrder:
         }
 
 
+@dataclass(frozen=True)
+class ShmQuote:
+    """A quote of one instrument, as :meth:`ShmClient.mass_quote` takes it: a side without lots has
+    no order, and no price."""
+
+    id: int
+    symbol: str
+    bid_lots: int = 0
+    bid_ticks: int = 0
+    offer_lots: int = 0
+    offer_ticks: int = 0
+    order_type: OrderType = OrderType.LIMIT
+    time_in_force: TimeInForce = TimeInForce.DAY
+    self_trade: SelfTrade = SelfTrade.ALLOW
+
+
 class ShmClient(LoggedIn):
     """A session of a venue.  Not for several threads at once."""
 
@@ -702,6 +720,46 @@ class ShmClient(LoggedIn):
             side=int(side or 0),
             symbol=_symbol(symbol),
         )
+
+    def quote(self, quote: ShmQuote, *, participant: int = 0) -> int:
+        """Replace both sides of an instrument in one command; returns the request's number.
+
+        What this session has open of the participant's quote in the instrument is replaced, and
+        what is not open enters; a side without lots goes.  A quote that cannot be done whole is
+        rejected and changes nothing.  ``id``: a name, which need not be new, and by which replies
+        about both sides go from then on.  Raises as :meth:`enter`.
+        """
+        return self._put(
+            Request.QUOTE,
+            quote.id,
+            participant=participant,
+            order_type=int(quote.order_type),
+            time_in_force=int(quote.time_in_force) | int(quote.self_trade) << 4,
+            symbol=_symbol(quote.symbol),
+            price_ticks=quote.bid_ticks,
+            qty_lots=quote.bid_lots,
+            offer_ticks=quote.offer_ticks,
+            offer_lots=quote.offer_lots,
+        )
+
+    def mass_quote(self, quotes: Sequence[ShmQuote], *, participant: int = 0) -> range:
+        """Quote up to 100 instruments, each by itself (:meth:`quote`); returns the requests'
+        numbers.  Raises as :meth:`quote`, and then has sent none."""
+        if not 1 <= len(quotes) <= MAX_QUOTES:
+            raise ValueError(f"{len(quotes)} quotes at once: from 1 to {MAX_QUOTES}")
+        self._require_room(len(quotes))
+        for one in quotes:
+            _words(one.id)
+            _symbol(one.symbol)
+        first = self.next_request
+        for one in quotes:
+            self.quote(one, participant=participant)
+        return range(first, self.next_request)
+
+    def cancel_quotes(self, symbol: str = "", *, participant: int = 0) -> int:
+        """Cancel the participant's quote in an instrument, or ("") all that this session has of
+        it; returns the request's number."""
+        return self._put(Request.QUOTE_CANCEL, participant=participant, symbol=_symbol(symbol))
 
     def heartbeat(self) -> int:
         """Show the venue that we live; :meth:`poll` and what waits do so by themselves."""

@@ -15,6 +15,7 @@ from openoutcry.order_entry import (
     ouch,
     ouch42_in,
     ouch50_in,
+    quote_rows,
     session_region,
     soupbin,
     stream,
@@ -152,9 +153,9 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
     number = metadata.row
     fix = is_fix(metadata.protocol)
     if fix:
-        session.applied_in = metadata.client_seq
+        session.applied_in = quote_rows.taken_seq(metadata)
     elif metadata.protocol == SHM:
-        ShmSession(session).applied_request = metadata.client_seq
+        ShmSession(session).applied_request = quote_rows.taken_seq(metadata)
     is_reported = fix or region.fix_copies != 0
     rows, mask = region.rows, region.row_mask
     if metadata.refused != 0:
@@ -183,12 +184,33 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
             region, session, order_rows.take_row(rows, mask, number), replaced, order, metadata
         )
         region.last_number = max(number, region.last_number)
+    elif quote_rows.is_quote(metadata):
+        take_quote(region, session, order, metadata)
     if flags & (command_metadata.FLAG_TOKEN | command_metadata.FLAG_NEW_ROW):
-        if tokens.is_full(table) and region.day_begun == 0:
-            # A journal of many days is read from its beginning.  What a day took that is over was
-            # decided then: its tokens serve only to find the orders that are still open.
-            keep_open_tokens(region)
+        make_room(region, table)
         tokens.put_token(table, index, metadata + command_metadata.TOKEN, number)
+
+
+@kernel
+def make_room(region: RegionHeader, table: TokenTable) -> None:
+    """A journal of many days is read from its beginning.  What a day took that is over was decided
+    then: its tokens serve only to find the orders that are still open."""
+    if tokens.is_full(table) and region.day_begun == 0:
+        keep_open_tokens(region)
+
+
+@kernel_outlined
+def take_quote(
+    region: RegionHeader, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
+) -> None:
+    """A quote's NEW is under way: its rows are there, and its new ones are found."""
+    quote_rows.take_sides(region, session, order, metadata)
+    sides = quote_rows.sides_of(metadata)
+    make_room(region, TokenTable(region.tokens))
+    if sides.new_rows & quote_rows.NEW_NAMED:
+        quote_rows.name_side(region, session, metadata.row)
+    if sides.new_rows & quote_rows.NEW_OTHER:
+        quote_rows.name_side(region, session, sides.other)
 
 
 @kernel_outlined
@@ -259,7 +281,11 @@ def keep_open_tokens(region: RegionHeader) -> None:
     for row in range(
         rows, rows + order_rows.ROW_BYTES * (region.row_mask + 1), order_rows.ROW_BYTES
     ):
-        if has_open_token(OrderRow(row)):
+        if OrderRow(row).is_quote != 0:
+            if order_rows.is_live(OrderRow(row)):
+                block = block_of(region, OrderRow(row).session)
+                quote_rows.name_side(region, block, OrderRow(row).number)
+        elif has_open_token(OrderRow(row)):
             session = OrderRow(row).session
             tokens.put_token(table, session, row + order_rows.TOKEN, OrderRow(row).number)
 
@@ -343,6 +369,8 @@ def apply_event(
     own = metadata != 0 and metadata.flags & command_metadata.FLAG_INTERNAL == 0
     if own and metadata.refused != 0:
         return send_reject(region, codecs, event, order, metadata, rx_ts_ns)
+    if own and quote_rows.is_over(metadata, event):
+        return 0
     rows, mask = region.rows, region.row_mask
     row = row_of_event(region, event)
     if own:
@@ -360,6 +388,8 @@ def apply_event(
         assert event.participant == row.participant, "an order's events are its participant's"
         assert may_act(session, row.participant), "a session has only orders that it may enter"
     mine = CommandMetadata(metadata if own and is_about(region, event, row, metadata) else 0)
+    if quote_rows.is_quote(mine):
+        begin_side(region, session, row, event, order, mine)
     update_row(region, row, event)
     is_new = mine != 0 and mine.flags & command_metadata.FLAG_NEW_ROW != 0
     if is_new and event.kind == REJECTED:
@@ -382,6 +412,27 @@ def tell_list(
     out = codecs + CODEC_BYTES * CODECS
     size = list_events.tell(region.rows, session, event, row, out + soupbin.HEADER_BYTES)
     return put_out(region, session, out, size, event.seq)
+
+
+@kernel_outlined
+def begin_side(
+    region: RegionHeader,
+    session: SessionBlock,
+    row: OrderRow,
+    event: EventRecord,
+    order: int,
+    metadata: CommandMetadata,
+) -> None:
+    """An event of a quote's own command, about a side of it.  A rejected one ends both rows that
+    were made for it."""
+    if event.kind != REJECTED:
+        quote_rows.begin_side(session, row, event, order, metadata)
+        return
+    other = quote_rows.sides_of(metadata).other
+    second = order_rows.find_row(region.rows, region.row_mask, other)
+    if second != 0 and second.state == order_rows.SENT:
+        end_row(region, second)
+        second.was_rejected = 1
 
 
 @kernel_outlined
@@ -422,7 +473,9 @@ def is_about(
         return False
     number = metadata.row
     about = order_rows.find_row(region.rows, region.row_mask, number)
-    return about == 0 or about.order_id == event.order_id
+    if about == 0 or about.order_id == event.order_id:
+        return True
+    return quote_rows.is_side(metadata, event.order_id)
 
 
 @kernel_outlined

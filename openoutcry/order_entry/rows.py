@@ -53,7 +53,8 @@ class OrderRow(Layout, size_bytes=256):
     waits: int = u16("1: it was reported that the new order waits at the speed bump")
     participant: int = u16("whose order it is")
     leg_next: int = u32("place, from 1, of the next order of its list; 0: it is of none")
-    unused: int = area(8, "0")
+    is_quote: int = u16("1: a side of a quote, which goes by participant, instrument and side")
+    unused: int = area(6, "0")
     next: int = u32("place, from 1, of the next of its session's live rows, oldest first; 0: none")
     previous: int = u32("of the one before")
     replaced_by: int = i64("number of the last replace of this row that was sent, 0: none")
@@ -147,8 +148,9 @@ def join_rows(rows: int, ends: int, row: OrderRow) -> None:
 
 @kernel_outlined
 def finish_row(rows: int, ends: int, row: OrderRow) -> None:
-    """Finish a row: nothing more will come of it, so a live one leaves its session's list."""
-    if is_live(row):
+    """Finish a row: nothing more will come of it, so a live one leaves its session's list, in which
+    sides of quotes never are."""
+    if is_live(row) and row.is_quote == 0:
         following, previous = row.next, row.previous
         if VERIFY:
             mine = place_of(rows, row)
@@ -203,6 +205,13 @@ def next_number(rows: int, mask: int, last: int, answered_seq: int) -> int:
         if not is_live(row) and (named_by == 0 or named_by < answered_seq):
             return number
     return 0
+
+
+@kernel
+def is_under_way(row: OrderRow, answered_seq: int) -> bool:
+    """Return whether an answer still to come speaks of the row.  ``answered_seq``: as in
+    :func:`next_number`."""
+    return row.named_by != 0 and row.named_by >= answered_seq
 
 
 @kernel

@@ -133,6 +133,9 @@ class SessionBlock(Layout, size_bytes=4096):
     order_types: int = i64("a bit for each OrderType that it may enter, by its number")
     times_in_force: int = i64("a bit for each TimeInForce that it may enter")
     lists: int = i64("1: it may enter lists of orders")
+    quotes: int = i64("1: it may enter quotes")
+    quote_key: int = area(40, "while a quote is worked on: the token of one of its sides")
+    pulled: int = i64("instruments that the cancel of all quotes at hand is done with")
 
 
 INDEX = SessionBlock.offset("index")

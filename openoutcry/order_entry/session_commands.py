@@ -4,6 +4,7 @@ from openoutcry.order_entry import (
     apply,
     command_metadata,
     constants,
+    quote_rows,
     session_words,
     soupbin,
     stream,
@@ -488,14 +489,14 @@ def sweep(context: SessionsContext, session: SessionBlock) -> None:
     place, last = session.sweep - 1, session.sweep_end
     count = min(region.row_mask, last) + 1
     until = min(count, place + SWEEP_ROWS)
-    mode = session.cancel_mode
+    mode, answered = session.cancel_mode, region.answered_seq
     is_fix = apply.is_fix(session.protocol)
     while place < until:
         row = OrderRow(region.rows + order_rows.ROW_BYTES * place)
         number = row.number
         if 0 < number <= last and row.session == session.index:
             is_root = row.order_id & order_rows.NUMBER_MASK == number
-            live = order_rows.is_live(row) and is_root
+            live = quote_rows.may_live(row, answered) and is_root
             goes = mode == CANCEL_ALL or (mode == CANCEL_DAY and row.time_in_force & 15 == DAY)
             if is_fix and row.flags & fix_decode.CANCEL_ON_LOSS:
                 goes = True

@@ -222,6 +222,7 @@ class State:
             order_types=admission.order_types,
             times_in_force=admission.times_in_force,
             lists=int(admission.lists),
+            quotes=int(admission.quotes),
             queue_bytes=row.queue_bytes,
             sole_order_source=int(self._is_alone(row)),
         )

@@ -50,6 +50,7 @@ MASS_CANCEL = constants.SHM_REQUEST_MASS_CANCEL
 HEARTBEAT, LOGOUT = constants.SHM_REQUEST_HEARTBEAT, constants.SHM_REQUEST_LOGOUT
 NAME, LIST = constants.SHM_REQUEST_NAME, constants.SHM_REQUEST_LIST
 TERMS = constants.SHM_REQUEST_TERMS
+QUOTE, QUOTE_CANCEL = constants.SHM_REQUEST_QUOTE, constants.SHM_REQUEST_QUOTE_CANCEL
 _APPLICATION, _HEARTBEAT, _LOGOUT = (
     constants.KIND_APPLICATION,
     constants.KIND_HEARTBEAT,
@@ -74,7 +75,9 @@ _K_NEW, _K_CANCEL, _K_REPLACE, _K_MASS_CANCEL = (
     enum_numbers.COMMAND_KIND_REPLACE,
     enum_numbers.COMMAND_KIND_MASS_CANCEL,
 )
-_SELL = enum_numbers.SIDE_SELL
+_BUY, _SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
+_LIMIT, _POST_ONLY = enum_numbers.ORDER_TYPE_LIMIT, enum_numbers.ORDER_TYPE_POST_ONLY
+_DAY, _GTC = enum_numbers.TIME_IN_FORCE_DAY, enum_numbers.TIME_IN_FORCE_GTC
 _LAST_TYPE, _LAST_TIF = int(max(OrderType)), int(max(TimeInForce))
 _LAST_MODE = int(max(SelfTrade))
 _OCO, _LAST_CONTINGENCY = enum_numbers.CONTINGENCY_OCO, int(max(Contingency))
@@ -137,20 +140,8 @@ def decode(
         return _UNKNOWN_TYPE
     metadata.message = kind
     metadata.client_seq = request.seq + more
-    named = request.participant
-    is_broker = ShmSession(session).range_count != 0
-    refused = 0
-    if is_broker:
-        # It acts for those that it may act for and never for itself.
-        if is_in_ranges(ShmSession(session), named):
-            order.participant = named
-        else:
-            refused = _PARTICIPANT
-    elif named == 0:
-        named = session.participant
-    elif named != session.participant:
-        refused = _PARTICIPANT
-    ShmOwn(metadata + command_metadata.OWN).participant = named
+    refused = _take_participant(request, session, order, metadata)
+    named = ShmOwn(metadata + command_metadata.OWN).participant
     if more != 0:
         problem = _take_texts(request, metadata, named)
         refused = problem if refused == 0 else refused
@@ -185,6 +176,75 @@ def decode(
         order.kind_to_tif = 0
     metadata.refused = refused
     return _APPLICATION
+
+
+@kernel
+def _take_participant(
+    request: ShmRequest, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
+) -> int:
+    """Note whose request it is; return why it is refused, or 0."""
+    named, refused = request.participant, 0
+    if ShmSession(session).range_count != 0:
+        # It acts for those that it may act for and never for itself.
+        if is_in_ranges(ShmSession(session), named):
+            order.participant = named
+        else:
+            refused = _PARTICIPANT
+    elif named == 0:
+        named = session.participant
+    elif named != session.participant:
+        refused = _PARTICIPANT
+    ShmOwn(metadata + command_metadata.OWN).participant = named
+    return refused
+
+
+@kernel_outlined
+def decode_quote(
+    request: ShmRequest, session: SessionBlock, order: OrderRecord, metadata: CommandMetadata
+) -> None:
+    """Read a QUOTE, as the NEW of its bid, or a QUOTE_CANCEL into ``order`` and ``metadata``, which
+    are as those of :func:`decode`."""
+    kind = request.kind
+    metadata.client_seq = request.seq
+    refused = _take_participant(request, session, order, metadata)
+    if kind == QUOTE and request.id != 0:
+        named = ShmOwn(metadata + command_metadata.OWN).participant
+        _put_name(ShmName(metadata + command_metadata.TOKEN), request.id, 0, named)
+        metadata.token_bytes = NAME_BYTES
+    elif kind == QUOTE and refused == 0:
+        refused = _NAME
+    if refused == 0 and _sets_unused(request, kind):
+        refused = _UNUSED_FIELD
+    if refused == 0:
+        needs_symbol = kind == QUOTE or request.symbol != 0
+        if needs_symbol and not _symbol_of(request, session, order):
+            refused = _SYMBOL
+    if refused == 0 and kind == QUOTE:
+        refused = _quote_terms(request, session, order)
+    if refused != 0:
+        order.kind_to_tif = 0
+    metadata.refused = refused
+
+
+@kernel
+def _quote_terms(request: ShmRequest, session: SessionBlock, order: OrderRecord) -> int:
+    order_type, tif = request.order_type, request.time_in_force
+    mode = tif >> 4
+    if order_type not in (_LIMIT, _POST_ONLY) or tif & 15 not in (_DAY, _GTC):
+        return _UNSUPPORTED
+    if mode > _LAST_MODE:
+        return _UNSUPPORTED
+    bid_lots, offer_lots = request.qty_lots, request.offer_lots
+    if (bid_lots == 0 and request.price_ticks != 0) or (
+        offer_lots == 0 and request.offer_ticks != 0
+    ):
+        return _UNUSED_FIELD
+    if mode == 0:
+        mode = session.self_trade
+    order.price_ticks = request.price_ticks
+    order.qty_lots = bid_lots
+    order.kind_to_tif = _K_NEW | _BUY << 8 | order_type << 16 | (tif & 15 | mode << 4) << 24
+    return 0
 
 
 @kernel_outlined
@@ -299,6 +359,10 @@ def _sets_unused(request: ShmRequest, kind: int) -> bool:
         first = 28
     elif kind == TERMS:
         first = 35
+    elif kind == QUOTE:
+        first = 42
+    elif kind == QUOTE_CANCEL:
+        first = 49
     bits = 0
     for place in range(7):
         bits |= Words(request)[place] & _UNUSED[first + place]

@@ -53,6 +53,10 @@ class Request(IntEnum):
     LIST = ord("L")
     """A list of orders; further slots are its name in text, if it has one, and its legs, each an
     ENTER with the slot of its name."""
+    QUOTE = ord("Q")
+    """Both sides of an instrument: what is open of them is replaced, and what is not enters."""
+    QUOTE_CANCEL = ord("K")
+    """The participant's quote in an instrument goes, or all that this session has of it."""
     TERMS = ord("T")
     """An order and what its ENTER has no space for; further slots are that ENTER, with the slot of
     its name."""
@@ -78,6 +82,8 @@ class Reply(IntEnum):
     """A trade of the participant off the book, of no order of a session."""
     BROKEN = ord("V")
     """The operator has taken a trade of the participant back; ``match`` is its number."""
+    QUOTES_CANCELED = ord("Q")
+    """The quote cancel is done."""
     NAMES = ord("N")
     """The names in text of the next reply."""
 
@@ -130,10 +136,10 @@ class ShmRequest(Layout, size_bytes=64):
 
     kind: int = u8("a ``Request``")
     side: int = u8("enter: Side; mass cancel: the side, 0 both")
-    order_type: int = u8("enter: OrderType; list: Contingency; terms: TriggerBy, 0 none")
+    order_type: int = u8("enter, quote: OrderType; list: Contingency; terms: TriggerBy, 0 none")
     time_in_force: int = u8(
-        "from bit 4 SelfTrade; enter: TimeInForce, bit 7 reduce-only; replace: 1 if ``qty_lots`` "
-        "has a new ``aux`` too; terms: 1 if ``price_ticks`` is an activation price"
+        "from bit 4 SelfTrade; enter, quote: TimeInForce; enter: bit 7 reduce-only; replace: 1 if "
+        "``qty_lots`` has a new ``aux`` too; terms: 1 if ``price_ticks`` is an activation price"
     )
     participant: int = u16("whose order it is; 0: the session's participant")
     names: int = u16(
@@ -141,24 +147,30 @@ class ShmRequest(Layout, size_bytes=64):
         "``orig_id`` is; 3: both are, in this order"
     )
     id: int = i64(
-        "enter, replace: the participant's name of the order, not 0; cancel, list: of the request, "
-        "0 none;"
+        "enter, replace, quote: the participant's name of the order, not 0; cancel, list: of the "
+        "request, 0 none;"
     )
     id_high: int = i64("and its second word")
     orig_id: int = i64("replace, cancel: name of the order that is meant,")
     orig_id_high: int = i64("and its second word")
-    price_ticks: int = i64("enter, replace: limit price; terms: activation price")
+    price_ticks: int = i64("enter, replace: limit price; quote: the bid's; terms: activation price")
     qty_lots: int = i64(
-        "enter: quantity; list: how many legs, 2 to 8; replace: the new whole quantity, executed "
-        "lots included; with a new ``aux`` the low half (u32), and ``aux`` the high one (i32)"
+        "enter: quantity; quote: the bid's, 0 none; list: how many legs, 2 to 8; replace: the new "
+        "whole quantity, executed lots included; with a new ``aux`` the low half (u32), and "
+        "``aux`` the high one (i32)"
     )
     seq: int = i64("number of the request; storing it publishes the slot", atomic=True)
-    symbol: int = i64("enter, mass cancel: instrument, ASCII, padded with NUL; 0: all", at=24)
+    symbol: int = i64(
+        "enter, quote, mass and quote cancel: instrument, ASCII, padded with NUL; cancels: 0 all",
+        at=24,
+    )
     aux: int = i64(
         "enter: second price, quantity or time, by the order type; terms: until when a GTC order "
         "is good, ns since the epoch",
         at=32,
     )
+    offer_lots: int = i64("quote: quantity of the offer, 0 none", at=16)
+    offer_ticks: int = i64("quote: price of the offer", at=32)
 
 
 class ShmRequestName(Layout, size_bytes=64):
@@ -176,6 +188,8 @@ FIELDS_OF = {
     Request.MASS_CANCEL: "side symbol",
     Request.LIST: "names order_type id id_high qty_lots",
     Request.TERMS: "order_type time_in_force price_ticks aux",
+    Request.QUOTE: "order_type time_in_force id symbol price_ticks qty_lots offer_ticks offer_lots",
+    Request.QUOTE_CANCEL: "symbol",
 }
 """Fields of each request of orders, apart from ``kind``, ``participant`` and ``seq``; each other
 one is 0, or the request is refused (UNUSED_FIELD)."""

@@ -3,6 +3,7 @@ what comes in (shm_in.py) the protocol's module."""
 
 from openoutcry.order_entry import command_metadata, constants, ouch, rows
 from openoutcry.order_entry.command_metadata import CommandMetadata
+from openoutcry.order_entry.quote_rows import QUOTE
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.shm_in import ShmName, ShmOwn, complete, decode
@@ -82,8 +83,9 @@ def _put_names(reply: ShmReply, metadata: CommandMetadata) -> None:
     orig = ShmName(metadata + command_metadata.ORIG)
     reply.id = token.id
     reply.id_high = token.id_high
-    reply.orig_id = orig.id
-    reply.orig_id_high = orig.id_high
+    if metadata.message != QUOTE:
+        reply.orig_id = orig.id
+        reply.orig_id_high = orig.id_high
     reply.participant = ShmOwn(metadata + command_metadata.OWN).participant
 
 
@@ -130,6 +132,8 @@ def encode(
     if row != 0:
         _put_row(reply, row)
     is_own = metadata != 0 and (row == 0 or event_kind in (_REJECTED, _REPLACED))
+    if is_own and event_kind == _REPLACED and metadata.message == QUOTE:
+        is_own = False  # its row has the quote's name
     if is_own:
         _put_names(reply, metadata)
     if event_kind in (_FILLED, _BROKEN):
@@ -203,7 +207,8 @@ def _match(event: EventRecord, row: OrderRow) -> int:
 
 _R_ACCEPTED, _R_REPLACED = constants.SHM_REPLY_ACCEPTED, constants.SHM_REPLY_REPLACED
 _R_PRIORITY, _R_REJECTED = constants.SHM_REPLY_PRIORITY, constants.SHM_REPLY_REJECTED
-_R_NAMES = constants.SHM_REPLY_NAMES
+_R_NAMES, _R_QUOTES_CANCELED = constants.SHM_REPLY_NAMES, constants.SHM_REPLY_QUOTES_CANCELED
+_QUOTES_DONE = constants.FIX_REFUSAL_QUOTES_DONE
 
 
 @kernel
@@ -215,10 +220,13 @@ def refuse(
     if room < REPLY_BYTES:
         return 0
     reply = _begin(out, session, metadata)
-    reply.kind = _R_REJECTED
     _put_names(reply, metadata)
     refused = metadata.refused
-    reply.reason = refused if refused >= FIRST_COMMON else FIRST_REFUSAL + refused
+    if refused == _QUOTES_DONE:
+        reply.kind = _R_QUOTES_CANCELED
+    else:
+        reply.kind = _R_REJECTED
+        reply.reason = refused if refused >= FIRST_COMMON else FIRST_REFUSAL + refused
     reply.symbol = order.symbol
     reply.price_ticks = order.price_ticks
     reply.qty_lots = order.qty_lots

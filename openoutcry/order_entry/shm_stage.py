@@ -10,6 +10,7 @@ from openoutcry.order_entry import (
     apply,
     constants,
     list_commands,
+    quote_commands,
     session_commands,
     session_words,
 )
@@ -18,7 +19,13 @@ from openoutcry.order_entry import stream as stream_store
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import RegionHeader
 from openoutcry.order_entry.session_words import SessionsContext
-from openoutcry.order_entry.shm_in import decode, further_slots, head_terms, own_terms
+from openoutcry.order_entry.shm_in import (
+    decode,
+    decode_quote,
+    further_slots,
+    head_terms,
+    own_terms,
+)
 from openoutcry.order_entry.shm_layout import (
     HEADER_BYTES,
     REPLIES_BYTES,
@@ -55,6 +62,9 @@ STREAM_FULL, LOGGED_OUT = constants.SHM_END_STREAM_FULL, constants.SHM_END_LOGGE
 FULL_FAULT, LOGOUT = constants.FAULT_STREAM_FULL, constants.KIND_LOGOUT
 ENTER, LIST = constants.SHM_REQUEST_ENTER, constants.SHM_REQUEST_LIST
 TERMS, NAME = constants.SHM_REQUEST_TERMS, constants.SHM_REQUEST_NAME
+QUOTE, QUOTE_CANCEL = constants.SHM_REQUEST_QUOTE, constants.SHM_REQUEST_QUOTE_CANCEL
+UNFINISHED = 0
+"""Instead of ``handle_message``'s results: the request is to be looked at again."""
 LIST_REFUSAL = constants.FIX_REFUSAL_LIST
 AHEAD = session_commands.AHEAD
 LINE_BYTES = REPLY_BYTES // 2
@@ -105,6 +115,7 @@ def begin(context: SessionsContext, session: ShmSession, fds: int, wanted: int) 
     header.next_reply = first
     header.rings = session.rings
     session.woken = session.rung = 0
+    session.pulled = 0
     header.requests_read = session.next_request - 1
     header.written = first - 1
     header.alive_ns = words.now_ns(context)
@@ -182,15 +193,25 @@ def take_requests(context: SessionsContext, session: ShmSession, now: int) -> in
             Words(copy)[word] = SharedWord(slot + 8 * word).value
         if copy.seq != seq:
             return has_violated(session, TORN)
-        if copy.kind in (LIST, TERMS):
+        if copy.kind in (LIST, TERMS, QUOTE, QUOTE_CANCEL):
             if session_commands.lane_room(context) <= 2 * MAX_LEGS:
                 waits = 1
                 break
-            more = copy_legs(session, seq, copy)
+            more = copy_legs(session, seq, copy) if copy.kind in (LIST, TERMS) else 0
         else:
             more = copy_further(session, seq, copy, further_slots(copy))
         if more < 0:
             return -1
+        if copy.kind in (QUOTE, QUOTE_CANCEL):
+            result = take_quote(context, session, copy, now)
+            if result == UNFINISHED:
+                waits = 1
+                break
+            session.next_request = seq + 1
+            done += 1
+            if result < 0:
+                return has_violated(session, STREAM_FULL)
+            continue
         session.next_request = seq + 1 + more
         done += 1 + more
         size = REQUEST_BYTES * (1 + more)
@@ -285,6 +306,26 @@ def take_list(
         metadata.refused = refused if refused != 0 else metadata.refused
         at += size
     return list_commands.handle_list(context, session, contingency, legs, now)
+
+
+@kernel_outlined
+def take_quote(context: SessionsContext, session: ShmSession, request: ShmRequest, now: int) -> int:
+    """Enter a quote, or cancel what the session has of one instrument or of all; returns what
+    ``handle_message`` does, or UNFINISHED where the lane has no room for all."""
+    region, at = RegionHeader(context.region), quote_commands.clear_quote(context, session, now)
+    order, metadata = list_commands.order_at(region, at), list_commands.metadata_of(region, at)
+    decode_quote(request, session, order, metadata)
+    if request.kind == QUOTE:
+        price, lots = request.offer_ticks, request.offer_lots
+        return quote_commands.take_quote(context, session, at, price, lots, now)
+    if metadata.refused == 0 and request.symbol == 0:
+        if quote_commands.pull_all(context, session, at, now) == 0:
+            return UNFINISHED
+        at = quote_commands.clear_quote(context, session, now)
+        order, metadata = list_commands.order_at(region, at), list_commands.metadata_of(region, at)
+        decode_quote(request, session, order, metadata)
+        return quote_commands.take_cancel(context, session, at, 1, now)
+    return quote_commands.take_cancel(context, session, at, 0, now)
 
 
 @kernel_outlined

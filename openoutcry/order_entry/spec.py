@@ -80,13 +80,15 @@ class Admission:
     times_in_force: int = EVERY
     """A bit for each ``TimeInForce``."""
     lists: bool = True
+    quotes: bool = True
     protocols: frozenset[Protocol] = frozenset()
     """Of its sessions that enter orders; none: any."""
 
     @property
     def limits_orders(self) -> bool:
         """Return whether there is an order that it does not permit."""
-        return (self.order_types, self.times_in_force, self.lists) != (EVERY, EVERY, True)
+        own = self.order_types, self.times_in_force, self.lists, self.quotes
+        return own != (EVERY, EVERY, True, True)
 
 
 def names_of(bits: int, enum: type[OrderType] | type[TimeInForce]) -> list[str]:
@@ -150,6 +152,8 @@ class SessionSpec:
     """A bit for each ``TimeInForce``."""
     lists: bool = field(default=True, repr=False)
     """It may enter lists of orders."""
+    quotes: bool = field(default=True, repr=False)
+    """It may enter quotes."""
 
     @property
     def is_there(self) -> bool:
@@ -164,7 +168,7 @@ class SessionSpec:
     @property
     def admission(self) -> Admission:
         """What it may enter."""
-        return Admission(self.order_types, self.times_in_force, self.lists)
+        return Admission(self.order_types, self.times_in_force, self.lists, self.quotes)
 
     @property
     def sees(self) -> tuple[int, ...]:
@@ -254,4 +258,5 @@ class SessionsSpec:
             own.order_types & its.order_types,
             own.times_in_force & its.times_in_force,
             own.lists and its.lists,
+            own.quotes and its.quotes,
         )

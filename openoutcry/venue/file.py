@@ -492,6 +492,7 @@ def _participants(tables: Tables) -> list[Participant]:
                 row["order_types"],
                 row["times_in_force"],
                 row["lists"],
+                row["quotes"],
                 frozenset(row["protocols"] or ()),
             ),
         )

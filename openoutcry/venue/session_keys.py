@@ -87,6 +87,7 @@ ADMISSION = {
     "order_types": Key(_bits(OrderType), spec.EVERY),
     "times_in_force": Key(_bits(TimeInForce), spec.EVERY),
     "lists": Key(toml_tables.boolean, True),
+    "quotes": Key(toml_tables.boolean, True),
 }
 """Keys of ``[[session]]`` and of ``[[participant]]``: what may be entered."""
 _NAMES = {member.name.lower().replace("_", "-"): member for member in spec.CancelOnDisconnect}

@@ -122,7 +122,9 @@ def may_enter(admission: Admission) -> dict[str, Any]:
         fields["order_types"] = names_of(admission.order_types, OrderType)
     if admission.times_in_force != EVERY:
         fields["times_in_force"] = names_of(admission.times_in_force, TimeInForce)
-    return fields if admission.lists else fields | {"lists": False}
+    if not admission.lists:
+        fields["lists"] = False
+    return fields if admission.quotes else fields | {"quotes": False}
 
 
 def over_shared_memory(row: SessionSpec, block: Any) -> dict[str, Any]:

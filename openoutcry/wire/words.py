@@ -205,7 +205,7 @@ term    | FIX | OUCH 4.2 | OUCH 5.0 | shared memory | /v1 | Binance-shaped
 LIST    | `35=E` `1385=` | -        | -        | LIST request  | POST order-lists | POST orderList/…
 EXPIRY  | `59=6` | -        | -        | TERMS request | expires_ms       | goodTillDate
 TRIGGER | `1107=` `1102=` | -        | -        | TERMS request | trigger_by       | stopPrice with trailingDelta
-QUOTE   | -   | -        | -        | -             | -                | -""",
+QUOTE   | -   | -        | -        | QUOTE request | -                | -""",
 )
 """What is said in advance of an order: the message or field of each door."""
 
@@ -449,9 +449,10 @@ MASS_STATUS_SCOPE   | 99      | 99      | MassStatusReqType (585) other than 7 i
 MASS_CANCEL_SCOPE   | 99      | 99      | MassCancelRequestType (530) other than 1 and 7 is not offered here
 UNUSED_FIELD        | 99      | 99      | The request sets a field that its kind does not have, or a reserved one
 LIST                | 99      | 99      | The orders make no list, or have not all one Symbol (55)
-NOT_ADMITTED        | 99      | 99      | The session has no permission for orders of this OrdType (40) and TimeInForce (59), or for lists"""
+NOT_ADMITTED        | 99      | 99      | The session has no permission for orders of this OrdType (40) and TimeInForce (59), or for lists or quotes
+QUOTES_DONE         | -       | -       | -"""
 """Refusals of FIX and of sessions over shared memory (``order_entry/fix/refusals.py``).  FIX says
-nothing of the two that are answers."""
+nothing of those that are answers."""
 
 OUCH_REFUSALS = """\
 refusal       | OUCH 4.2 | OUCH 5.0 | FIX

@@ -52,6 +52,8 @@ class Refusal(IntEnum):
     """Of a list of orders: its contingency, how many they are, or two of them do not fit."""
     NOT_ADMITTED = 23
     """The venue file does not let the session or its participant enter such an order."""
+    QUOTES_DONE = 24
+    """No refusal: what answers a cancel of quotes, after its commands."""
 
 
 REFUSALS: Table[Refusal] = Table(Refusal, FIX_REFUSALS)
@@ -62,12 +64,12 @@ COMMON = tuple(Refusal[name] for name in faults.WORDS.column("FIX").values())
 
 FIRST_REPLY = 128
 """First reason of a reply over shared memory that is one of these (``order_entry/shm_out.py``)."""
-TEXT_BYTES, TEXT_COUNT = 120, 122
+TEXT_BYTES, TEXT_COUNT = 120, 124
 ROW_BYTES = 128
 """The table of :func:`rows`: 0 OrdRejReason · 1 CxlRejReason · 2 length of the text · 8 text.  The
 rows from 0 are the core's reasons, and those from CORE_REASONS the refusals.  The checks of limits
 begin at LIMITS, and the gateway's rules at RULES, each in the order of their bits."""
-CORE_REASONS, LIMITS, RULES = 44, 68, 106
+CORE_REASONS, LIMITS, RULES = 44, 70, 108
 
 
 def text_of_reply(reason: int, figures: tuple[int, int, int, int], is_order: bool) -> str:

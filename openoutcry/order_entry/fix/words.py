@@ -135,7 +135,7 @@ NONE, AWAITED, ACTIVE, LOGGING_OUT = range(4)
 TAGS = 1024
 
 
-class FixFields(Layout, size_bytes=47232):
+class FixFields(Layout, size_bytes=47744):
     """Fields of the current message."""
 
     generation: int = i64("number of the message; entries of older ones are stale")
@@ -146,8 +146,8 @@ class FixFields(Layout, size_bytes=47232):
     error: int = i64("0, or 1 + SessionRejectReason")
     ref_tag: int = i64("address of the text of the tag that the error is about, 0: none")
     ref_size: int = i64("its length")
-    taken: int = i64("what instructions.table says of all its fields", at=28088)
-    legs: int = i64("orders of its list; 1: it is an order with a term; 0: neither", at=36288)
+    taken: int = i64("what instructions.table says of all its fields", at=28600)
+    legs: int = i64("orders of its list; 1: it is an order with a term; 0: neither", at=36800)
     contingency: int = i64("of its list, a Contingency; 0: it is no list")
     term: int = area(64, "the term of its order, as the record of a TERMS")
     orders: int = area(1536, "each of its list's orders: the record, then the metadata")

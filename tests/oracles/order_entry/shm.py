@@ -8,7 +8,10 @@ from openoutcry.order_entry.fix.refusals import Refusal
 from openoutcry.order_entry.shm_layout import Request
 from openoutcry.wire.enums import CommandKind, OrderType, SelfTrade, Side, TimeInForce
 
-LINK = (Request.HEARTBEAT, Request.LOGOUT, Request.NAME, Request.LIST, Request.TERMS)
+LINK = (
+    *(Request.HEARTBEAT, Request.LOGOUT, Request.NAME, Request.LIST, Request.TERMS),
+    *(Request.QUOTE, Request.QUOTE_CANCEL),
+)
 """What is no command of one order."""
 UNUSED: dict[Request, tuple[str, ...]] = {
     Request.ENTER: (),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from openoutcry.client import ClientError
-from openoutcry.client.shm import ShmOrder
+from openoutcry.client.shm import ShmOrder, ShmQuote
 from openoutcry.wire.enums import CommandKind, Contingency, EventKind, OrderType, Side, TimeInForce
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.served_venue import VENUE
@@ -57,6 +57,14 @@ class Door(ABC):
         raise NotImplementedError
 
     def terms(self) -> None:
+        raise NotImplementedError
+
+    def quoted(self) -> None:
+        """Replace both sides of a quote."""
+        raise NotImplementedError
+
+    def pulled(self) -> None:
+        """Cancel all quotes."""
         raise NotImplementedError
 
     def disable(self) -> None:
@@ -126,7 +134,7 @@ class Fix(Door):
 
 
 class Shm(Door):
-    protocol, secret, may = "shm", "key", frozenset({"mass", "listed", "terms"})
+    protocol, secret, may = "shm", "key", frozenset({"mass", "listed", "terms", "quoted", "pulled"})
 
     def log_in(self) -> None:
         self.client = self.floor.shm("SHM")
@@ -148,6 +156,12 @@ class Shm(Door):
         stop = ShmOrder(72, Side.BUY, "TIN", 1, FAR, OrderType.STOP_LIMIT, aux=FAR)
         self.client.enter_list(Contingency.OCO, [ShmOrder(71, Side.BUY, "TIN", 1, LOW), stop])
 
+    def quoted(self) -> None:
+        self.client.quote(ShmQuote(1, "TIN", 2, LOW - 1, 2, HIGH + 1))
+
+    def pulled(self) -> None:
+        self.client.cancel_quotes()
+
     def terms(self) -> None:
         day = ShmOrder(81, Side.BUY, "TIN", 1, LOW, time_in_force=TimeInForce.GTC)
         self.client.enter_with(day, until_ns=1 << 62)
@@ -163,11 +177,13 @@ ACTIONS = {
     "more": lambda door: door.replace(1, 21, Side.BUY, 6, LOW),
     "less": lambda door: door.replace(2, 22, Side.SELL, 3, HIGH),
     "cancel": lambda door: door.cancel(3, Side.BUY),
+    "quoted": lambda door: door.quoted(),
+    "pulled": lambda door: door.pulled(),
     "mass": lambda door: door.mass(),
 }
-"""What is tried in this order.  Orders 1 (to buy), 2 (to sell) and 3 (to buy) rest before."""
-NOTHING, LEAVES = frozenset[str](), frozenset({"cancel", "mass"})
-ALL, BY_SOME = frozenset(ACTIONS), {"mass", "listed", "terms"}
+"""What is tried in this order.  Orders 1 (buy), 2 (sell), 3 (buy) and a quote rest before."""
+NOTHING, LEAVES = frozenset[str](), frozenset({"cancel", "pulled", "mass"})
+ALL, BY_SOME = frozenset(ACTIONS), {"mass", "listed", "terms", "quoted", "pulled"}
 """BY_SOME: those that not every protocol has."""
 
 
@@ -249,6 +265,8 @@ def test_each_action_does_in_each_state_what_the_table_says(name, state, tmp_pat
     door = DOORS[name](floor)
     for number, side, price in ((1, Side.BUY, LOW), (2, Side.SELL, HIGH), (3, Side.BUY, LOW)):
         door.enter(number, side, 5, price)
+    if "quoted" in door.may:
+        door.quoted()
     floor.step()
     begin(floor, door)
     floor.step()

@@ -7,20 +7,17 @@ import pytest
 
 from openoutcry.client import SessionEnded
 from openoutcry.client.shm import ShmOrder, reason_name
-from openoutcry.order_entry import session_region
-from openoutcry.order_entry.sessions import LANE
 from openoutcry.order_entry.shm_layout import End, Reply, Request
 from openoutcry.order_entry.spec import Protocol, ThrottlePolicy
-from openoutcry.ring.layout import PUBLISHED
-from openoutcry.wire import ORDER_DTYPE, OrderType
+from openoutcry.wire import OrderType
 from openoutcry.wire.enums import Contingency, Side, TimeInForce
 from tests.support.order_entry.sessions_venue import session
 from tests.support.order_entry.shm_attacker import slot_of
+from tests.support.order_entry.within_a_list import within_a_list
 from tests.support.venue.inline import OPENED, InlineVenue
 
 SHM = int(Protocol.SHM)
 STOP = OrderType.STOP
-SLOT_SEQ = ORDER_DTYPE.names[-1]
 
 
 def alone(name="ALICE", participant=1, **more):
@@ -289,16 +286,3 @@ def test_a_list_that_the_journal_ends_within_leaves_nothing(taken, tmp_path):
         again.enter("e", Side.BUY, "ACME", 1, 5_000)
         assert told(again) == [("A", "c"), ("A", "d"), ("S", "c"), ("A", "e")]
         assert open_orders(again) == 3
-
-
-def within_a_list(venue, taken, count=4):
-    """Let the sessions alone take the list, and take back all but ``taken`` of its ``count``
-    commands: as it is when their process dies there."""
-    venue.run.step_alone("sessions")
-    region, lane = venue.run.work.sessions.region, venue.run.work.shared.rings[LANE]
-    last = region[session_region.LANE_SEQ]
-    assert region[session_region.LIST_END] == last
-    for seq in range(last - count + taken + 1, last + 1):
-        lane.slots[seq & lane.mask][SLOT_SEQ] = 0
-    lane.words(PUBLISHED)[0] = last - count + taken
-    assert lane.published == last - count + taken
