@@ -60,6 +60,7 @@ CANCELLED, EXPIRED = enum_numbers.EVENT_KIND_CANCELLED, enum_numbers.EVENT_KIND_
 REDUCED, REPLACED = enum_numbers.EVENT_KIND_REDUCED, enum_numbers.EVENT_KIND_REPLACED
 REJECTED, CONVERTED = enum_numbers.EVENT_KIND_REJECTED, enum_numbers.EVENT_KIND_CONVERTED
 COMPLETED, DELAYED = enum_numbers.EVENT_KIND_COMPLETED, enum_numbers.EVENT_KIND_DELAYED
+UNKNOWN_ORDER = enum_numbers.REASON_UNKNOWN_ORDER
 USER, DISCONNECTED = enum_numbers.REASON_USER, enum_numbers.REASON_DISCONNECTED
 BROKEN = enum_numbers.EVENT_KIND_BROKEN
 REPEGGED, ELECTED = enum_numbers.EVENT_KIND_REPEGGED, enum_numbers.EVENT_KIND_ELECTED
@@ -153,9 +154,9 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
     number = metadata.row
     fix = is_fix(metadata.protocol)
     if fix:
-        session.applied_in = quote_rows.taken_seq(metadata)
+        session.applied_in = command_metadata.taken_seq(metadata)
     elif metadata.protocol == SHM:
-        ShmSession(session).applied_request = quote_rows.taken_seq(metadata)
+        ShmSession(session).applied_request = command_metadata.taken_seq(metadata)
     is_reported = fix or region.fix_copies != 0
     rows, mask = region.rows, region.row_mask
     if metadata.refused != 0:
@@ -184,7 +185,7 @@ def apply_command(region: RegionHeader, order: OrderRecord, metadata: CommandMet
             region, session, order_rows.take_row(rows, mask, number), replaced, order, metadata
         )
         region.last_number = max(number, region.last_number)
-    elif quote_rows.is_quote(metadata):
+    elif command_metadata.is_quote(metadata):
         take_quote(region, session, order, metadata)
     if flags & (command_metadata.FLAG_TOKEN | command_metadata.FLAG_NEW_ROW):
         make_room(region, table)
@@ -369,8 +370,8 @@ def apply_event(
     own = metadata != 0 and metadata.flags & command_metadata.FLAG_INTERNAL == 0
     if own and metadata.refused != 0:
         return send_reject(region, codecs, event, order, metadata, rx_ts_ns)
-    if own and quote_rows.is_over(metadata, event):
-        return 0
+    if own and command_metadata.is_pull(metadata) and is_unknown(event):
+        return 0  # a side that was over, of which its end was the news
     rows, mask = region.rows, region.row_mask
     row = row_of_event(region, event)
     if own:
@@ -388,7 +389,7 @@ def apply_event(
         assert event.participant == row.participant, "an order's events are its participant's"
         assert may_act(session, row.participant), "a session has only orders that it may enter"
     mine = CommandMetadata(metadata if own and is_about(region, event, row, metadata) else 0)
-    if quote_rows.is_quote(mine):
+    if command_metadata.is_quote(mine):
         begin_side(region, session, row, event, order, mine)
     update_row(region, row, event)
     is_new = mine != 0 and mine.flags & command_metadata.FLAG_NEW_ROW != 0
@@ -446,6 +447,12 @@ def of_connection(event: EventRecord, metadata: CommandMetadata, room: EventReco
     copy64(room, event)
     room.reason = DISCONNECTED
     return room
+
+
+@kernel
+def is_unknown(event: EventRecord) -> bool:
+    """Return whether a command has named an order that the core does not know."""
+    return event.kind == REJECTED and event.reason == UNKNOWN_ORDER
 
 
 @kernel

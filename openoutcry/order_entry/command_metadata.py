@@ -77,6 +77,8 @@ KILLED, ENABLED = ord("K"), ord("E")
 operator did to the session."""
 UNFINISHED = ord("U")
 """``message`` of an internal command: the machine died within a list, whose first legs go."""
+QUOTE, QUOTE_CANCEL = ord("i"), ord("Z")
+"""``message`` of a quote's NEW, and of all commands of a cancel of quotes, in every protocol."""
 BLOCK_KEY = "notes"
 """The key of the metadata in a block's note."""
 MAX_PACKED = 2 + 2 + WORDS * 9
@@ -91,6 +93,25 @@ def metadata_at(metadata_area: int, mask: int, lane_seq: int) -> CommandMetadata
     """Address of the metadata of a command, by its lane sequence. ``metadata_area``: address of the
     metadata of lane sequence 0."""
     return CommandMetadata(metadata_area + METADATA_BYTES * (lane_seq & mask))
+
+
+@kernel
+def is_quote(metadata: CommandMetadata) -> bool:
+    """Return whether the command of these metadata (0: none) is a quote's NEW."""
+    return metadata != 0 and metadata.message == QUOTE and metadata.flags & FLAG_INTERNAL == 0
+
+
+@kernel
+def is_pull(metadata: CommandMetadata) -> bool:
+    """Return whether the command is one of those that a cancel of quotes is made of, and not the
+    last one, which answers it."""
+    return metadata.message == QUOTE_CANCEL and metadata.refused == 0
+
+
+@kernel
+def taken_seq(metadata: CommandMetadata) -> int:
+    """Return the number of the client's last message that is wholly taken with this command."""
+    return metadata.client_seq - is_pull(metadata)
 
 
 @kernel

@@ -32,7 +32,7 @@ from openoutcry.wire.record_blocks import OrderRecord
 
 BUY, SELL = enum_numbers.SIDE_BUY, enum_numbers.SIDE_SELL
 TERM_QUOTE = enum_numbers.TERM_QUOTE
-QUOTE_CANCEL = quote_rows.QUOTE_CANCEL
+QUOTE_CANCEL = command_metadata.QUOTE_CANCEL
 COMMANDS = 4
 """Commands of the lane that a quote, or the cancel of one, is at most."""
 THROTTLED, TOO_MANY_OPEN = constants.REFUSAL_THROTTLED, constants.REFUSAL_TOO_MANY_OPEN
@@ -62,7 +62,7 @@ def take_quote(
     region = RegionHeader(context.region)
     order, metadata = list_commands.order_at(region, at), list_commands.metadata_of(region, at)
     session.messages += 1
-    metadata.message = quote_rows.QUOTE
+    metadata.message = command_metadata.QUOTE
     is_within = list_commands.take_tokens(session, 1, now)
     if not is_within:
         session.throttled += 1

@@ -21,16 +21,11 @@ from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.layout import Bytes, Layout, Words, i64
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
-QUOTE = ord("i")
-"""``message`` of the metadata of a quote's NEW, in every protocol."""
-QUOTE_CANCEL = ord("Z")
-"""``message`` of the metadata of all commands of a cancel of quotes, in every protocol."""
 KEY_WORDS = 5
 SIDE_AT = 39
 """Byte of the token of a side that no name of an order has."""
 NEW_NAMED, NEW_OTHER = 1, 2
 SIDES = enum_numbers.SIDE_BUY + enum_numbers.SIDE_SELL
-REJECTED, UNKNOWN_ORDER = enum_numbers.EVENT_KIND_REJECTED, enum_numbers.REASON_UNKNOWN_ORDER
 ACCEPTED, REPLACED = enum_numbers.EVENT_KIND_ACCEPTED, enum_numbers.EVENT_KIND_REPLACED
 
 
@@ -47,28 +42,6 @@ class QuoteSides(Layout, size_bytes=40):
 def sides_of(metadata: CommandMetadata) -> QuoteSides:
     """Return what a quote's metadata says of its other side."""
     return QuoteSides(metadata + command_metadata.ORIG)
-
-
-@kernel
-def is_quote(metadata: CommandMetadata) -> bool:
-    """Return whether the command at whose metadata (0: none) this is is a quote's NEW."""
-    return metadata != 0 and metadata.message == QUOTE and metadata.flags & _INTERNAL == 0
-
-
-@kernel
-def taken_seq(metadata: CommandMetadata) -> int:
-    """Return the number of the client's last message that is wholly taken with this command."""
-    is_part = metadata.message == QUOTE_CANCEL and metadata.refused == 0
-    return metadata.client_seq - is_part
-
-
-@kernel
-def is_over(metadata: CommandMetadata, event: EventRecord) -> bool:
-    """Return whether a cancel of quotes has met a side that was over, of which its end was the
-    news."""
-    if metadata.message != QUOTE_CANCEL or metadata.refused != 0:
-        return False
-    return event.kind == REJECTED and event.reason == UNKNOWN_ORDER
 
 
 @kernel_outlined
@@ -176,7 +149,8 @@ def take_names(row: OrderRow, metadata: CommandMetadata) -> None:
 @kernel
 def is_side(metadata: CommandMetadata, order_id: int) -> bool:
     """Return whether the quote's other side is this order of the core."""
-    return is_quote(metadata) and order_id == order_rows.LEG_BITS | sides_of(metadata).other
+    other = order_rows.LEG_BITS | sides_of(metadata).other
+    return command_metadata.is_quote(metadata) and order_id == other
 
 
 @kernel_outlined
@@ -204,5 +178,4 @@ def begin_side(
         take_names(row, metadata)
 
 
-_INTERNAL = command_metadata.FLAG_INTERNAL
 _KEY = SessionBlock.offset("quote_key")

@@ -2,8 +2,7 @@
 what comes in (shm_in.py) the protocol's module."""
 
 from openoutcry.order_entry import command_metadata, constants, ouch, rows
-from openoutcry.order_entry.command_metadata import CommandMetadata
-from openoutcry.order_entry.quote_rows import QUOTE
+from openoutcry.order_entry.command_metadata import QUOTE, CommandMetadata
 from openoutcry.order_entry.rows import OrderRow
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.shm_in import ShmName, ShmOwn, complete, decode

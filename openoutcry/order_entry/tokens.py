@@ -179,7 +179,7 @@ def name_again(table: TokenTable, session: int, token: int, number: int) -> int:
     """Let a token name another order than before, or put it; returns what :func:`put_token` does,
     or 1."""
     slot = find_slot(table, session, token, token_hash(table, session, token))
-    entry_number = load_i64(slot) & ENTRY_BITS if slot != 0 else 0
+    entry_number = Words(slot)[0] & ENTRY_BITS if slot != 0 else 0
     if entry_number == 0:
         return put_token(table, session, token, number)
     TokenEntry(table.entries + ENTRY_BYTES * (entry_number - 1)).number = number

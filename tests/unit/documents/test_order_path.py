@@ -34,9 +34,11 @@ NOT_TAKEN = {
         " look_at_login_socket record_told mark_all_dirty",
         "order_entry/shm_stage.py": "",
         "order_entry/shm_layout.py": "",
-        # Lists of orders.
+        # Lists of orders, quotes.
         "order_entry/list_commands.py": "",
         "order_entry/list_events.py": "",
+        "order_entry/quote_commands.py": "",
+        "order_entry/quote_rows.py": "",
         "order_entry/session_commands.py": "find_named charge_session_message journal_login"
         " journal_session_event duplicate charge",
         "order_entry/ouch42_in.py": "_decode_replace _decode_cancel",

@@ -10,12 +10,16 @@ from openoutcry.client.shm import ShmQuote, reason_name
 from openoutcry.order_entry.shm_layout import Reply
 from openoutcry.order_entry.spec import Protocol
 from openoutcry.wire import OrderType
-from openoutcry.wire.enums import SelfTrade, Side, TimeInForce
+from openoutcry.wire.enums import Reason, SelfTrade, Side, TimeInForce
 from tests.support.order_entry.sessions_venue import session
 from tests.support.order_entry.within_a_list import within_a_list
+from tests.support.venue.contract_floor import CONTRACT_VENUE
+from tests.support.venue.floor import InlineFloor
 from tests.support.venue.inline import OPENED, InlineVenue
+from tests.support.venue.spot_floor import FLOOR, session_tables, wallet
 
 SHM = int(Protocol.SHM)
+MAKER = session_tables({"MAKER": ("shm", "participant = 1\ncancel_on_disconnect = 'none'", "key")})
 
 
 def alone(name="ALICE", participant=1, **more):
@@ -358,3 +362,52 @@ def test_on_a_later_day_a_quote_good_till_cancelled_is_still_the_sessions(tmp_pa
         alice.cancel_quotes()
         assert [m.kind.name for m in alice.told()] == ["CANCELED"] * 2 + ["QUOTES_CANCELED"]
         assert venue.stop()["open_orders"] == 0
+
+
+def test_a_quote_of_a_pair_reserves_both_assets_or_neither(tmp_path):
+    floor = InlineFloor(tmp_path, FLOOR + MAKER)
+    try:
+        floor.ask("deposit", "1", str(10**12), "--asset", "USD")
+        maker, reserved = floor.shm("MAKER"), lambda asset: wallet(floor, 1, asset)[1]
+        maker.quote(ShmQuote(1, "BTC-USD", 1, 4_900_000, 1, 5_000_000))
+        (reply,) = maker.told()
+        assert (reply.kind, reply.reason) == (Reply.REJECTED, Reason.RISK)
+        assert (reserved("USD"), reserved("BTC")) == (0, 0)
+        floor.ask("deposit", "1", str(10**9), "--asset", "BTC")
+        maker.quote(ShmQuote(2, "BTC-USD", 1, 4_900_000, 1, 5_000_000))
+        assert [m.kind.name for m in maker.told()] == ["ACCEPTED"] * 2
+        assert min(reserved("USD"), reserved("BTC")) > 0
+        maker.cancel_quotes()
+        assert [m.kind.name for m in maker.told()] == ["CANCELED"] * 2 + ["QUOTES_CANCELED"]
+        assert (reserved("USD"), reserved("BTC")) == (0, 0)
+    finally:
+        floor.close()
+
+
+def test_a_quote_of_contracts_is_covered_on_each_side_and_ends_with_the_day(tmp_path):
+    floor = InlineFloor(tmp_path, CONTRACT_VENUE + MAKER)
+    try:
+        floor.wait_for_phase("CONTINUOUS")
+        maker = floor.shm("MAKER")
+        maker.mass_quote(
+            [
+                ShmQuote(1, "GOLD", 4, 4_990, 4, 5_010),
+                ShmQuote(2, "GOLD", 40, 4_990, 40, 5_010),
+            ]
+        )
+        replies = maker.told()
+        assert [(m.kind.name, m.id) for m in replies] == [
+            ("ACCEPTED", 1),
+            ("ACCEPTED", 1),
+            ("REJECTED", 2),
+        ]
+        assert replies[2].reason == Reason.RISK
+        floor.at("2026-11-23T17:06")
+        maker = floor.shm("MAKER", first_reply=maker.next_reply)
+        assert [(m.kind, m.id, m.reason) for m in maker.told()] == [
+            (Reply.CANCELED, 1, Reason.DAY_END)
+        ] * 2
+        maker.quote(ShmQuote(3, "GOLD", 4, 4_990, 4, 5_010))
+        assert [m.kind.name for m in maker.told()] == ["REJECTED"]
+    finally:
+        floor.close()
