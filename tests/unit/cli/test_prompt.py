@@ -409,6 +409,36 @@ def test_each_form_is_typed_over_shared_memory(bench):
     assert last_order(bench)["time_in_force"] & REDUCE_ONLY
 
 
+def test_quotes_over_shared_memory_are_listed_replaced_and_cancelled(bench):
+    typing = bench.shm("MEM")
+    bench.says(typing, "quote ACME 5 10 5 12")
+    bench.venue.step()
+    sides = [
+        "ACME-bid side=BUY symbol=ACME open=5 price=10",
+        "ACME-offer side=SELL symbol=ACME open=5 price=12",
+    ]
+    assert bench.says(typing, "orders")[-2:] == sides
+    bench.says(typing, "quote ACME 4 10 0 0 self-trade=oldest")
+    bench.venue.step()
+    assert bench.says(typing, "orders")[-1] == "ACME-bid side=BUY symbol=ACME open=4 price=10"
+    assert last_order(bench)["time_in_force"] >> SELF_TRADE_SHIFT & 7 == 2
+    bench.says(typing, "quote-cancel")
+    bench.venue.step()
+    assert "quotes_canceled" in bench.says(typing, "orders")[-1]
+    bench.says(typing, "quote ACME 4 10 0 0 post-only gtc")
+    order = last_order(bench)
+    assert (order["order_type"], order["time_in_force"] & TIF_MASK) == (OrderType.POST_ONLY, 4)
+    for line, why in {
+        "quote ACME 5 10 5": "OFFER is missing",
+        "quote ACME 5 10 5 12 hidden": "makes no quote",
+        "quote ACME 5 10 5 12 reduce-only": "makes no quote",
+        "quote ACME 5 1.5 5 12": "is not a whole number of ticks or lots",
+        "quote ACME -1 10 5 12": "is not a whole number",
+        "quote-cancel ACME TIN": "one word too many",
+    }.items():
+        assert why in bench.says(typing, line)[-1], line
+
+
 def test_orders_over_shared_memory_are_listed_replaced_and_cancelled(bench):
     typing = bench.shm("MEM")
     bench.says(typing, "buy ACME 5 10")
