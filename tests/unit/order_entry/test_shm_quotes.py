@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from openoutcry.client.drop_copy import read_copy
 from openoutcry.client.shm import ShmQuote, reason_name
 from openoutcry.order_entry.shm_layout import Reply
 from openoutcry.order_entry.spec import Protocol
@@ -407,3 +408,28 @@ def test_a_quote_of_contracts_is_covered_on_each_side_and_ends_with_the_day(tmp_
         assert (events["reason"] == Reason.DAY_END).sum() == 2
     finally:
         floor.close()
+
+
+def test_drop_copies_report_both_sides_by_the_quotes_name():
+    rows = [
+        alone(),
+        alone("BOB", 2),
+        session("COPY", 1, protocol=int(Protocol.DROP_COPY)),
+        session("FIXCOPY", 1, protocol=int(Protocol.FIX_DROP_COPY)),
+    ]
+    with InlineVenue(rows) as venue:
+        alice, bob, copy = venue.shm("ALICE"), venue.shm("BOB"), venue.copy("COPY")
+        watch = venue.fix("FIXCOPY", protocol=Protocol.FIX_DROP_COPY)
+        alice.quote(quote(7, (5, 10_000), (5, 10_200)))
+        alice.quote(quote(8, (4, 10_000), (5, 10_300)))
+        bob.enter(1, Side.SELL, "ACME", 4, 10_000)
+        alice.quote(quote(9, (1, 10_400), (5, 10_300)))
+        alice.cancel_quotes()
+        bob.told()
+        by_door = [f"{m.id:032x}"[16:] for m in alice.told() if m.side]
+        copies = [read_copy(1, copy.packet()[1]) for _ in by_door]
+        reports = [watch.next(0) for _ in by_door]
+        names = [name[16:] for name in (one.token for one in copies)]
+        assert sorted(names) == sorted(by_door)
+        assert [one[11][16:] for one in reports] == names
+        assert [one[150] for one in reports] == [*"0055F8", *"44"]
