@@ -370,8 +370,6 @@ def apply_event(
     own = metadata != 0 and metadata.flags & command_metadata.FLAG_INTERNAL == 0
     if own and metadata.refused != 0:
         return send_reject(region, codecs, event, order, metadata, rx_ts_ns)
-    if own and command_metadata.is_pull(metadata) and is_unknown(event):
-        return 0  # a side that was over, of which its end was the news
     rows, mask = region.rows, region.row_mask
     row = row_of_event(region, event)
     if own:
@@ -450,8 +448,10 @@ def of_connection(event: EventRecord, metadata: CommandMetadata, room: EventReco
 
 
 @kernel
-def is_unknown(event: EventRecord) -> bool:
-    """Return whether a command has named an order that the core does not know."""
+def is_over(event: EventRecord, metadata: CommandMetadata) -> bool:
+    """Return whether a cancel of quotes has met a side that was over, whose end was the news."""
+    if metadata == 0 or not command_metadata.is_pull(metadata):
+        return False
     return event.kind == REJECTED and event.reason == UNKNOWN_ORDER
 
 

@@ -36,6 +36,7 @@ from openoutcry.wire.off_book import is_off_book
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 
 PACKETS = constants.PROTOCOL_PACKETS
+QUOTES_DONE = constants.FIX_REFUSAL_QUOTES_DONE
 ENTERED = enum_numbers.EVENT_KIND_ENTERED
 PLACE = (1 << 32) - 1
 """Mask of an event's ``leaves_lots`` that holds the command's place in the core's queue."""
@@ -148,7 +149,11 @@ def publish_to_session(
     if event.kind == apply.BROKEN:
         fee = event.leaves_lots
         region.fee = fee_note(-fee_units(fee), fee_is_of_base(fee))
+    if apply.is_over(event, metadata):
+        return 0
     copies = region.copy_count
+    if metadata != 0 and metadata.refused == QUOTES_DONE:
+        copies = 0  # an answer to the session alone
     if copies > 0:
         copy_event(region, codecs, event, order, metadata, rx_ts_ns)
     if metadata != 0:
