@@ -217,7 +217,7 @@ STATEMENTS = (
         seq bigint not null
     )
     """,
-    "create index broken_trades_of on broken_trades (trade)",
+    "create index broken_trades_of on broken_trades (trade, day, seq)",
     """
     create table transactions (
         day integer not null,

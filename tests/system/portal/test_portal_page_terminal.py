@@ -144,6 +144,7 @@ def test_keys_are_off_at_first_silent_in_fields_and_never_send_without_a_questio
         page.page.keyboard.press("o")
         page.expect("dialog").to_have_count(1)
         page.page.keyboard.press("Escape")
+        page.expect("dialog").to_have_count(0)
         page.page.evaluate(blur)
         page.page.keyboard.press("x")
         page.expect("dialog").to_be_visible()
