@@ -44,6 +44,8 @@ def test_bare_writes_follow_each_other_and_leave_no_file(tmp_path: Path) -> None
     writes: npt.NDArray[np.int64] = bare_writes(tmp_path / "bare", 64, 0.02)
     assert (writes[:, 1] > writes[:, 0]).all()
     assert (writes[1:, 0] >= writes[:-1, 1]).all()
-    assert writes[-1, 1] - writes[0, 0] > 20_000_000 >= writes[-2, 1] - writes[0, 0]
+    until_ns = writes[:, 1] - writes[0, 0]
+    assert until_ns[-1] > 20_000_000
+    assert (until_ns[:-1] <= 20_000_000).all(), "of a slow disk the first write may be the last"
     assert bare_ns(tmp_path / "bare", 64, 7).shape == (7,)
     assert not list(tmp_path.iterdir())
