@@ -1,5 +1,5 @@
-"""A trade that may be taken back, as the ledger has posted it: both sides, their fees, and whether
-anything since stands in the way.
+"""A trade that may be taken back, as the ledger has posted it: both sides, their fees, and what
+happened since that forbids it.
 
 The core reads no history, so the operator's command has to say all of it (``risk/busts.py``).
 """
@@ -67,7 +67,7 @@ def trade_of(directory: Path, match: int) -> Trade:
 def _before(directory: Path, match: int) -> LedgerState:
     """The ledger somewhere before the trade."""
     state = opened(directory)
-    if int(state.books.header[lay.EVENT_SEQ // 8]) < match:
+    if state.books.event_seq < match:
         return state
     return oldest(directory)
 

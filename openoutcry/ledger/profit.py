@@ -44,8 +44,8 @@ class FirstInFirstOut:
             self.lots.append([qty, qty * price])
 
     def take_back(self, qty: int, price: int) -> None:
-        """A trade is taken back by these lots, the opposite of its own: the lots that it opened and
-        that are still there go at what they cost; the rest is a trade."""
+        """Take a trade back by ``qty`` lots, the opposite of its own. Lots that it opened and that
+        are still held go at what they cost. The rest is counted as a trade."""
         for place in range(len(self.lots) - 1, -1, -1):
             held, cost = self.lots[place]
             if qty and (held > 0) != (qty > 0) and cost == held * price:

@@ -422,8 +422,8 @@ def begin_side(
     order: int,
     metadata: CommandMetadata,
 ) -> None:
-    """An event of a quote's own command, about a side of it.  A rejected one ends both rows that
-    were made for it."""
+    """Note an event of a quote's own command about one of its sides.  A rejection ends both rows
+    that were made for the quote."""
     if event.kind != REJECTED:
         quote_rows.begin_side(session, row, event, order, metadata)
         return

@@ -161,8 +161,8 @@ def begin_side(
     order: int,
     metadata: CommandMetadata,
 ) -> None:
-    """An event of a quote's own command, about a side of it: what entered is the side anew, and
-    goes by the quote's name.  ``order``: address of the command."""
+    """Note an event of a quote's own command about one of its sides.  A side that has entered is a
+    new order under the quote's name.  ``order``: address of the command."""
     kind = event.kind
     if kind == ACCEPTED:
         row.cum = row.cum_value = 0

@@ -1,4 +1,4 @@
-"""A NewOrderList (E) taken apart: each part is written as a message of its own, and read as one.
+"""Divide a NewOrderList (E) into parts: each is written as a message, and read as that message.
 
 What comes before the orders, and after them, are the fields of the list.  A field of the list ends
 the orders, as none of them is one of an order.  Places in the message are offsets.  A field
