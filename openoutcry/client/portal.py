@@ -409,6 +409,12 @@ class PortalClient(Closing):
     def statistics(self, symbol: str) -> models.ContractStatistics:
         """Return mark, index, settlement price, open interest and funding of a contract."""
 
+    @endpoint("GET", "/v1/instruments/{symbol}/funding-rates")
+    def funding_rates(
+        self, symbol: str, *, limit: int = 100, from_ms: int = 0, until_ms: int = 0
+    ) -> list[models.FundingRate]:
+        """Return the rates of a perpetual from ``from_ms`` on, or the last up to ``until_ms``."""
+
     @endpoint("GET", "/v1/indices")
     def indices(self) -> list[models.IndexRow]:
         """Return each index of contracts, and which of its sources are used."""

@@ -243,6 +243,21 @@ class ContractStatistics:
 
 
 @dataclass(frozen=True)
+class FundingRate:
+    """Of one period of a perpetual that was funded; decimal text."""
+
+    time_ms: int
+    period: int
+    """Its number; of a schedule its hour since 1970."""
+    seq: int
+    """The command that put it in force."""
+    rate: str
+    """As a part of a position's value; longs pay shorts, below 0 shorts pay."""
+    mark: str
+    """The contract's price at that moment."""
+
+
+@dataclass(frozen=True)
 class IndexSource:
     name: str
     weight: int

@@ -1,7 +1,8 @@
-"""What positions in perpetuals were paid in funding: one SQLite file in the journal's folder.
+"""The rates of perpetuals, and what positions in them were paid: one SQLite file in the journal's
+folder.
 
 A payment is the lots that were held at its moment, which no command says.  A process of the venue
-works it out (``funding_follower.py``) and writes the file; console and FIX sessions read it.
+works it out (``funding_follower.py``) and writes the file; console, FIX and portal read it.
 Amounts are text where a sum could pass 63 bits.
 """
 
@@ -32,11 +33,20 @@ create table if not exists payments (
     period integer not null, seq integer not null, ts_ns integer not null, rate integer not null,
     lots integer not null, mark integer not null, paid integer not null, total text not null
 );
+create table if not exists rates (
+    number integer primary key, contract text not null, period integer not null,
+    seq integer not null, ts_ns integer not null, rate integer not null, mark integer not null
+);
+create unique index if not exists rates_by_period on rates (contract, period);
+create index if not exists rates_by_time on rates (ts_ns);
 create unique index if not exists payments_by_period on payments (participant, contract, period);
 create index if not exists payments_by_participant on payments (participant, number);
 """
-SCHEMA = Schema("what positions were paid in funding", 0x4F4F4655, TABLES)
+AGAIN = ("delete from place",)
+"""Rates of periods in which nobody held lots are not in a file of layout 1: it is made again."""
+SCHEMA = Schema("what positions were paid in funding", 0x4F4F4655, TABLES, 2, {1: AGAIN})
 COLUMNS = "number, contract, period, seq, ts_ns, rate, lots, mark, paid, total"
+OF_RATE = "contract, period, seq, ts_ns, rate, mark"
 PERIODS = "select contract, period from contracts"
 
 
@@ -67,6 +77,21 @@ class Payment(NamedTuple):
     """What the participant was paid in this contract up to here."""
 
 
+class Rate(NamedTuple):
+    """What one perpetual was funded at for one period, whoever held it."""
+
+    contract: str
+    period: int
+    seq: int
+    """The command that put the funding in force."""
+    ts_ns: int
+    """When it was sequenced, ns since the epoch."""
+    rate: int
+    """Billionths of a lot's value; longs pay shorts, below 0 shorts pay."""
+    mark: int
+    """The contract's mark, ticks."""
+
+
 def perpetual_periods(file: VenueFile, view: View) -> dict[str, int]:
     """The number of each perpetual's last funding, by the core's state."""
     contracts = view.contracts
@@ -91,6 +116,21 @@ class FundingBook:
         with self._open() as file:
             rows = _rows(file, query, participant, before or 2**63 - 1, most)
         return [Payment._make([*row[:-1], int(row[-1])]) for row in rows]
+
+    def rates(
+        self, contract: str, since_ns: int | None, until_ns: int | None, most: int
+    ) -> list[Rate]:
+        """The rates of a contract (empty: of all) within a time, in the journal's order: the first
+        ``most`` from ``since_ns`` on, or without it the last ones up to ``until_ns``.
+
+        Raises :class:`FundingError`."""
+        order = "desc" if since_ns is None else "asc"
+        query = f"select {OF_RATE} from rates where (contract = ? or ? = '')"
+        query += f" and ts_ns between ? and ? order by number {order} limit ?"
+        span = since_ns or 0, 2**63 - 1 if until_ns is None else until_ns
+        with self._open() as file:
+            rows = _rows(file, query, contract, contract, *span, most)
+        return [Rate._make(row) for row in (reversed(rows) if since_ns is None else rows)]
 
     def totals(self, participant: int, periods: Mapping[str, int]) -> dict[str, int]:
         """Return what a participant was paid in each contract up to this period of it; a contract

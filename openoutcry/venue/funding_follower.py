@@ -1,4 +1,5 @@
-"""Follows a journal and writes what each position in a perpetual was paid (``funding_book.py``).
+"""Follows a journal and writes the rates of perpetuals, and what each position was paid
+(``funding_book.py``).
 
 The journal is searched for commands that put funding in force.  For each of them the core is
 brought there from the newest checkpoint before it, and nothing else is replayed.  Lots and amounts
@@ -36,7 +37,7 @@ from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.risk.contract_layout import PERPETUAL, STAGED
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.region import View
-from openoutcry.venue.funding_book import NAME, SCHEMA
+from openoutcry.venue.funding_book import NAME, OF_RATE, SCHEMA
 from openoutcry.wire.closing import Closing
 from openoutcry.wire.errors import OutcryError
 from openoutcry.wire.sqlite_file import SqliteFile, WrongFileError
@@ -140,7 +141,7 @@ class FundingFollower(Closing):
             place, since_ns = (point.seq, *point.block), view.word(lay.NOW_NS)
             periods = {index: words.period for index, words in funded_of(view).items()}
         with self.book.change():
-            for table in ("place", "contracts", "payments"):
+            for table in ("place", "contracts", "payments", "rates"):
                 self.book.run(f"delete from {table}")
             values = str(self.reader.journal_id), *place, 0, since_ns
             self.book.run("insert into place values (?, ?, ?, ?, ?, ?)", *values)
@@ -236,8 +237,10 @@ class FundingFollower(Closing):
     def _write(self, seq: int, ts_ns: int, fundings: list[Funding]) -> None:
         query = "insert into payments (participant, contract, period, seq, ts_ns, rate, lots, mark,"
         query += " paid, total) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        of_rate = f"insert into rates ({OF_RATE}) values (?, ?, ?, ?, ?, ?)"
         for index, words, paid, held in fundings:
             symbol = self.symbols[index]
+            self.book.run(of_rate, symbol, words.period, seq, ts_ns, words.rate, words.mark)
             for who, lots in held.items() if paid else ():
                 total = self.totals.get((who, symbol), 0) + lots * paid
                 values = who, symbol, words.period, seq, ts_ns, words.rate, lots, words.mark

@@ -6,6 +6,7 @@ from openoutcry.client.portal_models import (
     Book,
     CandleRow,
     ContractStatistics,
+    FundingRate,
     IndexRow,
     IndexSource,
     Instrument,
@@ -19,6 +20,7 @@ from openoutcry.portal.history.past import Past
 from openoutcry.portal.native.orders import TYPES, NativeOrders
 from openoutcry.portal.spot import shapes
 from openoutcry.portal.spot.signing import now_ms
+from openoutcry.portal.trading.funding_rates import is_perpetual, rates_of
 from openoutcry.portal.trading.indices import IndexShown
 from openoutcry.portal.trading.instruments import Market, text_of, underlying_decimals
 from openoutcry.portal.trading.public import INTERVALS, Trade
@@ -106,9 +108,7 @@ class NativeMarkets:
         market = self.market(symbol)
         if interval not in INTERVALS:
             raise InvalidRequest(f"interval: one of {', '.join(INTERVALS)}")
-        if not (0 <= from_ms < 2**43 and 0 <= until_ms < 2**43):
-            raise InvalidRequest("from_ms, until_ms: milliseconds since 1970")
-        span = from_ms or None, until_ms or None
+        span = span_of(from_ms, until_ms)
         rows = await self.past.candles(market, interval, *span, limit, now_ms())
         return [
             CandleRow(
@@ -146,6 +146,26 @@ class NativeMarkets:
             None if now.predicted is None else shapes.funding_text(now.predicted),
             now.next_ns // 1_000_000 or None,
         )
+
+    async def funding_rates(
+        self, symbol: str, limit: int, from_ms: int = 0, until_ms: int = 0
+    ) -> list[FundingRate]:
+        """Return the rates of periods from ``from_ms`` on, or the last up to ``until_ms``; 0: no
+        such end.  Raises :class:`AccountError` for what is no perpetual."""
+        market = self.market(symbol)
+        if not is_perpetual(market):
+            raise NotFound(f"{symbol} is no perpetual contract")
+        rows = await rates_of(self.mirror, symbol, *span_of(from_ms, until_ms), limit)
+        return [
+            FundingRate(
+                row.ts_ns // 1_000_000,
+                row.period,
+                row.seq,
+                shapes.funding_text(row.rate),
+                market.price(row.mark),
+            )
+            for row in rows
+        ]
 
     def indices(self) -> list[IndexRow]:
         """Each index that this portal has seen a value of, by its underlying."""
@@ -188,6 +208,13 @@ class NativeMarkets:
         figures = (row[name] for name in (*names, *more))
         rules = self.mirror.markets.changes
         return Ticker(*(market.symbol, *figures, self.state(market), rules))
+
+
+def span_of(from_ms: int, until_ms: int) -> tuple[int | None, int | None]:
+    """Return the ends of a time; None: it has no such end.  Raises :class:`InvalidRequest`."""
+    if not (0 <= from_ms < 2**43 and 0 <= until_ms < 2**43):
+        raise InvalidRequest("from_ms, until_ms: milliseconds since 1970")
+    return from_ms or None, until_ms or None
 
 
 def _of_option(terms: Contract, price_decimals: int, quote_decimals: int) -> dict[str, Any]:

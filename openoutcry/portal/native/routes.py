@@ -117,6 +117,14 @@ def _add_markets(app: Any, markets: NativeMarkets, limited: Any) -> None:
     async def statistics(symbol: str) -> Any:
         return markets.statistics(symbol)
 
+    rate_rows = list[models.FundingRate]
+
+    @app.get("/v1/instruments/{symbol}/funding-rates", response_model=rate_rows, tags=["markets"])
+    async def funding_rates(
+        symbol: str, limit: limited = DEFAULT, from_ms: int = 0, until_ms: int = 0
+    ) -> Any:
+        return await markets.funding_rates(symbol, limit, from_ms, until_ms)
+
     @app.get("/v1/indices", response_model=list[models.IndexRow], tags=["markets"])
     async def indices() -> Any:
         return markets.indices()

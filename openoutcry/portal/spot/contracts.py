@@ -11,9 +11,11 @@ from openoutcry.portal.spot import shapes, times
 from openoutcry.portal.spot.api import Handler, Request, Spot
 from openoutcry.portal.spot.errors import BAD_SYMBOL, ApiError
 from openoutcry.portal.spot.signing import now_ms
+from openoutcry.portal.trading.funding_rates import is_perpetual, rates_of
 from openoutcry.portal.trading.instruments import Market, text_of
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.venue.contract_figures import Figures
+from openoutcry.venue.funding_book import Rate
 from openoutcry.venue.funding_schedule import FundingSpec
 
 HAS_ENDED = "Invalid symbol: this contract has ended."
@@ -94,6 +96,27 @@ async def funding_info(spot: Spot, request: Request) -> Any:
             row["adjustedFundingRateFloor"] = shapes.funding_text(-schedule.cap_ppb)
             rows.append(row | {"fundingIntervalHours": schedule.every_h, "disclaimer": False})
     return rows
+
+
+async def funding_rate(spot: Spot, request: Request) -> Any:
+    """GET /fapi/v1/fundingRate: from ``startTime`` on, or else the last; of one or all."""
+    params, markets = request.params, spot.markets
+    market = params.contract() if params.text("symbol") else None
+    if market is not None and not is_perpetual(market):
+        return []
+    symbol = "" if market is None else market.symbol
+    rows = await rates_of(spot.mirror, symbol, *params.times_ms(), params.limit(100, 1000))
+    shown = [(markets.by_symbol.get(row.contract), row) for row in rows]
+    return [_rate(market, row) for market, row in shown if market is not None]
+
+
+def _rate(market: Market, row: Rate) -> dict[str, Any]:
+    return {
+        "symbol": market.name,
+        "fundingTime": times.of_ns(row.ts_ns),
+        "fundingRate": shapes.funding_text(row.rate),
+        "markPrice": market.price(row.mark),
+    }
 
 
 async def constituents(spot: Spot, request: Request) -> Any:

@@ -175,6 +175,9 @@ ROUTES: dict[tuple[str, str], Route] = {
     ),
     ("GET", "/fapi/v1/openInterest"): Route(contracts.open_interest, 1, PUBLIC, ONE),
     ("GET", "/fapi/v1/fundingInfo"): Route(contracts.funding_info, 1, PUBLIC, ""),
+    ("GET", "/fapi/v1/fundingRate"): Route(
+        contracts.funding_rate, by_rows(1, 100, 100), PUBLIC, f"{ONE} {TIMES}"
+    ),
     ("GET", "/fapi/v1/constituents"): Route(contracts.constituents, 2, PUBLIC, ONE),
     ("GET", "/fapi/v1/ticker/24hr"): Route(
         contracts.of_contracts(contracts.day), by_symbols(2, 2, 40), PUBLIC, ONE

@@ -180,6 +180,11 @@ def test_mark_index_open_interest_and_funding_are_public(venue, holder):
     assert row["lastFundingRate"] == shown.funding_rate
     held = asked(venue, "openInterest")
     assert held["openInterest"] == shown.open_interest
+    (past,) = wait_until(lambda: asked(venue, "fundingRate"))
+    assert (past["symbol"], past["fundingRate"]) == ("XAUP", shown.funding_rate)
+    with PortalClient(venue.url) as client:
+        (row,) = client.funding_rates("XAU-P")
+    assert (row.time_ms, row.period, row.rate) == (past["fundingTime"], 1, shown.funding_rate)
     with connect(f"{venue.url.replace('http', 'ws')}/v1/stream") as stream:
         stream.send(json.dumps({"op": "subscribe", "channel": "statistics", "symbol": "XAU-P"}))
         stream.recv()

@@ -25,6 +25,7 @@ from openoutcry.portal.trading.public import Tape, Trade
 from openoutcry.risk.bits import RISK_KIND, Setting
 from openoutcry.venue.contract_figures import read_figures
 from openoutcry.venue.file import read_venue
+from openoutcry.venue.funding_follower import FundingFollower
 from openoutcry.wire.enums import Side
 from tests.oracles import contract_statistics as oracle
 from tests.support.venue.contract_floor import CONTRACT_VENUE
@@ -243,6 +244,33 @@ def test_the_futures_shape_has_the_same_figures(mirror):
     assert asked(mirror, "constituents", **TIN)["constituents"] == [], "it has no index"
 
 
+def test_the_rates_of_past_periods_are_those_that_the_core_funded(floor, mirror):
+    assert asked(mirror, "fundingRate") == [], "the venue has not written its file yet"
+    with FundingFollower(mirror.file.journal) as follower:
+        follower.advance()
+    now = mirror.figures()["TIN"]
+    (row,) = asyncio.run(native(mirror).funding_rates("TIN", 10))
+    assert (row.period, row.rate) == (now.period, f"{now.rate / 10**9:.9f}")
+    commands, _ = floor.journal()
+    funded = commands[commands["seq"] == row.seq]
+    assert int(funded["rx_ts_ns"][0]) // 1_000_000 == row.time_ms
+    shown = {
+        "symbol": "TIN",
+        "fundingTime": row.time_ms,
+        "fundingRate": row.rate,
+        "markPrice": row.mark,
+    }
+    assert asked(mirror, "fundingRate") == asked(mirror, "fundingRate", **TIN) == [shown]
+    assert asked(mirror, "fundingRate", **GOLD) == [], "a future is not funded"
+    first, last = str(row.time_ms), str(row.time_ms + 1)
+    assert asked(mirror, "fundingRate", **TIN, startTime=first, endTime=first) == [shown]
+    assert asked(mirror, "fundingRate", **TIN, startTime=last) == []
+    assert asyncio.run(native(mirror).funding_rates("TIN", 1, until_ms=row.time_ms - 1)) == []
+    for symbol in ("GOLD", "BTC-USD"):
+        with pytest.raises(NotFound, match=f"{symbol} is no perpetual contract"):
+            asyncio.run(native(mirror).funding_rates(symbol, 1))
+
+
 def test_a_contract_s_day_has_the_fields_of_futures(mirror):
     row = asked(mirror, "ticker/24hr", **TIN)
     assert (row["lastPrice"], row["lastQty"], row["count"]) == ("2000.00", "2", 0)
@@ -253,7 +281,9 @@ def test_a_contract_s_day_has_the_fields_of_futures(mirror):
 
 
 @pytest.mark.parametrize("symbol", ["BTCUSD", "NONE", ""])
-@pytest.mark.parametrize("path", ["premiumIndex", "openInterest", "constituents", "ticker/price"])
+@pytest.mark.parametrize(
+    "path", ["premiumIndex", "openInterest", "constituents", "ticker/price", "fundingRate"]
+)
 def test_what_is_no_contract_is_refused(mirror, path, symbol):
     with pytest.raises(ApiError) as refused:
         asked(mirror, path, symbol=symbol)

@@ -2,6 +2,7 @@
 total is of the period that it is asked of."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,10 @@ def last_seq(journal: Path) -> int:
 
 
 def kept(journal: Path) -> list[Any]:
-    """Every payment and every period in the file."""
+    """Every payment, rate and period in the file."""
     connection = sqlite3.connect(journal / NAME)
-    rows = [connection.execute(f"select * from {t}").fetchall() for t in ("payments", "contracts")]
+    tables = ("payments", "rates", "contracts")
+    rows = [connection.execute(f"select * from {t}").fetchall() for t in tables]
     connection.close()
     return rows
 
@@ -139,6 +141,64 @@ def test_a_total_is_of_the_period_that_it_is_asked_of(floor: InlineFloor, journa
     assert book.totals(2, {"TIN": 7}) == {}, "which is not there yet"
     assert book.totals(9, periods) == {"GOLD": 0, "TIN": 0}
     assert sum(sum(book.totals(who, periods).values()) for who in range(10)) == 0
+
+
+FUNDED = [
+    ("TIN", 1, 1_000_000),
+    ("TIN", 2, 1_000_000),
+    ("GOLD", 1, 77_777),
+    ("TIN", 3, -1_333_333),
+    ("TIN", 4, 999_999),
+    ("TIN", 5, 999_999),
+    ("TIN", 6, 999_999),
+]
+
+
+def test_every_period_has_its_rate_whoever_held_lots(journal: Path) -> None:
+    book = FundingBook(journal)
+    assert book.rates("", None, None, 100) == [], "nothing was read yet"
+    read(journal)
+    rows = book.rates("", None, None, 100)
+    assert sorted((r.contract, r.period, r.rate) for r in rows) == sorted(FUNDED)
+    assert [row.seq for row in rows] == sorted(row.seq for row in rows)
+    paid = {(p.contract, p.period): p for who in (1, 2, 3) for p in book.payments(who)}
+    for row in rows:
+        if one := paid.get((row.contract, row.period)):
+            assert (one.seq, one.ts_ns, one.rate, one.mark) == row[2:]
+    of_tin = [row for row in rows if row.contract == "TIN"]
+    assert book.rates("TIN", None, None, 100) == of_tin
+    assert book.rates("NONE", None, None, 100) == []
+
+
+def test_rates_are_the_first_from_a_moment_or_the_last_up_to_one(journal: Path) -> None:
+    read(journal)
+    book = FundingBook(journal)
+    rows = book.rates("", None, None, 100)
+    moments = [None, 0, *(row.ts_ns + more for row in rows for more in (-1, 0, 1))]
+    for contract in ("", "TIN"):
+        for since in moments:
+            for until in moments:
+                for most in (1, 2, 100):
+                    right = [
+                        row
+                        for row in rows
+                        if (not contract or row.contract == contract)
+                        and (since or 0) <= row.ts_ns
+                        and (until is None or row.ts_ns <= until)
+                    ]
+                    right = right[-most:] if since is None else right[:most]
+                    assert book.rates(contract, since, until, most) == right
+
+
+def test_a_file_of_the_layout_without_rates_is_made_again(journal: Path) -> None:
+    read(journal)
+    whole = kept(journal)
+    with closing(sqlite3.connect(journal / NAME)) as connection:
+        connection.executescript("drop table rates; pragma user_version = 1")
+    with pytest.raises(FundingError, match="its layout is 1, not 2"):
+        FundingBook(journal).rates("", None, None, 100)
+    read(journal)
+    assert kept(journal) == whole
 
 
 def test_pages_continue_where_the_one_before_ended(journal: Path) -> None:
