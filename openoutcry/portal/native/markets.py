@@ -20,7 +20,7 @@ from openoutcry.portal.history.past import Past
 from openoutcry.portal.native.orders import TYPES, NativeOrders
 from openoutcry.portal.spot import shapes
 from openoutcry.portal.spot.signing import now_ms
-from openoutcry.portal.trading.funding_rates import is_perpetual, rates_of
+from openoutcry.portal.trading.funding_rates import rates_of
 from openoutcry.portal.trading.indices import IndexShown
 from openoutcry.portal.trading.instruments import Market, text_of, underlying_decimals
 from openoutcry.portal.trading.public import INTERVALS, Trade
@@ -151,10 +151,9 @@ class NativeMarkets:
         self, symbol: str, limit: int, from_ms: int = 0, until_ms: int = 0
     ) -> list[FundingRate]:
         """Return the rates of periods from ``from_ms`` on, or the last up to ``until_ms``; 0: no
-        such end.  Raises :class:`AccountError` for what is no perpetual."""
+        such end.  Only perpetuals have any.  Raises :class:`AccountError`, also if the file of
+        rates cannot be read."""
         market = self.market(symbol)
-        if not is_perpetual(market):
-            raise NotFound(f"{symbol} is no perpetual contract")
         rows = await rates_of(self.mirror, symbol, *span_of(from_ms, until_ms), limit)
         return [
             FundingRate(

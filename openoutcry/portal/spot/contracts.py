@@ -11,7 +11,7 @@ from openoutcry.portal.spot import shapes, times
 from openoutcry.portal.spot.api import Handler, Request, Spot
 from openoutcry.portal.spot.errors import BAD_SYMBOL, ApiError
 from openoutcry.portal.spot.signing import now_ms
-from openoutcry.portal.trading.funding_rates import is_perpetual, rates_of
+from openoutcry.portal.trading.funding_rates import rates_of
 from openoutcry.portal.trading.instruments import Market, text_of
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.venue.contract_figures import Figures
@@ -101,10 +101,7 @@ async def funding_info(spot: Spot, request: Request) -> Any:
 async def funding_rate(spot: Spot, request: Request) -> Any:
     """GET /fapi/v1/fundingRate: from ``startTime`` on, or else the last; of one or all."""
     params, markets = request.params, spot.markets
-    market = params.contract() if params.text("symbol") else None
-    if market is not None and not is_perpetual(market):
-        return []
-    symbol = "" if market is None else market.symbol
+    symbol = params.contract().symbol if params.text("symbol") else ""
     rows = await rates_of(spot.mirror, symbol, *params.times_ms(), params.limit(100, 1000))
     shown = [(markets.by_symbol.get(row.contract), row) for row in rows]
     return [_rate(market, row) for market, row in shown if market is not None]

@@ -3,18 +3,11 @@ journal (``venue/funding_book.py``)."""
 
 import asyncio
 
-from openoutcry.derivatives.contracts import PERPETUAL
 from openoutcry.portal.accounts.errors import Unavailable
-from openoutcry.portal.trading.instruments import Market
 from openoutcry.portal.trading.mirror import Mirror
 from openoutcry.venue.funding_book import FundingBook, FundingError, Rate
 
 MILLISECOND_NS = 1_000_000
-
-
-def is_perpetual(market: Market) -> bool:
-    """Return whether an instrument is a contract that is funded."""
-    return market.contract is not None and market.contract.kind == PERPETUAL
 
 
 async def rates_of(
