@@ -9,6 +9,7 @@ decimals is refused, by the name of its asset.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
+from itertools import product
 from typing import Any
 
 import openoutcry.ledger.layout as lay
@@ -41,6 +42,9 @@ COMPLETED = (MovementStep.FINISH, MovementStep.CREDIT)
 UNDONE = (MovementStep.CANCEL, MovementStep.FAIL, MovementStep.REVERSE)
 WITHOUT_LIMIT = (*UNPRICED, *PEGS, OrderType.POST_ONLY_SLIDE)
 """Types whose price is not the worst at which they trade, or that have none."""
+
+FEE, FEE_RETURNED = "Fee", "Fee_Returned"
+"""Reasons of a fee, and of that of a trade that was taken back."""
 
 
 @dataclass(frozen=True)
@@ -179,10 +183,11 @@ def views(exchange: Exchange, dialect: str, transactions: str, place: str) -> di
 def _plain(transactions: str, place: str, time: Any) -> dict[str, str]:
     """Define the venue's income, cancels, users and markets, and an empty table of flags."""
     return {
-        "venue_entries": (
-            f"select trade_id, quote as currency, {_amount('quote_fee', 'quote_unit')} as amount "
-            f"from {place}.fills where quote_fee <> 0 union all select trade_id, base, "
-            f"{_amount('base_fee', 'base_unit')} from {place}.fills where base_fee <> 0"
+        "venue_entries": " union all ".join(
+            f"select trade_id, {asset} as currency, {_amount(f'{asset}_fee', f'{asset}_unit')} as "
+            f"amount, '{reason}' as reason from {place}.{table} where {asset}_fee <> 0"
+            for table, reason in (("fills", FEE), ("broken", FEE_RETURNED))
+            for asset in ("quote", "base")
         ),
         "order_cancellations": (
             "select t.event_seq as cancel_id, t.order_id, t.participant as user_id, "
@@ -252,15 +257,30 @@ def _trades(transactions: str, place: str, time: Any) -> dict[str, str]:
         f"{by(maker, 'participant')} as maker_user_id, {by(taker, 'participant')} as "
         f"taker_user_id, coalesce({by(maker, fee)}, 0) as maker_fee, "
         f"coalesce({by(taker, fee)}, 0) as taker_fee, {time('max(ts_ns)')} as executed_at, "
-        f"{by(maker, paid_in)} as maker_fee_currency, {by(taker, paid_in)} as taker_fee_currency "
+        f"{by(maker, paid_in)} as maker_fee_currency, {by(taker, paid_in)} as taker_fee_currency, "
+        f"trade_id in (select trade_id from {place}.broken) as broken "
         f"from {place}.fills group by trade_id"
     )
-    return {"fills": fills, "trades": trades}
+    return {"fills": fills, "broken": _broken(transactions, place), "trades": trades}
+
+
+def _broken(transactions: str, place: str) -> str:
+    """Each side of a trade that was taken back, with the trade's number.  What is paid and the fee
+    have the opposite signs of the fill's."""
+    return (
+        "select b.event_seq, b.ts_ns, b.participant, b.contra_id + 1 as trade_id, "
+        "b.clearing as quote_paid, b.fee_income as quote_fee, r.clearing as base_paid, "
+        "coalesce(r.fee_income, 0) as base_fee, m.base, m.quote, m.base_unit, m.quote_unit "
+        f"from {transactions} b join {place}.instruments m on m.symbol = b.instrument "
+        f"left join {transactions} r on r.event_seq = b.event_seq and r.kind = 'RETURNED' "
+        "where b.kind = 'BROKEN'"
+    )
 
 
 def _volumes(place: str, time: Any) -> dict[str, str]:
     """Bars by minute, and by day what each participant has traded: sums of ``fills``, so that a
-    bar and a day's volume are there as soon as the trade is."""
+    bar and a day's volume are there as soon as the trade is.  A trade that was taken back stays in
+    its bar, and is in no volume."""
     lots = _amount("sum(qty_lots) * min(lot_units)", "min(base_unit)")
     paid = _amount("sum(abs(quote_paid))", "min(quote_unit)")
 
@@ -279,7 +299,10 @@ def _volumes(place: str, time: Any) -> dict[str, str]:
         f"{paid} as turnover, count(*) as trades from ({bought}) as bought "
         "group by instrument, minute_ns"
     )
-    days = f"select f.*, cast({time('ts_ns')} as date) as day from {place}.fills f"
+    days = (
+        f"select f.*, cast({time('ts_ns')} as date) as day from {place}.fills f "
+        f"where trade_id not in (select trade_id from {place}.broken)"
+    )
     volumes = (
         "select participant as user_id, min(market_id) as market_id, day, "
         "min(quote) as quote_currency, "
@@ -414,22 +437,21 @@ def _transfers(transactions: str, place: str, time: Any) -> dict[str, str]:
 
 
 def _entries(place: str, time: Any) -> str:
-    """Define the gains and losses of each participant: fills before fees, fees, and transfers."""
+    """Define the gains and losses of each participant: fills before fees, fees, both of trades that
+    were taken back, and transfers."""
     parts = []
-    for number, (reason, units, currency, unit) in enumerate(
-        (
-            ("Trade_Fill", "-quote_paid", "quote", "quote_unit"),
-            ("Fee", "-quote_fee", "quote", "quote_unit"),
-            ("Trade_Fill", "-base_paid", "base", "base_unit"),
-            ("Fee", "-base_fee", "base", "base_unit"),
-        )
+    for table, reasons in (
+        ("fills", ("Trade_Fill", FEE)),
+        ("broken", ("Trade_Broken", FEE_RETURNED)),
     ):
-        parts.append(
-            f"select event_seq * 8 + {number} as ledger_id, participant as user_id, {currency} as "
-            f"currency, {_amount(units, unit)} as amount, '{reason}' as reason, "
-            f"cast(trade_id as varchar) as ref_id, {time('ts_ns')} as created_at "
-            f"from {place}.fills where {units} <> 0"
-        )
+        for number, (asset, of) in enumerate(product(("quote", "base"), ("paid", "fee"))):
+            units = f"-{asset}_{of}"
+            parts.append(
+                f"select event_seq * 8 + {number} as ledger_id, participant as user_id, {asset} "
+                f"as currency, {_amount(units, f'{asset}_unit')} as amount, "
+                f"'{reasons[of == 'fee']}' as reason, cast(trade_id as varchar) as ref_id, "
+                f"{time('ts_ns')} as created_at from {place}.{table} where {units} <> 0"
+            )
     kinds = (
         "case when outside = 0 then 'Fee_Transfer' when outside < 0 then 'Deposit' "
         "else 'Withdraw' end"

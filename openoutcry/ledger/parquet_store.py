@@ -368,11 +368,14 @@ def views() -> dict[str, str]:
         "select participant, asset, account, sum(amount) as balance from postings "
         "group by participant, asset, account having sum(amount) <> 0"
     )
+    # A trade's fills are the event that BROKEN names, and the next one.
+    broken = "select contra_id from transactions where kind = 'BROKEN'"
     trades = (
         "select event_seq, cause_seq, ts_ns, day, participant, instrument, side, maker, order_id, "
         "contra_id, price_ticks, qty_lots, abs(clearing) as amount, "
         "case when lots_clearing = 0 then 0 else fee_income + fees_due end as lot_fee, "
-        "case when lots_clearing = 0 then fee_income else -fees_due end as schedule_fee "
+        "case when lots_clearing = 0 then fee_income else -fees_due end as schedule_fee, "
+        f"event_seq in ({broken}) or event_seq - 1 in ({broken}) as broken "
         "from transactions where kind = 'POSTED'"
     )
     return {"postings": " union all ".join(parts), "balances": balances, "trades": trades}

@@ -27,6 +27,7 @@ FLUSH_ROWS = 200_000
 DAY_INDEXES = {
     "trades": "(instrument, ts_ns) where kind = 'POSTED'",
     "orders": "(instrument, order_id)",
+    "broken": "(contra_id) where kind = 'BROKEN'",
 }
 """Indexes of each day's partition, created once the day is over."""
 
@@ -85,6 +86,7 @@ class PostgresStore:
                 f"the database is the ledger of journal {int(journal_id):016x}, not of {mine:016x}"
             )
         self._done = int(event_seq)
+        self._create_views(cursor)
         self._create_exchange(cursor)
         return self._done
 
@@ -122,8 +124,13 @@ class PostgresStore:
         cursor.execute(
             "insert into progress values (%s, -1, 0)", (self.ledger_state.reader.journal_id,)
         )
+        self._create_views(cursor)
+
+    def _create_views(self, cursor: Any) -> None:
+        """Views of this release; those that an older one made have fewer columns."""
+        cursor.execute(f"set local search_path to {SCHEMA}")
         for name, text in views().items():
-            cursor.execute(f"create view {name} as {text}")
+            cursor.execute(f"create or replace view {name} as {text}")
 
     def add(self, rows: npt.NDArray[Any]) -> None:
         """Gather the rows that the database does not have yet."""

@@ -24,7 +24,7 @@ TABLES = "schema_and_data.sql"
 HALF_EVEN = """create macro half_even(x) as
   case when abs(x - round(x, 8)) = 0.000000005 then 2 * round(x * 0.5, 8) else round(x, 8) end"""
 VENUE_ENTRIES = """create table venue_entries
-  (trade_id bigint, currency varchar, amount decimal(20,8))"""
+  (trade_id bigint, currency varchar, amount decimal(20,8), reason varchar)"""
 WINDOWS = {
     "q1": (datetime(2024, 10, 1, 9, 10), datetime(2024, 10, 1, 9, 12)),
     "q5": (datetime(2024, 10, 1, 9), datetime(2024, 10, 1, 10)),

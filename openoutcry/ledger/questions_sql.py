@@ -108,7 +108,7 @@ with {LEGS}, compared as (
   union all select trade_id, null, currency, 'Fee', sum(expected), sum(posted) from (
     select trade_id, currency, -amount as expected, 0 as posted from legs where reason = 'Fee'
     union all select v.trade_id, v.currency, 0, v.amount
-    from venue_entries v join asked a on a.trade_id = v.trade_id
+    from venue_entries v join asked a on a.trade_id = v.trade_id and v.reason = 'Fee'
   ) income group by trade_id, currency having sum(expected) <> 0 or sum(posted) <> 0
 )
 select trade_id, coalesce(cast(user_id as varchar), 'venue') as user_id, currency, reason,

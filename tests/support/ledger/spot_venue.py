@@ -101,6 +101,19 @@ def traded_day(folder, collect="received"):
     return floor
 
 
+def take_back(floor, *order_ids):
+    """Take back the first trade of each of these orders, and follow the ledger's files; returns
+    the trades' match numbers."""
+    found = []
+    for order_id in order_ids:
+        _, events = floor.journal()
+        fills = events[(events["kind"] == EventKind.FILLED) & (events["order_id"] == order_id)]
+        first = fills[0]
+        found.append(int(first["seq"]) - (not first["flags"] & EventFlag.MAKER))
+        floor.ask("bust", str(found[-1]))
+    return found
+
+
 def trade_at_random(floor, moments, seed):
     """Orders, replacements and cancellations of four participants, a few at each moment."""
     rng, number, open_ids, today = np.random.default_rng(seed), 20_000, [], "2024-10-01"

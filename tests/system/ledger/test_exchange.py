@@ -6,7 +6,7 @@ from datetime import datetime
 from openoutcry.ledger.questions import GIVEN, MEANT, Parameters, store
 from tests.support.ledger.follow import once
 from tests.support.ledger.postgresql_server import postgresql
-from tests.support.ledger.spot_venue import traded_day
+from tests.support.ledger.spot_venue import take_back, traded_day
 
 ASKED = Parameters(as_of=datetime(2024, 10, 1, 12), market="ETH-USD")
 TABLES = ("users", "markets", "wallets", "orders", "trades", "ledger_entries", "venue_entries",
@@ -16,6 +16,7 @@ TABLES = ("users", "markets", "wallets", "orders", "trades", "ledger_entries", "
 def test_both_stores_of_a_running_venue_answer_alike(tmp_path):
     (tmp_path / "venue").mkdir()
     floor = traded_day(tmp_path / "venue")
+    take_back(floor, 9001)
     home = str(floor.journal_path)
     with postgresql() as url:
         once(floor.journal_path)
