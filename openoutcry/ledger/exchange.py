@@ -440,7 +440,7 @@ def _entries(place: str, time: Any) -> str:
     """Define the gains and losses of each participant: fills before fees, fees, both of trades that
     were taken back, and transfers."""
     parts = []
-    for table, reasons in (
+    for table, (trade, fee) in (
         ("fills", ("Trade_Fill", FEE)),
         ("broken", ("Trade_Broken", FEE_RETURNED)),
     ):
@@ -449,8 +449,9 @@ def _entries(place: str, time: Any) -> str:
             parts.append(
                 f"select event_seq * 8 + {number} as ledger_id, participant as user_id, {asset} "
                 f"as currency, {_amount(units, f'{asset}_unit')} as amount, "
-                f"'{reasons[of == 'fee']}' as reason, cast(trade_id as varchar) as ref_id, "
-                f"{time('ts_ns')} as created_at from {place}.{table} where {units} <> 0"
+                f"'{fee if of == 'fee' else trade}' as reason, "
+                f"cast(trade_id as varchar) as ref_id, {time('ts_ns')} as created_at "
+                f"from {place}.{table} where {units} <> 0"
             )
     kinds = (
         "case when outside = 0 then 'Fee_Transfer' when outside < 0 then 'Deposit' "

@@ -124,7 +124,6 @@ class PostgresStore:
         cursor.execute(
             "insert into progress values (%s, -1, 0)", (self.ledger_state.reader.journal_id,)
         )
-        self._create_views(cursor)
 
     def _create_views(self, cursor: Any) -> None:
         """Views of this release; those that an older one made have fewer columns."""

@@ -199,14 +199,14 @@ def test_postgresql_has_what_the_files_have(rebuilt, database, tmp_path):
     assert rows_of(database) == wanted
     once(home, database)
     assert len(rows_of(database)) == len(wanted)
-    # Days that are over have the indexes of trades and orders, today has not yet.
+    # Days that are over have the indexes of trades, orders and busts, today has not yet.
     query = (
         "select tablename, count(*) from pg_indexes where schemaname = 'outcry_ledger' and "
         "tablename like 'transactions_%' group by 1 order by 1"
     )
     with psycopg.connect(database) as session:
         counts = [count for _, count in session.execute(query).fetchall()]
-    assert counts == [4] * (len(counts) - 1) + [2]
+    assert counts == [5] * (len(counts) - 1) + [2]
     assert len(counts) > 30
 
 
