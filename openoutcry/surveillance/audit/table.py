@@ -179,7 +179,7 @@ def _figures(joined: Joined) -> dict[str, Any]:
         "contra_order_id": pa.array(events["contra_id"][order], mask=~fill),
         "match": pa.array(match, mask=~(fill | broken)),
         "maker": pa.array(maker, mask=~(fill | broken)),
-        "auction": pa.array(auction, mask=~fill),
+        "auction": pa.array(auction, mask=~(fill | broken)),
         "hidden": pa.array(flags & EventFlag.HIDDEN != 0),
         "kept_place": pa.array(flags & EventFlag.KEPT_PLACE != 0),
         "display_lots": pa.array(

@@ -15,6 +15,9 @@ from openoutcry.surveillance.reports.reference_data import Codes
 from openoutcry.surveillance.reports.schema import Field, Row, Table, alphanumeric, one_of
 
 CODE, NAME = alphanumeric(35), alphanumeric(140)
+STATUS = {"TRADE": "NEWT", "BREAK": "CANC"}
+"""A report's status by the trail's action.  A cancellation has the reference of the report that it
+takes back."""
 
 
 def _person(first: int, who: str) -> list[Field]:
@@ -95,8 +98,10 @@ TABLE = Table(
 
 
 def transactions(trail: Trail, day: str, codes: Codes) -> Iterator[Row]:
-    """The day's transactions, two rows a trade.  Raises :class:`AuditError` for a day that is not
-    in the trail, and for a code that is not in the file."""
+    """The day's transactions, two rows a trade, and two more (CANC) where it was taken back.
+
+    Raises :class:`AuditError` for a day that is not in the trail, and for a code that is not in the
+    file."""
     return TABLE.checked(_rows(trail, trail.day(day), codes))
 
 
@@ -105,7 +110,7 @@ def _rows(trail: Trail, tables: Iterable[Any], codes: Codes) -> Iterator[Row]:
     for table in tables:
         for batch in table.to_batches(max_chunksize=1 << 14):
             for row in batch.to_pylist():
-                if row["action"] != "TRADE":
+                if row["action"] not in STATUS:
                     continue
                 if first is None:
                     first = row
@@ -120,9 +125,10 @@ def _report(trail: Trail, own: dict[str, Any], other: dict[str, Any], codes: Cod
     instrument, member = codes.instrument(own["symbol"]), codes.member(own["participant"])
     buyer, seller = (own, other) if own["side"] == "BUY" else (other, own)
     report = schema.blank(TABLE.names)
+    is_first = own["side"] == "BUY" if own["auction"] else own["maker"]
     return report | {
-        "report_status": "NEWT",
-        "transaction_reference": f"{trail.journal_id:016X}{own['event_seq']}",
+        "report_status": STATUS[own["action"]],
+        "transaction_reference": f"{trail.journal_id:016X}{own['match'] + (not is_first)}",
         "venue_transaction": str(own["match"]),
         "executing_entity": member.lei,
         "investment_firm": "true" if member.mifid_firm else "false",

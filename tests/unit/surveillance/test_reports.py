@@ -13,7 +13,7 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.surveillance.audit.build import folder_of
 from openoutcry.surveillance.audit.trail import Trail
-from openoutcry.surveillance.reports import emergency, rts9, rts24, schema
+from openoutcry.surveillance.reports import emergency, rts9, rts22, rts24, schema
 from openoutcry.surveillance.reports.example import example_codes, example_isin, example_lei
 from openoutcry.surveillance.reports.quotes import with_quotes
 from openoutcry.surveillance.reports.reference_data import (
@@ -24,6 +24,7 @@ from openoutcry.surveillance.reports.reference_data import (
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType
 from openoutcry.wire.errors import AuditError
+from tests.support.ledger import spot_venue
 from tests.support.ledger.ledger_flow import config, write_journal
 from tests.support.surveillance import audit_journals as journals
 from tests.support.surveillance import reports as shared
@@ -391,3 +392,29 @@ def test_every_order_type_counts_for_rts_9():
     """An order of a type without a row could not be reported."""
     types = {"IMMEDIATE", *(order_type.name for order_type in OrderType)}
     assert set(rts9.COUNTS) == types
+
+
+def test_a_trade_that_is_taken_back_is_reported_and_cancelled(tmp_path):
+    """By the references of its own two reports, and no other trade is."""
+    from openoutcry.surveillance.audit.build import build
+
+    floor = spot_venue.traded_day(tmp_path)
+    (match,) = spot_venue.take_back(floor, 9001)
+    floor.close()
+    build(floor.journal_path)
+    path = tmp_path / "codes.toml"
+    path.write_text(example_codes(floor.journal_path))
+    trail = Trail(folder_of(floor.journal_path))
+    records = read_back(rts22.TABLE, rts22.transactions(trail, days(trail)[0], read_codes(path)))
+    new, gone = (
+        [row for row in records if row["report_status"] == status] for status in ("NEWT", "CANC")
+    )
+    assert len(new) > len(gone) == 2
+    of_it = [row for row in new if row["venue_transaction"] == str(match)]
+    changed = {"report_status", "trading_time"}
+    for before, after in zip(sorted_by_reference(of_it), sorted_by_reference(gone), strict=True):
+        assert {name for name in before if before[name] != after[name]} == changed
+
+
+def sorted_by_reference(rows):
+    return sorted(rows, key=lambda row: row["transaction_reference"])
