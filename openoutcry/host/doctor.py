@@ -1,8 +1,8 @@
 """``outcry doctor``: what this host does to latency, what that costs here, and what changes it.
 
-Nothing is ever changed: files under /proc and /sys are read, short loops are timed, and each
-finding names the command that an administrator would type.  A host that does not show something is
-answered with "cannot see", never with a guess.
+Files under /proc and /sys are read, short loops are timed, and each finding names the command that
+an administrator would type; only ``settings.py`` changes any, when asked.  A host that does not
+show something is answered with "cannot see", never with a guess.
 """
 
 from openoutcry.host import doctor_cores, doctor_devices, doctor_kernel

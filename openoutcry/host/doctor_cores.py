@@ -152,6 +152,7 @@ def frequency(host: Host) -> Iterator[Finding]:
             governor,
             why,
             change=None if good else "sudo cpupower frequency-set -g performance",
+            settings=_of_cores(host, ["cpufreq/scaling_governor"], "performance"),
         )
     why = "turbo is faster until heat or neighbours end it: figures differ from run to run"
     boost, no_turbo = host.text(f"{CPU}/cpufreq/boost"), host.text(f"{CPU}/intel_pstate/no_turbo")
@@ -178,14 +179,14 @@ def sleep_states(host: Host) -> Iterator[Finding]:
     """The idle states of core 0, and how late a short sleep ends here."""
     why = "waking a core from a deep state costs its exit time before the first instruction"
     place = f"{CPU}/cpu0/cpuidle"
-    deep, shown = [], []
+    deep, shown = dict[str, str](), []
     for state in host.names(place):
         name = host.text(f"{place}/{state}/name") or state
         exit_us = host.number(f"{place}/{state}/latency") or 0
         off = host.text(f"{place}/{state}/disable") == "1"
         shown.append(f"{name} {exit_us} µs" + (" (off)" if off else ""))
         if exit_us >= DEEP_EXIT_US and not off:
-            deep.append(name)
+            deep[state] = name
     if not shown:
         yield Finding("frequency", "sleep states", "unseen", "cannot see: no cpuidle", why)
         return
@@ -205,7 +206,14 @@ def sleep_states(host: Host) -> Iterator[Finding]:
         why,
         cost,
         "sudo cpupower idle-set -D 0 (or idle=poll on the kernel's command line)" if deep else None,
+        _of_cores(host, [f"cpuidle/{state}/disable" for state in deep], "1"),
     )
+
+
+def _of_cores(host: Host, files: list[str], value: str) -> tuple[tuple[str, str], ...]:
+    """Return the same value for files of every core."""
+    online = cores_of(host.text(f"{CPU}/online"))
+    return tuple((f"{CPU}/cpu{core}/{file}", value) for core in online for file in files)
 
 
 ISOLATION = (
@@ -315,6 +323,12 @@ def interrupts(host: Host) -> Iterator[Finding]:
         why,
         change=("sudo systemctl stop irqbalance; " if balancer else "")
         + "for i in /proc/irq/[0-9]*; do echo 0 | sudo tee $i/smp_affinity_list; done",
+        settings=tuple(
+            (f"proc/irq/{number}/smp_affinity_list", "0")
+            for cores, numbers in by_core.items()
+            for number in numbers
+            if cores != "0" and not balancer
+        ),
     )
 
 

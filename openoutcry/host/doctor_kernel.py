@@ -4,7 +4,7 @@ import resource
 from collections.abc import Iterator
 
 from openoutcry.host import doctor_costs as costs
-from openoutcry.host.findings import Finding, Host, measured
+from openoutcry.host.findings import Finding, Host, chosen, measured
 
 HUGE = "sys/kernel/mm/transparent_hugepage"
 CLOCK = "sys/devices/system/clocksource/clocksource0"
@@ -18,13 +18,6 @@ STEAL_BOUND = 0.01
 WHOLE_MAP = "0 0 4294967295"
 """/proc/self/uid_map outside of any user namespace."""
 SLACK_NS = 1_000
-
-
-def chosen(text: str | None) -> str | None:
-    """The word in brackets of "always [madvise] never"."""
-    if text is None or "[" not in text:
-        return text
-    return text[text.index("[") + 1 : text.index("]")]
 
 
 def transparent_huge_pages(host: Host) -> Iterator[Finding]:
@@ -47,6 +40,7 @@ def transparent_huge_pages(host: Host) -> Iterator[Finding]:
         why,
         cost,
         None if mode == "madvise" else f"echo madvise | sudo tee /{HUGE}/enabled",
+        ((f"{HUGE}/enabled", "madvise"),),
     )
     shared = chosen(host.text(f"{HUGE}/shmem_enabled"))
     if shared is not None:
@@ -73,6 +67,7 @@ def huge_pages(host: Host) -> Iterator[Finding]:
         f"{total} of 2 MiB",
         why,
         change=None if total else "sudo sysctl vm.nr_hugepages=256",
+        settings=(("proc/sys/vm/nr_hugepages", "256"),),
     )
 
 
@@ -188,6 +183,7 @@ def clock_source(host: Host) -> Iterator[Finding]:
         why,
         cost_text,
         None if name == "tsc" else change,
+        ((f"{CLOCK}/current_clocksource", "tsc"),) if "tsc" in others else (),
     )
 
 

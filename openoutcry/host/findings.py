@@ -16,7 +16,8 @@ class Finding:
     The ``state`` is ``good``, ``costs`` (latency), ``note`` (a fact), ``unfit`` (for a venue's
     production) or ``unseen``.  The last means that the host does not show it, for the reason in
     ``what``.  The ``cost`` is what it costs on this host, measured just now, or None.  The
-    ``change`` is the exact command that changes it; None without one.
+    ``change`` is the exact command that changes it; None without one.  ``settings``: files below
+    the root and the values that end what it costs until the next boot (``settings.py``).
     """
 
     topic: str
@@ -26,6 +27,7 @@ class Finding:
     why: str
     cost: str | None = None
     change: str | None = None
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 class Host:
@@ -77,6 +79,13 @@ def cores_of(text: str | None) -> list[int]:
         if first.strip().isdigit():
             cores += range(int(first), int(last or first) + 1)
     return cores
+
+
+def chosen(text: str | None) -> str | None:
+    """The word in brackets of "always [madvise] never"."""
+    if text is None or "[" not in text:
+        return text
+    return text[text.index("[") + 1 : text.index("]")]
 
 
 def measured(cost: Callable[[], Any]) -> Any:

@@ -18,14 +18,13 @@ from openoutcry.host.doctor_cores import (
     sleep_states,
 )
 from openoutcry.host.doctor_kernel import (
-    chosen,
     clock_source,
     container,
     huge_pages,
     transparent_huge_pages,
     virtual,
 )
-from openoutcry.host.findings import Finding, Host, cores_of
+from openoutcry.host.findings import Finding, Host, chosen, cores_of
 from tests.support.host.doctor import by_name
 
 CPU = "sys/devices/system/cpu"
