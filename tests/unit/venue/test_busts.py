@@ -2,17 +2,20 @@
 
 import pytest
 
+from openoutcry.cli.bust import request_of
 from openoutcry.client.shm import Reply
 from openoutcry.journal.sql import query
 from openoutcry.ledger.broken import trade_of
 from openoutcry.order_entry.spec import Protocol
+from openoutcry.risk.bits import Setting
 from openoutcry.wire.enums import EventKind, Side
 from openoutcry.wire.errors import LedgerError
 from tests.oracles.fix_dictionary import Dictionary
 from tests.support.order_entry.sessions_clients import take
+from tests.support.venue.cut_requests import cut_off, effects
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.spot_floor import FLOOR, session_tables, wallet
-from tests.support.venue.venue_floor import WORD
+from tests.support.venue.venue_floor import WORD, order
 
 ROWS = {
     "NEW": ("fix-4.4", "participant = 1", "password"),
@@ -102,6 +105,25 @@ def test_two_supervisors_take_it_back_once(floor):
         trade_of(floor.journal_path, match)
     buyer.close()
     shared.close()
+
+
+@pytest.mark.parametrize("after", range(6))
+def test_the_machine_is_gone_between_its_commands(floor, after):
+    """Asked for again, it is done once: money is as before the trade, and the books agree."""
+    was = held(floor)
+    for number, (who, side) in enumerate(((2, Side.SELL), (1, Side.BUY)), start=1):
+        floor.send(order(number, side, 50, 5_000_000, who=who, symbol=b"BTC-USD"))
+    match = int(fills(floor)["seq"][0])
+    request = request_of(trade_of(floor.journal_path, match), 20_261_123)
+    assert cut_off(floor, request, after) == (after < 5)
+    if after < 5:
+        assert held(floor) != was
+        floor.ask("bust", str(match))
+    assert held(floor) == was
+    assert len(effects(floor, Setting.BUST)) <= 3 * 2
+    _, events = floor.journal()
+    assert (events["kind"] == EventKind.BROKEN).sum() == 2
+    assert floor.ask("bust", str(match), status=1)
 
 
 @pytest.mark.parametrize("match", [1, 10**6])
