@@ -39,6 +39,7 @@ create table if not exists rates (
 );
 create unique index if not exists rates_by_period on rates (contract, period);
 create index if not exists rates_by_time on rates (ts_ns);
+create index if not exists rates_of_contract on rates (contract, ts_ns);
 create unique index if not exists payments_by_period on payments (participant, contract, period);
 create index if not exists payments_by_participant on payments (participant, number);
 """
@@ -124,12 +125,13 @@ class FundingBook:
         ``most`` from ``since_ns`` on, or without it the last ones up to ``until_ns``.
 
         Raises :class:`FundingError`."""
+        which = "contract = ? and" if contract else ""
         order = "desc" if since_ns is None else "asc"
-        query = f"select {OF_RATE} from rates where (contract = ? or ? = '')"
-        query += f" and ts_ns between ? and ? order by number {order} limit ?"
+        query = f"select {OF_RATE} from rates where {which} ts_ns between ? and ?"
+        query += f" order by ts_ns {order}, number {order} limit ?"
         span = since_ns or 0, 2**63 - 1 if until_ns is None else until_ns
         with self._open() as file:
-            rows = _rows(file, query, contract, contract, *span, most)
+            rows = _rows(file, query, *([contract] if contract else []), *span, most)
         return [Rate._make(row) for row in (reversed(rows) if since_ns is None else rows)]
 
     def totals(self, participant: int, periods: Mapping[str, int]) -> dict[str, int]:
