@@ -125,7 +125,7 @@ from orders o left join (
 group by o.market_id, o.order_id, o.quantity, o.filled_qty order by o.order_id, o.market_id""",
     "fees": """
 select user_id, currency, -sum(amount) as fees_paid from ledger_entries
-where reason = 'Fee' and created_at >= {begin} and created_at < {end}
+where reason in ('Fee', 'Fee_Returned') and created_at >= {begin} and created_at < {end}
 group by user_id, currency order by user_id, currency""",
 }
 

@@ -50,15 +50,17 @@ def test_a_trade_that_is_taken_back_is_in_every_table(tmp_path):
     once(floor.journal_path)
     with store(str(floor.journal_path)) as opened:
         before = {name: opened.rows(query)[1] for name, query in OF_BUST.items()}
+        before["fees"] = opened.answer("fees", ASKED).rows
     matches = take_back(floor, 9001, 9007, 9011)
     once(floor.journal_path)
     with store(str(floor.journal_path)) as opened:
         after = {name: opened.rows(query)[1] for name, query in OF_BUST.items()}
         assert not any(row[-1] for row in opened.answer("q5", bought).rows)
+        after["fees"] = [row for row in opened.answer("fees", ASKED).rows if row[-1]]
     assert before["apart"] == after["apart"] == []
     assert before["broken"] == []
     assert sorted(after["broken"]) == sorted((match + 1,) for match in matches)
-    for name in ("volumes", "income"):
+    for name in ("volumes", "income", "fees"):
         assert before[name] != after[name]
         assert after[name] == by_trades(floor, name, matches), name
     assert before["bars"] == after["bars"]
@@ -85,7 +87,7 @@ OF_BUST = {
 
 
 def by_trades(floor, name, matches):
-    """Volumes or income by the events of the trades that stand."""
+    """Volumes, income or the fees of each by the events of the trades that stand."""
     by_hand, sums = ByHand(floor, "received"), defaultdict(Decimal)
     for symbol, *sides in by_hand.trades:
         if min(int(side["seq"]) for side in sides) in matches:
@@ -97,6 +99,7 @@ def by_trades(floor, name, matches):
                 sums[who, [*MARKETS].index(symbol) + 1] += lots
             else:
                 for (at, _, asset), fee in by_hand.fees.items():
-                    sums[asset] += in_decimals(fee, asset) if at == seq else 0
+                    key = asset if name == "income" else (who, asset)
+                    sums[key] += in_decimals(fee, asset) if at == seq else 0
     rows = sorted((key, value) for key, value in sums.items() if value)
     return [(*(key if isinstance(key, tuple) else (key,)), value) for key, value in rows]
