@@ -72,7 +72,7 @@ evidence: $(VENV)/.test-ready
 	$(BIN)/python -m openoutcry.bench.collect $(ARGS)
 
 docs: $(VENV)/.test-ready
-	@$(BIN)/python -m mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "Open build/site/index.html."
 
 wheel: $(VENV)/.test-ready
