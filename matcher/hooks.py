@@ -60,6 +60,7 @@ from openoutcry.wire.errors import MatcherError
 from openoutcry.wire.indirect import call_after, call_batch_kernel, call_before, kernel_address
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import load_i64, not_inlined, prefetch, store_i64
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import EVENT, NO_INSTRUMENT, RECORD_BYTES
 from openoutcry.wire.rule_changes import RulesBlock
@@ -148,7 +149,8 @@ class Hooks:
     ahead: Callable[..., Any] | None = None
     """``ahead(region, order) -> 0`` sees upcoming commands, to prefetch."""
     hold: Callable[..., Any] | None = None
-    """``hold(region, order)`` returns 0 (it continues), 1 (it waits) or a verdict; and"""
+    """``hold(region, order)`` returns 0 (it continues), 1 (it waits) or a verdict, also for what
+    the gateway refused of a session's orders with terms; and"""
     due: Callable[..., Any] | None = None
     """``due(region, order)`` returns the address of the record that enters before ``order``, with
     the sequence of ``order``, or 0 if no command is due.  Give both or neither."""
@@ -310,7 +312,7 @@ def process_hooked(
                 break
             at = EventRecord(out + written * RECORD_BYTES)
         if due != 0:
-            if error_code == 0:
+            if error_code == 0 or order.order_id >= LEG_ORDER_IDS:
                 refused = call_before(block.hold, region, order)
             if refused == WAITS:
                 tell_delay(block, order, at)
@@ -457,7 +459,7 @@ def enter_due(block: HookContext, order: int, out: int, room: int) -> tuple[int,
         tell_entry(arena, figures, record, head)
         at = EventRecord(head + RECORD_BYTES)
         refused = load_i64(figures + FIGURE_VERDICT)
-        if refused == 0:
+        if refused == 0 and record.error_code == 0:
             refused = call_before(before, region, record)
             if refused == ASKS_TERMS:
                 refused = ask_with_terms(block, record, at)

@@ -571,7 +571,10 @@ def _check_rings(tables: Tables, instrument: int, extensions: list[int]) -> None
         while of_ext["next_leg"][ring[-1]] != ext:
             ring.append(of_ext["next_leg"][ring[-1]])
             assert len(ring) <= MAX_LEGS, f"extension {ext}: its ring does not close"
-        assert len({of_ext["leg"][leg] for leg in ring}) == len(ring), f"extension {ext}: ring"
+        legs = [int(of_ext["leg"][leg]) for leg in ring]
+        last = legs.index(max(legs))
+        around = legs[last:] + legs[:last]
+        assert around == sorted(set(legs), reverse=True), f"extension {ext}: ring"
         for name in ("list_key", "contingency", "instrument"):
             assert len({of_ext[name][leg] for leg in ring}) == 1, f"extension {ext}: {name}"
 

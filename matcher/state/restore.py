@@ -78,10 +78,11 @@ def load_state(arena: layout.Arena, state: State) -> None:
 
 
 def _rings(state: State) -> npt.NDArray[np.uint32]:
-    """The extensions of legs, each with that of the next leg of its list, around."""
+    """The extensions of legs, each with that of the next leg of its list, around: as they were
+    linked (``link_leg``), the first leg, then from the last one down."""
     rows = state.rows
     extensions = np.cumsum((rows["flags"] & ROW_EXTENDED) != 0)
-    rings: dict[tuple[int, ...], list[int]] = {}
+    rings: dict[tuple[int, ...], list[tuple[int, int]]] = {}
     linked = np.flatnonzero((rows["flags"] & ROW_LINKED) != 0)
     legs = zip(linked.tolist(), extensions[linked].tolist(), rows[linked], strict=True)
     for index, extension, row in legs:
@@ -89,10 +90,12 @@ def _rings(state: State) -> npt.NDArray[np.uint32]:
         is_whole = int(row["stage"]) != DORMANT[0]
         is_alone = is_whole and row["legs"] == 0
         key = (int(row["instrument"]), int(row["participant"]), int(row["list_key"]), is_whole)
-        rings.setdefault((*key, index if is_alone else -1), []).append(extension)
-    pairs = [
-        (leg, ring[(at + 1) % len(ring)]) for ring in rings.values() for at, leg in enumerate(ring)
-    ]
+        ring = rings.setdefault((*key, index if is_alone else -1), [])
+        ring.append((-int(row["leg"]), extension))
+    pairs: list[tuple[int, int]] = []
+    for ring in rings.values():
+        around = [extension for _, extension in sorted(ring)]
+        pairs += zip(around, [*around[1:], around[0]], strict=True)
     return np.array(pairs, np.uint32).reshape(-1, 2)
 
 

@@ -108,13 +108,14 @@ def copy_command(region: RegionHeader, at: int, to: int) -> None:
 @kernel_outlined
 def answer(context: SessionsContext, session: SessionBlock, at: int, refused: int) -> int:
     """Publish a command without effect, whose answer says ``refused`` of the request decoded at the
-    place ``at``; returns what :func:`take_quote` does."""
+    place ``at``; returns what :func:`take_quote` does.  That quotes are cancelled is said when the
+    cancels before it have entered, also behind a speed bump (``risk/delay.py``)."""
     region = RegionHeader(context.region)
     seq = region.lane_seq + 1
     copy_command(region, at, seq)
     order, metadata = list_commands.order_at(region, seq), list_commands.metadata_of(region, seq)
     order.kind = 0
-    order.order_id = 0
+    order.order_id = order_rows.LEG_BITS if refused == QUOTES_DONE else 0
     metadata.refused = refused
     metadata.row = 0
     metadata.flags = metadata.flags & command_metadata.FLAGS_OF_PROTOCOL

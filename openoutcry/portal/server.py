@@ -190,6 +190,8 @@ class Place:
 def opened(file: VenueFile, settings: Settings, count: int) -> Iterator[Place]:
     """The portal's folder and database, for as long as this lasts, and the first of the places of
     ``count`` processes.  Raises :class:`OutcryError`."""
+    if file.delayed:
+        raise OutcryError(f"{file.path}: [venue] speed_bump_us: a portal shows no orders that wait")
     folder, server, url = folder_of(file), None, settings.database
     make_folder(folder)
     if not url:

@@ -270,7 +270,8 @@ class Setting(IntEnum):
     market is killed, and over when it is enabled again."""
     SPEED_BUMP = 53
     """Where the journal began with a speed bump: ns that commands wait from their receipt,
-    ``price_ticks``: ns of the window within which more is drawn, ``qty_lots``: the seed."""
+    ``price_ticks``: ns of the window within which more is drawn, ``qty_lots``: the seed.  With
+    ``time_in_force`` 1 TERMS wait as well (0: of journals of earlier builds)."""
     RELEASE = 54
     """Nothing is set: it is the time of this command, and what was delayed until then enters."""
     DIVIDEND = 55

@@ -99,7 +99,10 @@ def apply_setting(state: RiskState, order: OrderRecord, instrument: int) -> bool
         bump = state.bump_at
         if bump == 0 or setting == constants.SET_RELEASE:
             return bump != 0
-        return set_bump(SpeedBump(state + bump), value, second, participant, order.rx_ts_ns)
+        holds_terms = order.time_in_force
+        return set_bump(
+            SpeedBump(state + bump), value, second, participant, holds_terms, order.rx_ts_ns
+        )
     if setting == constants.SET_MARK and order.symbol == 0:
         # Each participant is judged once: none is judged by one leg of a hedge.
         mark_others(state, order + SEQ)

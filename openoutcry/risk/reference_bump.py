@@ -3,6 +3,8 @@
 from typing import Any
 
 from openoutcry.risk.speed_bump import SET_BACK_NS
+from openoutcry.wire.enums import CommandKind
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 
 MASK = (1 << 64) - 1
 
@@ -20,20 +22,34 @@ class PlainBump:
 
     def __init__(self) -> None:
         self.delay_ns = self.window_ns = self.seed = self.now_ns = 0
+        self.holds_terms = False
         self.waiting: list[tuple[int, int]] = []
         """Release time and sequence."""
         self.last: dict[int, int] = {}
         """When each participant's last command is released."""
 
-    def set(self, delay_ns: int, window_ns: int, seed: int, now_ns: int) -> None:
-        """Set delay, window (ns) and seed of the bump. If time went back, what waits moves with
-        it."""
+    def set(self, delay_ns: int, window_ns: int, seed: int, now_ns: int, holds_terms: bool) -> None:
+        """Set delay, window (ns) and seed of the bump, and whether TERMS wait. If time went back,
+        what waits moves with it."""
         back = self.now_ns - now_ns
         if back > SET_BACK_NS:
             self.now_ns = now_ns
             self.waiting = [(release - back, seq) for release, seq in self.waiting]
             self.last = {who: max(0, release - back) for who, release in self.last.items()}
         self.delay_ns, self.window_ns, self.seed = delay_ns, window_ns, seed
+        self.holds_terms = holds_terms
+
+    def has_terms(self, command: Any) -> bool:
+        """Return whether a command belongs to a session's order with terms, all of which wait."""
+        kind, of_a_leg = int(command["kind"]), int(command["order_id"]) >= LEG_ORDER_IDS
+        return self.holds_terms and of_a_leg and kind in (0, CommandKind.NEW, CommandKind.TERMS)
+
+    def is_held(self, command: Any) -> bool:
+        """Return whether commands of this kind wait, if there is a delay."""
+        kind = int(command["kind"])
+        if kind == CommandKind.TERMS:
+            return self.holds_terms
+        return 0 < kind <= CommandKind.MASS_CANCEL or self.has_terms(command)
 
     def time(self, rx_ts_ns: int) -> list[int]:
         """Advance to this time; returns the sequences of the commands that enter now, in order."""

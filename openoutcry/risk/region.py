@@ -1056,6 +1056,13 @@ def setting(
     return record
 
 
+def speed_bump_setting(delay_ns: int, window_ns: int, seed: int) -> npt.NDArray[Any]:
+    """The record that sets the speed bump of a venue, at which TERMS wait (``speed_bump.py``)."""
+    record = setting(Setting.SPEED_BUMP, delay_ns, seed, second=window_ns)
+    record["time_in_force"] = speed_bump.WAIT_FOR_THEIR_NEW
+    return record
+
+
 def at_once(records: Sequence[npt.NDArray[Any]], with_mark: bool = False) -> npt.NDArray[Any]:
     """The records of settings of contracts and of collateral's prices, in force together.
 

@@ -41,6 +41,8 @@ class SpeedBump(Layout, size_bytes=256):
     last_at: int = i64("offset of a word a participant: when its last command is released")
     heap_at: int = i64("offset of the heap; from ``waiting`` on its entries are free places")
     records_at: int = i64("offset of the places' records")
+    holds_terms: int = i64("1: TERMS wait, as the NEW does that they are about")
+    promised: int = i64("places kept for the rest of the list or order that TERMS has begun")
 
 
 HEADER_BYTES = SpeedBump.size_bytes
@@ -59,8 +61,12 @@ PARTICIPANTS = SpeedBump.offset("participants")
 LAST_AT = SpeedBump.offset("last_at")
 HEAP_AT = SpeedBump.offset("heap_at")
 RECORDS_AT = SpeedBump.offset("records_at")
+HOLDS_TERMS = SpeedBump.offset("holds_terms")
+PROMISED = SpeedBump.offset("promised")
 
 NEVER = 2**63 - 1
+WAIT_FOR_THEIR_NEW = 1
+"""``holds_terms`` of a venue.  In journals of earlier builds it is 0, and TERMS enter at once."""
 
 
 class HeapEntry(Layout, size_bytes=32):
@@ -227,11 +233,14 @@ def withdraw(bump: SpeedBump, participant: int, symbol: int) -> None:
 
 
 @kernel_outlined
-def set_bump(bump: SpeedBump, delay: int, window: int, seed: int, now: int) -> bool:
-    """Set another delay, which counts for later commands. A clock that was set back since the last
-    run takes back waiting commands; False, and nothing changed, for invalid values."""
+def set_bump(
+    bump: SpeedBump, delay: int, window: int, seed: int, holds_terms: int, now: int
+) -> bool:
+    """Set another delay, which counts for later commands, and whether TERMS wait. A clock that was
+    set back since the last run takes back waiting commands; False, and nothing changed, for invalid
+    values."""
     not_inlined()
-    if min(delay, window) < 0 or max(delay, window) > MAX_DELAY_NS:
+    if min(delay, window) < 0 or max(delay, window) > MAX_DELAY_NS or holds_terms >> 1 != 0:
         return False
     back = bump.now_ns - now
     if back > SET_BACK_NS:
@@ -247,4 +256,5 @@ def set_bump(bump: SpeedBump, delay: int, window: int, seed: int, now: int) -> b
     bump.delay_ns = delay
     bump.window_ns = window
     bump.seed = seed
+    bump.holds_terms = holds_terms
     return True

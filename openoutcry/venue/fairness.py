@@ -28,8 +28,6 @@ from openoutcry.venue.days import read_status
 from openoutcry.wire.enums import CommandKind, EventKind
 
 MAX_FAULTS_SHOWN = 20
-LAST_THAT_WAITS = CommandKind.MASS_CANCEL
-"""Kinds up to this one, of participants."""
 LARGEST_PART = 1 << 62
 
 
@@ -62,6 +60,7 @@ class Audit:
         )
         last_at = int(words[speed_bump.LAST_AT // 8]) // 8
         last = words[last_at : last_at + int(words[speed_bump.PARTICIPANTS // 8])]
+        bump.holds_terms = bool(words[speed_bump.HOLDS_TERMS // 8])
         bump.last = {who: int(last[who]) for who in np.flatnonzero(last).tolist()}
         self._heap = sorted((release, seq) for release, seq, _ in view.delayed())
 
@@ -110,7 +109,7 @@ class Audit:
             if command["order_type"] == Setting.SPEED_BUMP:
                 self._switched(command)
             return
-        participants = command["participant"] != 0 and kind <= LAST_THAT_WAITS
+        participants = command["participant"] != 0 and self.bump.is_held(command)
         is_part = PART_IDS < command["order_id"] < LARGEST_PART
         if not participants or is_part or answered == EventKind.REJECTED:
             return
@@ -150,6 +149,7 @@ class Audit:
             int(command["price_ticks"]),
             int(command["qty_lots"]),
             int(command["rx_ts_ns"]),
+            bool(command["time_in_force"]),
         )
         if self.bump.waiting is not self._heap:
             # The clock was set back.

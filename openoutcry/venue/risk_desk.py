@@ -16,12 +16,11 @@ from openoutcry.derivatives.collateral import Price
 from openoutcry.matcher import Engine
 from openoutcry.order_entry.sessions import LANE as SESSION_LANE
 from openoutcry.risk import layout as lay
-from openoutcry.risk.bits import Setting
 from openoutcry.risk.contract_layout import UNLISTED_HALT
 from openoutcry.risk.instrument_state import state_in
 from openoutcry.risk.joined import view_of
 from openoutcry.risk.protection_layout import LOGGED, OPERATORS_HALT
-from openoutcry.risk.region import View, setting
+from openoutcry.risk.region import View, speed_bump_setting
 from openoutcry.risk.requests import RequestState
 from openoutcry.runtime.shared import Shared
 from openoutcry.venue.announced import with_announced
@@ -210,7 +209,7 @@ class RiskDesk:
         drawn = f" and up to {window_us} us more" if window_us else ""
         self.note(f"speed bump: {delay_us} us{drawn}")
         seed *= window_us != 0
-        return setting(Setting.SPEED_BUMP, 1_000 * delay_us, seed, second=1_000 * window_us)
+        return speed_bump_setting(1_000 * delay_us, 1_000 * window_us, seed)
 
     @property
     def listens(self) -> bool:

@@ -103,7 +103,8 @@ def apply_setting(risk: "Reference", c: Any) -> bool:
     if what in (Setting.SPEED_BUMP, Setting.RELEASE):
         if risk.bump is None or what == Setting.RELEASE:
             return risk.bump is not None
-        return risk.bump.switch(value, int(c["price_ticks"]), who, int(c["rx_ts_ns"]))
+        holds_terms, now_ns = int(c["time_in_force"]), int(c["rx_ts_ns"])
+        return risk.bump.switch(value, int(c["price_ticks"]), who, now_ns, holds_terms)
     if what in CORPORATE_SETTINGS:
         is_split, price = what is Setting.SPLIT, int(c["price_ticks"])
         return instrument is not None and adjust(risk, instrument, is_split, value, price)

@@ -132,6 +132,8 @@ def same_bump(plain, view):
     assert last == [plain.last.get(who, 0) for who in range(plain.participants)]
     rule = [int(view.bump[word // 8]) for word in (*words, speed_bump.NOW_NS)]
     assert rule == [plain.delay_ns, plain.window_ns, plain.seed, plain.now_ns]
+    of_terms = [int(view.bump[word // 8]) for word in (speed_bump.HOLDS_TERMS, speed_bump.PROMISED)]
+    assert of_terms == [plain.holds_terms, plain.rest]
 
 
 def same_protection(plain, protection):

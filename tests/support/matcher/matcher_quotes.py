@@ -20,10 +20,13 @@ def mixed_quotes(seed: int, count: int = 1200, **switches: object) -> Mixed:
     return replace(run, orders=with_quotes(run.orders, seed))
 
 
-def with_quotes(flow: np.ndarray, seed: int, often: float = 0.0, wrong: float = 0.0) -> np.ndarray:
+def with_quotes(
+    flow: np.ndarray, seed: int, often: float = 0.0, wrong: float = 0.0, first_id: int = FIRST_ID
+) -> np.ndarray:
     """Commands of which pairs have become a TERMS and the NEW of a quote.  Each participant has a
     pair of ids in an instrument, so most quotes replace what is open of the one before.  ``often``:
-    that share of the orders is, and ``wrong`` that share of the quotes."""
+    that share of the orders is, and ``wrong`` that share of the quotes.  ``first_id``: where the
+    ids of quotes begin."""
     rng = np.random.default_rng([seed, 0x71756F])
     orders = flow.copy()
     share, broken = rng.choice([0.05, 0.2, 0.5]), rng.choice([0.0, 0.1])
@@ -45,7 +48,7 @@ def with_quotes(flow: np.ndarray, seed: int, often: float = 0.0, wrong: float = 
             at += 1
             continue
         term, new = orders[at : at + 1], orders[at + 1 : at + 2]
-        pair = [FIRST_ID + 2 * int(order["participant"]) + side for side in (0, 1)]
+        pair = [first_id + 2 * int(order["participant"]) + side for side in (0, 1)]
         template, seqs = order.copy(), [int(term["seq"][0]), int(new["seq"][0])]
         edge = 2**62
         middle = int(np.clip(int(template["price_ticks"]), -edge, edge))

@@ -45,6 +45,7 @@ from openoutcry.wire.enums import (
 )
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.notes import fee_is_of_base, fee_units
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.rule_changes import RulesBlock
 from tests.oracles.risk.operator_commands import OF_OWNERS
@@ -225,7 +226,7 @@ class Pair:
             self._one(record, entering, refused)
             self.entered += 1
         assert self.kernels.due(orders) is None
-        if command["error_code"] == 0:
+        if command["error_code"] == 0 or command["order_id"] >= LEG_ORDER_IDS:
             wanted, release_ns = self.reference.hold(command)
             assert self.kernels.hold(orders) == (wanted, release_ns)
         if wanted == WAITS:

@@ -6,7 +6,7 @@ from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import RISK_REASON, RiskBit, Setting
-from openoutcry.risk.region import View, setting
+from openoutcry.risk.region import View, speed_bump_setting
 from openoutcry.wire import EVENT_DTYPE
 from openoutcry.wire.enums import CommandKind, EventFlag, EventKind
 from openoutcry.wire.records import NO_INSTRUMENT
@@ -23,7 +23,7 @@ def delayed_core(instruments, settings, order_capacity, delayed):
 
 
 def switch(delay_ns, window_ns=0, seed=0, rx_ts_ns=0):
-    record = setting(Setting.SPEED_BUMP, delay_ns, seed, second=window_ns)
+    record = speed_bump_setting(delay_ns, window_ns, seed)
     record["rx_ts_ns"] = rx_ts_ns
     return record
 
@@ -66,14 +66,12 @@ class Plain:
     def _own(self, one):
         order = one[0]
         if order["kind"] == CommandKind.RISK and order["order_type"] == Setting.SPEED_BUMP:
-            now_ns = int(order["rx_ts_ns"])
-            self.bump.set(
-                int(order["aux"]), int(order["price_ticks"]), int(order["qty_lots"]), now_ns
-            )
+            rule = [int(order[name]) for name in ("aux", "price_ticks", "qty_lots", "rx_ts_ns")]
+            self.bump.set(*rule, bool(order["time_in_force"]))
             return self._completed(order)
         if order["kind"] == CommandKind.RISK and order["order_type"] == Setting.RELEASE:
             return self._completed(order)
-        held = self.bump.came(order) if order["error_code"] == 0 else None
+        held = self.bump.came(order)
         if held is None:
             return self.engine.process(one)
         if isinstance(held, tuple):
@@ -93,10 +91,16 @@ class Plain:
         return event
 
     def _refusal(self, order, bit, limit, stands, requested):
-        event = self._event(order, EventKind.REJECTED, limit)
-        event["reason"], event["contra_id"] = RISK_REASON, 1 << bit
-        event["leaves_lots"], event["qty_lots"] = stands, requested
-        return event
+        """What the gateway's refusal of the same command does, with another reason: it may end a
+        list."""
+        record = np.array([order])
+        record["error_code"] = record["error_code"] or 1
+        events = self.engine.process(record)
+        assert events["kind"][0] == EventKind.REJECTED
+        first = events[:1]
+        first["reason"], first["contra_id"], first["price_ticks"] = RISK_REASON, 1 << bit, limit
+        first["leaves_lots"], first["qty_lots"] = stands, requested
+        return events
 
     def _completed(self, order):
         event = self._event(order, EventKind.COMPLETED, order["price_ticks"])

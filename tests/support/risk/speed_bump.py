@@ -7,6 +7,9 @@ from openoutcry.risk.bits import Setting
 from openoutcry.risk.region import setting
 from openoutcry.wire import ORDER_DTYPE, make_instruments
 from openoutcry.wire.enums import NEW_DAY, CommandKind
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
+from tests.support.matcher.matcher_lists import with_lists
+from tests.support.matcher.matcher_quotes import with_quotes
 from tests.support.risk.risk_delayed import switch
 
 TABLE = make_instruments(
@@ -30,6 +33,16 @@ def flow(count, seed, step_ns=40_000, first_seq=1, start_ns=10**9):
     late = rng.random(count) < 0.1
     orders["rx_ts_ns"][late] -= rng.integers(0, 3 * BUMP_NS, late.sum())
     orders["seq"] = np.arange(first_seq, first_seq + count)
+    return orders
+
+
+def with_terms(orders, seed, often=0.3):
+    """Parts of the flow are lists and quotes of sessions, some of which the gateway refuses."""
+    first_id = LEG_ORDER_IDS + (1 << 40)
+    orders = with_quotes(with_lists(orders, seed, often), seed, often, first_id=first_id)
+    rng = np.random.default_rng([seed, 0x67])
+    refused = (orders["order_id"] >= LEG_ORDER_IDS) & (rng.random(len(orders)) < 0.05)
+    orders["error_code"][refused] = 1
     return orders
 
 

@@ -36,6 +36,17 @@ def test_init_writes_an_example_that_opens_as_it_is(tmp_path: Path) -> None:
     assert "no mistake" in checked.output
 
 
+def test_a_portal_of_a_venue_with_a_speed_bump_does_not_begin(tmp_path: Path) -> None:
+    """It would show no order that waits."""
+    path = tmp_path / "spot.toml"
+    CliRunner().invoke(main, ["portal", "init", str(path), "--users", "1"])
+    path.write_text(path.read_text().replace("[venue]", "[venue]\nspeed_bump_us = 350", 1))
+    done = CliRunner().invoke(main, ["portal", "serve", str(path)])
+    assert done.exit_code != 0
+    assert "speed_bump_us: a portal shows no orders that wait" in str(done.exception)
+    assert not folder_of(read_venue(path)).exists()
+
+
 def test_the_example_never_closes(tmp_path: Path) -> None:
     """Each day of the week begins where the one before ends, at midnight."""
     path = tmp_path / "spot.toml"

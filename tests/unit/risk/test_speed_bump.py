@@ -9,19 +9,24 @@ from hypothesis import strategies as st
 from openoutcry.journal.risk_hooks import risk_hooks
 from openoutcry.matcher import Engine, scratch_records
 from openoutcry.risk import reference_bump, speed_bump
-from openoutcry.risk.bits import Setting
+from openoutcry.risk.bits import RiskBit, Setting
 from openoutcry.risk.region import RiskError, View, make_region, setting
 from openoutcry.venue.fairness import Audit
 from openoutcry.wire import EVENT_DTYPE, ORDER_DTYPE
 from openoutcry.wire.enums import (
+    LEGS_SHIFT,
     NEW_DAY,
     CommandKind,
     EventFlag,
     EventKind,
     OrderType,
     Side,
+    Term,
     TimeInForce,
 )
+from openoutcry.wire.order_ids import LEG_ORDER_IDS
+from tests.support.matcher.matcher_lists import with_lists
+from tests.support.matcher.matcher_quotes import with_quotes
 from tests.support.risk.risk_delayed import delayed_core, switch
 from tests.support.risk.speed_bump import BUMP_NS, CAPACITY, LIMITS, TABLE, flow, with_switches
 
@@ -189,6 +194,106 @@ def test_a_full_queue_still_takes_cancels():
     assert answers == [["DELAYED"]] * 6 + [["REJECTED"]]
     answers = [desk(order(0, 1, n, kind=CommandKind.CANCEL)) for n in range(1, 4)]
     assert answers == [["DELAYED"], ["DELAYED"], ["REJECTED"]]
+
+
+def is_whole(group):
+    """Whether it is a quote, or a list, with the NEW of each leg after its TERMS."""
+    terms, legs, news = group[::2], np.arange(1, len(group) // 2 + 1), group[1::2]
+    is_list = terms["order_type"][0] == Term.LIST
+    same = len(set(group["participant"])) == 1 and len(set(terms["order_type"])) == 1
+    same &= (terms["kind"] == CommandKind.TERMS).all() and len(terms) == len(news)
+    same &= not is_list or (terms["qty_lots"] == legs).all()
+    return same and (terms["order_id"] == news["order_id"]).all()
+
+
+def of_sessions(count, seed, step_ns=9_000):
+    """The quotes and lists that sessions send, each whole before the next command, among cancels
+    and mass cancels of their own."""
+    rng, first_id = np.random.default_rng([seed, 0x77]), LEG_ORDER_IDS + (1 << 40)
+    plain = flow(count, seed)
+    plain = plain[np.isin(plain["kind"], (CommandKind.NEW, CommandKind.CANCEL))]
+    with_them = with_quotes(with_lists(plain, seed, 0.3), seed, 0.4, first_id=first_id)
+    is_term, groups, at = with_them["kind"] == CommandKind.TERMS, [], 0
+    while at < len(with_them):
+        one, size = with_them[at], 1
+        if is_term[at]:
+            legs = int(one["aux"]) >> LEGS_SHIFT if one["order_type"] == Term.LIST else 1
+            size = 2 * legs
+        group = with_them[at : at + size].copy()
+        at += size
+        is_rest = one["kind"] == CommandKind.NEW and one["order_id"] >= LEG_ORDER_IDS
+        if is_whole(group) if size > 1 else not is_rest:
+            groups.append(group)
+        if rng.random() < 0.05:
+            sweep = np.zeros(1, ORDER_DTYPE)
+            sweep["kind"], sweep["participant"] = CommandKind.MASS_CANCEL, one["participant"]
+            sweep["symbol"] = one["symbol"] if rng.random() < 0.5 else b""
+            groups.append(sweep)
+    records = np.concatenate(groups)
+    records["rx_ts_ns"] = 10**9 + np.cumsum(rng.integers(0, step_ns, len(records)))
+    refused = (records["order_id"] >= LEG_ORDER_IDS) & (rng.random(len(records)) < 0.03)
+    records["error_code"][refused & (records["kind"] != CommandKind.CANCEL)] = 1
+    records["seq"] = np.arange(2, len(records) + 2)
+    return records, [len(group) for group in groups]
+
+
+def after_all(core, records, first):
+    """The events of these commands, and of those that still wait when time has gone on."""
+    last = setting(Setting.RELEASE, 0)
+    last["rx_ts_ns"], last["seq"] = records["rx_ts_ns"][-1] + 10**9, records["seq"][-1] + 1
+    return core.process(np.concatenate([first, records, last]))
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_quotes_and_lists_become_what_they_become_without_a_speed_bump(seed):
+    """A delay that is the same for all moves everything in time, and changes nothing else."""
+    records, _ = of_sessions(700, seed)
+    first = switch(BUMP_NS, 0, 0)
+    first["seq"] = 1
+    bumped = after_all(delayed_core(TABLE, LIMITS, CAPACITY, 4_096), records, first)
+    plain = delayed_core(TABLE, LIMITS, CAPACITY, 0).process(records)
+    of_queue = EventKind.DELAYED, EventKind.ENTERED
+    bumped = bumped[~np.isin(bumped["kind"], of_queue) & (bumped["participant"] != 0)]
+    plain = plain[plain["participant"] != 0]
+    for events in (bumped, plain):
+        events["seq"] = events["cause_seq"] = 0
+        events["flags"] &= 0xFF ^ int(EventFlag.LAST)
+    assert {EventKind.REPLACED, EventKind.FILLED, EventKind.REJECTED} <= set(plain["kind"].tolist())
+    np.testing.assert_array_equal(bumped, plain)
+
+
+@pytest.mark.parametrize("window_ns", [0, 90_000])
+@pytest.mark.parametrize("seed", [21, 22])
+def test_where_there_is_no_room_all_of_a_list_or_a_quote_is_refused(seed, window_ns):
+    """And at once; none of it waits, or all does."""
+    records, sizes = of_sessions(700, seed)
+    first = switch(BUMP_NS, window_ns, seed)
+    first["seq"] = 1
+    events = after_all(delayed_core(TABLE, LIMITS, CAPACITY, 64), records, first)
+    full = (events["kind"] == EventKind.REJECTED) & (
+        events["contra_id"] == 1 << RiskBit.SPEED_BUMP_FULL
+    )
+    refused, at, of_terms = set(events["cause_seq"][full].tolist()), 0, [0, 0]
+    for size in sizes:
+        seqs = set(records["seq"][at : at + size].tolist())
+        if size > 1 and records["order_id"][at] >= LEG_ORDER_IDS:
+            assert len(refused & seqs) in (0, size)
+            of_terms[bool(refused & seqs)] += 1
+        at += size
+    assert min(of_terms) > 20
+
+
+def test_terms_of_an_earlier_build_enter_at_once():
+    """Its journals are replayed as it did."""
+    desk = Desk()
+    desk(setting(Setting.SPEED_BUMP, BUMP_NS, 7))
+    terms = order(1_000, order_id=LEG_ORDER_IDS + 5, kind=CommandKind.TERMS)
+    terms["order_type"], terms["price_ticks"], terms["qty_lots"] = Term.QUOTE, 1_010, 3
+    terms["aux"] = LEG_ORDER_IDS + 6
+    assert desk(terms) == ["COMPLETED"]
+    desk(switch(BUMP_NS, 0, 7))
+    assert desk(terms) == ["DELAYED"]
+    assert desk.audit.faults == []
 
 
 def test_what_waits_goes_back_with_a_clock_that_was_set_back():
