@@ -43,8 +43,8 @@ def test_a_portal_of_a_venue_with_a_speed_bump_does_not_begin(tmp_path: Path) ->
     path.write_text(path.read_text().replace("[venue]", "[venue]\nspeed_bump_us = 350", 1))
     done = CliRunner().invoke(main, ["portal", "serve", str(path)])
     assert done.exit_code != 0
-    assert "speed_bump_us: a portal shows no orders that wait" in str(done.exception)
-    assert not folder_of(read_venue(path)).exists()
+    assert "speed_bump_us: a portal shows no orders that wait" in done.output + str(done.exception)
+    assert not (folder_of(read_venue(path)) / "postgresql").exists()
 
 
 def test_the_example_never_closes(tmp_path: Path) -> None:
