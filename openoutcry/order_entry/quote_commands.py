@@ -21,7 +21,7 @@ from openoutcry.order_entry.command_metadata import CommandMetadata
 from openoutcry.order_entry.quote_rows import NEW_NAMED, NEW_OTHER, SIDES
 from openoutcry.order_entry.session import SessionBlock
 from openoutcry.order_entry.session_region import ORDER_BYTES, RegionHeader
-from openoutcry.order_entry.session_words import SessionsContext
+from openoutcry.order_entry.session_words import MESSAGES_A_TURN, SessionsContext
 from openoutcry.order_entry.shm_layout import SHM
 from openoutcry.order_entry.stream import StreamHeader
 from openoutcry.order_entry.tokens import TokenTable
@@ -39,6 +39,9 @@ THROTTLED, TOO_MANY_OPEN = constants.REFUSAL_THROTTLED, constants.REFUSAL_TOO_MA
 VENUE_FULL, NOT_ADMITTED = constants.REFUSAL_VENUE_FULL, constants.REFUSAL_NOT_ADMITTED
 QUANTITY, QUOTES_DONE = constants.FIX_REFUSAL_QUANTITY, constants.FIX_REFUSAL_QUOTES_DONE
 APPLICATION, STREAM_FULL = constants.KIND_APPLICATION, constants.FAULT_STREAM_FULL
+INSTRUMENTS_A_TURN = MESSAGES_A_TURN
+"""How many instruments the cancel of all quotes looks at in a turn, so that other sessions wait for
+it no longer than for other requests."""
 DECODED = 2
 """The place where a request is decoded, as that of a leg: its commands come before it."""
 
@@ -164,18 +167,20 @@ def pull_sides(
 @kernel_outlined
 def pull_all(context: SessionsContext, session: SessionBlock, at: int, now: int) -> int:
     """Cancel all that the session has of the quotes of a participant, by the request decoded at
-    ``at``, as far as the lane has room; returns whether it is done.  A later call goes on."""
+    ``at``, as far as the lane has room and a turn goes; returns whether it is done.  A later call
+    goes on."""
     region = RegionHeader(context.region)
     participant = list_commands.order_at(region, at).participant
     number = list_commands.metadata_of(region, at).client_seq
-    while session.pulled < session.instrument_count:
+    end = min(session.instrument_count, session.pulled + INSTRUMENTS_A_TURN)
+    while session.pulled < end:
         if session_commands.lane_room(context) <= COMMANDS:
             return 0
         symbol = session_block.instrument_row(session, session.pulled).symbol
         if symbol != 0:
             pull_sides(context, session, participant, symbol, number, now)
         session.pulled += 1
-    return 1
+    return 1 if end == session.instrument_count else 0
 
 
 @kernel_outlined

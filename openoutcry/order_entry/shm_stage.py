@@ -211,6 +211,8 @@ def take_requests(context: SessionsContext, session: ShmSession, now: int) -> in
             done += 1
             if result < 0:
                 return has_violated(session, STREAM_FULL)
+            if copy.kind == QUOTE_CANCEL and copy.symbol == 0:
+                break  # it may have looked at many instruments: others have their turn
             continue
         session.next_request = seq + 1 + more
         done += 1 + more
@@ -311,7 +313,7 @@ def take_list(
 @kernel_outlined
 def take_quote(context: SessionsContext, session: ShmSession, request: ShmRequest, now: int) -> int:
     """Enter a quote, or cancel what the session has of one instrument or of all; returns what
-    ``handle_message`` does, or UNFINISHED where the lane has no room for all."""
+    ``handle_message`` does, or UNFINISHED if the rest is for another turn."""
     region, at = RegionHeader(context.region), quote_commands.clear_quote(context, session, now)
     order, metadata = list_commands.order_at(region, at), list_commands.metadata_of(region, at)
     decode_quote(request, session, order, metadata)

@@ -10,9 +10,9 @@ from openoutcry.client.drop_copy import read_copy
 from openoutcry.client.shm import ShmQuote, reason_name
 from openoutcry.order_entry.shm_layout import Reply
 from openoutcry.order_entry.spec import Protocol
-from openoutcry.wire import OrderType
-from openoutcry.wire.enums import Reason, SelfTrade, Side, TimeInForce
-from tests.support.order_entry.sessions_venue import session
+from openoutcry.wire import OrderType, make_instruments
+from openoutcry.wire.enums import CommandKind, Reason, SelfTrade, Side, TimeInForce
+from tests.support.order_entry.sessions_venue import Nobody, session
 from tests.support.order_entry.within_a_list import within_a_list
 from tests.support.venue.contract_floor import CONTRACT_VENUE
 from tests.support.venue.floor import InlineFloor
@@ -233,6 +233,30 @@ def test_quotes_under_way_meet_what_is_filled_and_lost_meanwhile(fills):
         alice.close()
         venue.clock.advance(2)
         assert venue.stop()["open_orders"] == 0
+
+
+class Many(Nobody):
+    """A venue with 200 instruments."""
+
+    def __init__(self):
+        self.instruments = make_instruments([f"S{number}" for number in range(200)])
+
+
+def test_a_cancel_of_all_quotes_lets_others_in_between(tmp_path):
+    """It looks at no more instruments in a turn than others have requests."""
+    with InlineVenue([alone(), alone("BOB", 2)], tmp_path / "j", source=Many()) as venue:
+        alice, bob = venue.shm("ALICE"), venue.shm("BOB")
+        for first in (0, 100):
+            alice.mass_quote([quote(9, (5, 100), None, f"S{first + n}") for n in range(100)])
+            assert len(told(alice)) == 100
+        alice.cancel_quotes()
+        alice.cancel_quotes()
+        bob.enter(1, Side.BUY, "S0", 1, 90)
+        venue.step()
+        kinds = venue.commands()["kind"][-203:].tolist()
+        assert kinds.count(CommandKind.CANCEL) == 200
+        assert kinds.index(CommandKind.NEW) <= 2 * 64 + 1
+        assert [kind for kind, *_ in told(alice)] == ["CANCELED"] * 200 + ["QUOTES_CANCELED"] * 2
 
 
 @pytest.mark.parametrize("seed", range(6))
