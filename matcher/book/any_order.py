@@ -33,6 +33,7 @@ from openoutcry.matcher.book.orders import (
     close_order,
     extension_addr,
     extension_of,
+    is_older,
     open_order,
     order_leaves,
     order_price,
@@ -54,7 +55,6 @@ HIDDEN_HOME_BITS, ALL_OR_NONE_HOME_BITS = (
 )
 ELECTED_AS_POST_ONLY = type_bits(types_elected_as(OrderType.POST_ONLY))
 
-SIGN = -(1 << 63)
 
 # Books
 
@@ -402,11 +402,11 @@ def display_slice(arena: int, slot: int, ext: Extension, qty: int) -> int:
 
 @kernel_outlined
 def join_list(arena: ArenaHeader, ext: Extension, which: int) -> None:
-    """Put the order at the back of the instrument's list ``which``."""
+    """Put the order into the instrument's list ``which``, by arrival."""
     ends = instrument_addr(arena, ext.instrument) + layout.LISTS + which
     extension = extension_index(arena, ext)
     before, after = U32s(ends)[1], 0
-    # Legs of lists that enter with one command are of one age: the lower id first.
+    # Mostly at the back.  An elected stop, or an order from an auction, may be older than others.
     while before != 0 and is_older(arena, ext, extension_addr(arena, before)):
         after = before
         before = extension_addr(arena, before).prev
@@ -423,18 +423,6 @@ def join_list(arena: ArenaHeader, ext: Extension, which: int) -> None:
         extension_addr(arena, after).prev = extension
     if which >= layout.WAITING_BUYS:
         mark_waiting(instrument_addr(arena, ext.instrument))
-
-
-@kernel
-def is_older(arena: ArenaHeader, ext: Extension, other: Extension) -> bool:
-    """Return whether an order that is as old as another has the lower id."""
-    return ext.arrival == other.arrival and is_id_before(arena, ext.slot, other.slot)
-
-
-@kernel
-def is_id_before(arena: ArenaHeader, slot: int, other: int) -> bool:
-    """Return whether the id of one order is below another's, as unsigned numbers."""
-    return slot_addr(arena, slot).id ^ SIGN < slot_addr(arena, other).id ^ SIGN
 
 
 @kernel_outlined

@@ -19,6 +19,8 @@ from openoutcry.wire.memory import (
     store_i64,
 )
 
+SIGN = -(1 << 63)
+
 
 @kernel
 def open_order(arena: ArenaHeader, instrument: int, order_id: int, owner: int) -> int:
@@ -136,6 +138,21 @@ def order_owner(arena: ArenaHeader, slot: int) -> int:
     if word & layout.EXTENDED:
         return extension_addr(arena, word).participant
     return word & 0xFFFF
+
+
+@kernel
+def is_id_before(arena: ArenaHeader, slot: int, other: int) -> bool:
+    """Return whether the id of one order is below another's, as unsigned numbers."""
+    return slot_addr(arena, slot).id ^ SIGN < slot_addr(arena, other).id ^ SIGN
+
+
+@kernel
+def is_older(arena: ArenaHeader, ext: Extension, other: Extension) -> bool:
+    """Return whether one order is before another by arrival.  Legs of lists that enter with one
+    command are of one age: the lower id is first."""
+    if ext.arrival != other.arrival:
+        return ext.arrival < other.arrival
+    return is_id_before(arena, ext.slot, other.slot)
 
 
 @kernel

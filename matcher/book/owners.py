@@ -16,7 +16,7 @@ import openoutcry.matcher.constants as const
 from openoutcry.matcher.book.arena import ArenaHeader, OwnedSlot, OwnerGroup, SweepRow
 from openoutcry.matcher.book.ids import find_id, id_home
 from openoutcry.matcher.book.levels import level_key, page_addr, slot_addr
-from openoutcry.matcher.book.orders import extension_of, order_owner, plain_book
+from openoutcry.matcher.book.orders import extension_of, is_id_before, order_owner, plain_book
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import (
     load_i64,
@@ -308,7 +308,7 @@ def list_place(which: int) -> int:
 
 @kernel_outlined
 def sort_rows(arena: ArenaHeader, count: int) -> None:
-    """Sort the rows by place, key and queue."""
+    """Sort the rows by place, key and queue; those in a list by arrival."""
     for root in range(count // 2 - 1, -1, -1):
         sift_down(arena, root, count)
     for end in range(count - 1, 0, -1):
@@ -333,11 +333,13 @@ def is_level_of(arena: ArenaHeader, one: int, other: int) -> bool:
 @kernel
 def is_before(arena: ArenaHeader, one: int, other: int) -> bool:
     """Return whether a mass cancel removes the order of one row before that of the other, by
-    place, then price."""
+    place, then price.  In a list no two are alike: it is by arrival, then id."""
     a, b = sweep_addr(arena, one), sweep_addr(arena, other)
     first, second = a.place, b.place
     if first != second:
         return first < second
+    if a.key == b.key and first & 15 >= LISTED_PLACE:
+        return is_id_before(arena, a.slot, b.slot)
     return a.key < b.key
 
 

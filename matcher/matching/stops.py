@@ -7,7 +7,6 @@ from openoutcry.matcher.book.any_order import (
     best_level,
     cancel_order,
     first_order,
-    is_id_before,
     join_book,
     leave_book,
     next_in_list,
@@ -26,7 +25,7 @@ from openoutcry.matcher.book.instrument_rules import (
 from openoutcry.matcher.book.levels import instrument_addr, key_flip, level_key, slot_addr
 from openoutcry.matcher.book.links import leg_elected
 from openoutcry.matcher.book.marks import activate, marks_of
-from openoutcry.matcher.book.orders import extension_of, order_leaves, order_tag
+from openoutcry.matcher.book.orders import extension_of, is_older, order_leaves, order_tag
 from openoutcry.matcher.events import emit_next
 from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
@@ -176,11 +175,8 @@ def next_elected(
     below = first_elected(arena, book, rise, fall, auction_price)
     if above == 0 or below == 0:
         return above | below
-    first, second = extension_of(arena, above).arrival, extension_of(arena, below).arrival
-    if first == second:
-        # Legs of lists that entered with one command.
-        return above if is_id_before(arena, above, below) else below
-    return above if first < second else below
+    is_above = is_older(arena, extension_of(arena, above), extension_of(arena, below))
+    return above if is_above else below
 
 
 @kernel_outlined

@@ -11,8 +11,7 @@ from openoutcry.matcher.book.any_order import (
     best_level,
     best_price,
     better_level,
-    extension_index,
-    mark_waiting,
+    join_list,
     remove_order,
     waiting_list,
 )
@@ -35,8 +34,7 @@ from openoutcry.matcher.matching.self_trade import (
     spend,
 )
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
-from openoutcry.wire.layout import U32s
-from openoutcry.wire.memory import load_u32, store_u32
+from openoutcry.wire.memory import load_u32
 from openoutcry.wire.records import MAX_VALUE, NO_PRICE
 
 TIMES = 1 << const.DAY | 1 << const.GTC | 1 << const.GTD
@@ -90,22 +88,7 @@ def let_wait(arena: ArenaHeader, ext: Extension, qty: int) -> None:
     slot_addr(arena, slot).qty = qty
     word = order_tag(arena, slot) | const.REPEGGED | const.WAITING
     emit_next(arena, slot_addr(arena, slot).id, 0, price, qty, qty, word)
-    # An elected stop, or an order from an auction, may be older than those that already wait.
-    state = instrument_addr(arena, ext.instrument)
-    ends = state + layout.LISTS + waiting_list(side)
-    ahead, behind = U32s(ends)[1], 0
-    arrival = ext.arrival
-    while ahead != 0 and extension_addr(arena, ahead).arrival > arrival:
-        behind, ahead = ahead, extension_addr(arena, ahead).prev
-    number = extension_index(arena, ext)
-    forward_at = ends if ahead == 0 else extension_addr(arena, ahead) + layout.EXT_NEXT
-    back_at = ends + 4 if behind == 0 else extension_addr(arena, behind) + layout.EXT_PREV
-    store_u32(forward_at, number)
-    store_u32(back_at, number)
-    ext.prev = ahead
-    ext.next = behind
-    ext.list = waiting_list(side) + 1
-    mark_waiting(state)
+    join_list(arena, ext, waiting_list(side))
 
 
 # Taking

@@ -6,6 +6,7 @@ import pytest
 from openoutcry.matcher import Engine
 from openoutcry.matcher.hooks import Hooks, verdict
 from openoutcry.wire import EventKind, Reason, make_instruments
+from openoutcry.wire.enums import InstrumentOption
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.record_blocks import OrderRecord
@@ -92,6 +93,21 @@ def test_a_leg_that_is_all_or_none_cancels_the_other_when_it_takes(both):
     assert both.open == {1, 2, 3}
     assert both.send("NEW id=4 BUY 4@100 p7")[-1] == "CANCELLED id=2 9@0 leaves=0 LIST"
     assert both.open == set()
+
+
+@pytest.mark.parametrize("others", [0, 50], ids=["few others", "many others"])
+@pytest.mark.parametrize("command", ["MASS_CANCEL", "DISCONNECT"])
+def test_market_legs_that_wait_are_of_one_age_and_the_lower_id_is_first(command, others):
+    """They entered with one command; what removes many orders sorts them, or walks the book."""
+    both = Both(options=InstrumentOption.MARKET_WAITS)
+    for order_id in range(100, 100 + others):
+        both.send(f"NEW id={order_id} SELL 1@200 p7")
+    both.send(*legs("OTO", "id=9 SELL 1@110", "id=13 SELL 3 MARKET", "id=12 SELL 3 MARKET"))
+    both.send("NEW id=1 BUY 1@110 p7")
+    assert {9, 12, 13} & both.open == {12, 13}
+    events = both.send(command)
+    assert [event.split()[1] for event in events[:2]] == ["id=12", "id=13"]
+    assert both.open == set(range(100, 100 + others))
 
 
 def test_a_bracket_whose_first_leg_fills_in_an_auction():

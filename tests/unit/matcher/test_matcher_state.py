@@ -30,8 +30,11 @@ from openoutcry.wire import (
     TimeInForce,
     make_instruments,
 )
+from openoutcry.wire.enums import InstrumentOption
 from tests.oracles.matcher.engine import ReferenceEngine
+from tests.support.matcher.matcher_lists import mixed_lists
 from tests.support.matcher.matcher_mixed import mixed
+from tests.support.matcher.matcher_quotes import mixed_quotes
 from tests.support.matcher.matcher_state import COMMANDS, SEEDS, reference_after
 
 
@@ -329,3 +332,35 @@ def test_rows_of_a_snapshot_are_read_back_as_written():
     for name in ("instruments", "states", "rows"):
         assert np.array_equal(getattr(again, name), getattr(state, name))
     assert (again.now_ns, again.last_seq) == (state.now_ns, state.last_seq)
+
+
+def restored_anywhere(make, seed, count):
+    """A core goes on as one that is restored from its snapshot again and again does.  Where market
+    orders may wait, they do."""
+    run, rng = make(seed, count), np.random.default_rng(seed)
+    instruments = run.instruments.copy()
+    if seed % 2:
+        instruments["options"] &= ~np.uint32(InstrumentOption.MARKET_REST_STAYS)
+        instruments["options"] |= np.uint32(InstrumentOption.MARKET_WAITS)
+    straight, again = (Engine(instruments, run.order_capacity) for _ in range(2))
+    at = 0
+    while at < len(run.orders):
+        part = run.orders[at : at + int(rng.integers(1, 200))]
+        np.testing.assert_array_equal(again.process(part), straight.process(part))
+        again = Engine.restore(again.snapshot(), run.order_capacity)
+        at += len(part)
+    assert again.state_hash() == straight.state_hash()
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("make", [mixed, mixed_lists, mixed_quotes])
+def test_a_core_that_is_restored_anywhere_goes_on_alike(make, seed):
+    restored_anywhere(make, seed, 800)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(6))
+@pytest.mark.parametrize("make", [mixed, mixed_lists, mixed_quotes])
+def test_many_cores_that_are_restored_anywhere_go_on_alike(make, part):
+    for seed in range(1_000 + 200 * part, 1_200 + 200 * part):
+        restored_anywhere(make, seed, 1_500)
