@@ -358,7 +358,7 @@ def main():
     totals, seen, tops, documents = {}, set(), {}, [(read(one), one) for one in options.proofs]
     documents.sort(key=lambda one: -get(one[0], "height", int))  # the last block first
     for document, path in documents:
-        last = tops.setdefault(document.get("chain_id", path), document)
+        last = tops.setdefault(document["chain_id"] if "vault" in document else path, document)
         said = [get(document, name) for name in ("format", "challenge", "owed")]
         need(said == ["openoutcry-reserves-3", options.challenge, bound], f"{path}: other terms")
         check = check_vault if "vault" in document else check_outputs

@@ -52,6 +52,8 @@ class Content:
     confirmed: frozenset[str] = field(default_factory=frozenset)
     """The transactions asked about that are in it."""
     transactions: int = 0
+    untraced: frozenset[str] = field(default_factory=frozenset)
+    """Transactions whose calls the node does not show within the bounds of a trace."""
 
 
 class Watched(Protocol):

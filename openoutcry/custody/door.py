@@ -18,6 +18,7 @@ from openoutcry.custody.sockets import Request, whole
 from openoutcry.custody.withdrawals import (
     CANCELLED,
     DONE,
+    FAILED,
     HELD,
     REFUSED,
     SENT,
@@ -27,7 +28,6 @@ from openoutcry.custody.withdrawals import (
 MOST_ROWS = 1_000
 HIDDEN = 0o117
 """The door's socket is for its group, too: that of the portal's user."""
-FAILED = "failed"
 ENDED = (DONE, REFUSED, CANCELLED, FAILED)
 NOT_TAKEN = "its receiver rejected it; the amount is back in the account"
 NOT_TAKEN_CODE = "not_taken"

@@ -28,11 +28,10 @@ from openoutcry.custody.signing import WHOLE
 from openoutcry.custody.statement import Claim, Statement, claim_document
 from openoutcry.custody.store import Store, now_ns
 from openoutcry.custody.venue import Venue, VenueError
+from openoutcry.custody.withdrawals import FAILED
 
 DRAFTED, SIGNED, BROADCAST = "drafted", "signed", "broadcast"
 REPLACED, CONFIRMED, DONE, DROPPED = "replaced", "confirmed", "done", "dropped"
-FAILED = "failed"
-"""State of a withdrawal that its receiver refused; the amount is its owner's again."""
 WITHDRAWALS, TO_COLD, CHILD, CONSOLIDATION = "withdrawals", "cold", "child", "consolidation"
 NEW_DESTINATION, NOT_SENT = "new_destination", "not_sent"
 """A signer has not heard of the address, or too late; the venue states that a payment has ended."""
@@ -81,8 +80,12 @@ class Payer:
         rail: Rail,
         signers: Signers,
         clock_ns: Callable[[], int] = now_ns,
+        forbids: Callable[[str], str] = lambda reference: "",
     ) -> None:
+        """``forbids``: why a withdrawal that the venue has sent is not to be paid; nothing: it
+        is."""
         self.chain, self.file, self.store, self.venue = chain, file, store, venue
+        self.forbids = forbids
         self.rail, self.signers, self.clock_ns = rail, signers, clock_ns
         self.breaker, self.spec = Breaker(store), file.chain(chain)
         self._waits_since: dict[str, int] = {}
@@ -210,6 +213,10 @@ class Payer:
         transaction waiting."""
         claims = []
         for payment in payments:
+            if forbidden := self.forbids(payment.reference):
+                self._set_aside(payment.reference, f"{forbidden}: fail it at the venue")
+                self._refused(payment, forbidden)
+                continue
             try:
                 claims.append(claim_document(self._claim(payment)))
             except Refused as error:
@@ -359,6 +366,9 @@ class Payer:
     def _sign_one(self, row: Any) -> int:
         draft = draft_of(row)
         number = row["number"]
+        is_forbidden = any(self.forbids(one.reference) for one in draft.payments)
+        if is_forbidden and self._leave_out(row, draft):
+            return 1
         if number is None:
             # A restored database may be behind the signers: they know the last number.
             highest = self.store.row("select max(number) as n from drafts")
@@ -379,16 +389,23 @@ class Payer:
         return 1
 
     def _leave_out(self, row: Any, draft: Draft) -> bool:
-        """Make a draft again without what has ended at the venue meanwhile: no signer signs it with
-        that, and it would keep its other payments, its outputs and its number for good."""
+        """Make a draft again without what has ended at the venue meanwhile, or is forbidden: no
+        signer signs it with what has ended, and it would keep its other payments, its outputs and
+        its number for good."""
         if any(one["state"] != DROPPED for one in self._earlier(row)):
             return False  # what it replaces has the same payments, and may be in the pool
         ended = self._ended_of(draft)
-        if not any(ended.values()):
+        left = {one for one, state in ended.items() if state or self.forbids(one)}
+        if not left:
             return False
-        rest = [one for one in draft.payments if not ended[one.reference]]
+        rest = [one for one in draft.payments if one.reference not in left]
         with self.store.change():
             self._drop(row, ended)
+            for reference in left:
+                self.store.run(
+                    "update withdrawals set draft = null where reference = ? and state = 'sent'",
+                    reference,
+                )
             if rest:
                 made = replace(self.rail.without(draft, rest), replaces=row["identity"])
                 self.keep(made, row["purpose"], row["id"])

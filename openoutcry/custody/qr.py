@@ -54,7 +54,7 @@ def document_of(parts: Iterable[str]) -> dict[str, Any]:
         packed = base64.b32decode("".join(found[n] for n in range(1, count + 1)))
         data = zlib.decompressobj().decompress(packed, MAX_BYTES)
         document = dict(json.loads(data))
-    except (binascii.Error, zlib.error, ValueError, TypeError) as error:
+    except (binascii.Error, zlib.error, ValueError, TypeError, RecursionError) as error:
         raise CustodyError(f"the images do not form a document: {error}") from None
     if _hash(data) != name:
         raise CustodyError("the images do not form the document that they name")
@@ -84,7 +84,7 @@ def read_images(paths: Sequence[Path]) -> dict[str, Any]:
         try:
             with images.open(path) as image:
                 codes = reader.read_barcodes(image.convert("L"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, images.DecompressionBombError) as error:
             raise CustodyError(f"{path}: {error}") from None
         if not codes:
             raise CustodyError(f"{path}: there is no QR code that can be read")

@@ -5,7 +5,7 @@ best.  A shorter chain undoes nothing: the scanner waits for a node that is behi
 block only where another one has taken its height.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from openoutcry.custody.chain import Book, Chain, Content, Header, Receipt
@@ -167,12 +167,23 @@ class Scanner:
                     "update drafts set height = ?, state = 'confirmed' where chain = ? and txid = ?"
                 )
                 self.store.run(query, header.height, self.spec.name, txid)
+            self._note_untraced(content.untraced, header)
             self.deposits.advance(header.height)
             oldest = header.height - max(KEPT_BLOCKS, 4 * self.spec.final)
             query = "delete from blocks where chain = ? and height < ?"
             self.store.run(query, self.spec.name, oldest)
             highest = int(self.store.word(f"highest {self.spec.name}") or 0)
             self.store.set_word(f"highest {self.spec.name}", str(max(highest, header.height)))
+
+    def _note_untraced(self, untraced: Collection[str], header: Header) -> None:
+        """An alarm, the same for all of a chain: strangers make many of them."""
+        if not untraced:
+            return
+        text = "the node does not trace some transactions within bounds: coins that contracts pay "
+        text += "in them are not credited; see the deposits that are noted as untraced"
+        self.store.note("alarm", f"traces {self.spec.name}", text)
+        for txid in sorted(untraced):
+            self.store.note("deposit", txid, f"untraced, in block {header.height}")
 
     def _receive(self, receipts: Sequence[Receipt], header: Header | None) -> None:
         own, sent, owners = self.watch.own, self.watch.sent, self.watch.addresses

@@ -91,8 +91,9 @@ class Parts(Closing):
 
     def payers(self) -> list[Payer]:
         """A payer for each chain."""
+        terms = self.file, self.store, self.venue
         return [
-            Payer(name, self.file, self.store, self.venue, rail, self.links)
+            Payer(name, *terms, rail, self.links, forbids=self.withdrawals.sanctioned_now)
             for name, rail in self.rails.items()
         ]
 

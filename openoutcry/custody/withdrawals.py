@@ -27,6 +27,9 @@ from openoutcry.custody.venue import Venue, VenueError
 
 ASKED, REQUESTED, HELD, APPROVED, SENT = "asked", "requested", "held", "approved", "sent"
 DONE, REFUSED, CANCELLED = "done", "refused", "cancelled"
+FAILED = "failed"
+"""State of a withdrawal that its receiver refused, or people have ended; the amount is its owner's
+again."""
 OPEN = ASKED, REQUESTED, HELD, APPROVED
 """States in which it can still be cancelled."""
 VENUE_REFUSED, CANCELLED_BY_OWNER = "venue_refused", "cancelled_by_owner"
@@ -136,6 +139,13 @@ class Withdrawals:
         except Refused as error:
             return error
         return None
+
+    def sanctioned_now(self, reference: str) -> str:
+        """Return why a withdrawal is not to be paid although the venue has sent it; nothing: it
+        is."""
+        row = self.store.row("select * from withdrawals where reference = ?", reference)
+        refused = None if row is None else self._is_sanctioned_now(row)
+        return "" if refused is None else str(refused)
 
     def _sanctions(self) -> frozenset[str]:
         """Sanctioned addresses, one on each line; ``#`` begins a remark.  Each is known as custody
@@ -369,7 +379,11 @@ class Withdrawals:
         found = self.venue.movement("withdrawal", row["participant"], row["reference"])
         if found is None or found["state"] in (REQUESTED, APPROVED):
             return False
-        text = f"it is {found['state']} at the venue"
+        return self._end_as(row, found["state"])
+
+    def _end_as(self, row: Any, state: str) -> bool:
+        """End what the venue's people have taken further, without custody's."""
+        text = f"it is {state} at the venue"
         return self._to(row["reference"], CANCELLED, text, ENDED_AT_VENUE)
 
     def _refused(self, row: Any, error: VenueError) -> bool:
@@ -387,6 +401,11 @@ class Withdrawals:
             return self._to(row["reference"], CANCELLED, text, CANCELLED_BY_OWNER)
         if found is not None and found["state"] == APPROVED and row["state"] != APPROVED:
             return self._to(row["reference"], APPROVED)
+        if found is not None and found["state"] in (SENT, DONE, FAILED):
+            if row["state"] == APPROVED:
+                # That answer was lost, and what its owner or a list has wished since is too late.
+                return self._to(row["reference"], found["state"])
+            return self._end_as(row, found["state"])
         self.store.note("waits", row["reference"], str(error))
         return False
 

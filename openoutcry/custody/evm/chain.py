@@ -1,6 +1,8 @@
 """An EVM chain as the scanner of custody sees it."""
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from openoutcry.custody.chain import Content, Header, Receipt, Watched
@@ -13,12 +15,15 @@ from openoutcry.custody.evm.contracts import (
     transfers,
 )
 from openoutcry.custody.evm.encoding import address_at, address_text, from_hex, number_at, to_hex
-from openoutcry.custody.evm.node import Node
+from openoutcry.custody.evm.node import Bounds, Node, TooMuch
 
 PLAIN_GAS = 21_000
 """Gas of a transaction that only moves coins."""
 CREATING = ("CALL", "CREATE", "CREATE2", "SELFDESTRUCT")
 """Steps of a trace that bring coins to an address."""
+A_TRACE, TRACES_S = Bounds(2.0, 1 << 25), 10.0
+"""The most that the trace of one transaction may take, and seconds after which no more of a block
+are asked for: for little gas anyone makes one of calls that copy much, which has gigabytes."""
 COIN_PLACE, FIRST_LOG, FIRST_CALL = 0, 1, 1_000_000
 """Places in a transaction: its own value; then its logs; then the calls that it makes, in order."""
 
@@ -84,15 +89,22 @@ class EvmChain:
         """Raises NodeError when the node no longer has the block, or a second node has another, or
         reads it differently: a hash names a block, and does not prove what a node says of it."""
         self._ask_referee(header)
-        found = self._content(self.node, header, watched)
-        if self.referee is not None and self._content(self.referee, header, watched) != found:
+        untraced: set[str] = set()
+        found = self._content(self.node, header, watched, untraced)
+        if self.referee is None:
+            return found
+        other = self._content(self.referee, header, watched, untraced)
+        if other.untraced != found.untraced:  # what one of both cannot trace counts as untraced
+            found = self._content(self.node, header, watched, untraced)
+        if replace(other, untraced=found.untraced) != found:
             raise NodeError(
                 f"two nodes say different things of block {header.height}, {header.hash}: "
                 f"{self.node.where} and {self.referee.where}"
             )
         return found
 
-    def _content(self, node: Node, header: Header, watched: Watched) -> Content:
+    def _content(self, node: Node, header: Header, watched: Watched, untraced: set[str]) -> Content:
+        """``untraced``: transactions that are not traced; those that cannot be are added."""
         found = node.call("eth_getBlockByHash", header.hash, True)
         receipts = node.call("eth_getBlockReceipts", header.hash)
         if found is None or receipts is None:
@@ -105,11 +117,15 @@ class EvmChain:
             raise NodeError(f"{node.where}: the receipts of {header.hash} are not of that block")
         ours: list[Receipt] = []
         made: list[str] = []
+        until_s = time.monotonic() + TRACES_S
         for one, receipt in zip(taken, receipts, strict=True):
             if int(receipt["status"], 16) == 1:
-                ours += self._receipts(node, one, receipt, watched)
+                if time.monotonic() > until_s and self._is_traced(receipt):
+                    untraced.add(str(one["hash"]))
+                ours += self._receipts(node, one, receipt, watched, untraced)
                 made += self._batches(receipt["logs"])
-        return Content(tuple(ours), (), frozenset(made) & watched.sent, len(taken))
+        sent = frozenset(made) & watched.sent
+        return Content(tuple(ours), (), sent, len(taken), frozenset(untraced))
 
     def _batches(self, logs: list[dict[str, Any]]) -> Iterator[str]:
         """The digests of the batches that the wallet made, in any transaction."""
@@ -135,12 +151,29 @@ class EvmChain:
                 f"{header.hash}, {self.referee.where} has {other['hash']}"
             )
 
+    def _is_traced(self, receipt: dict[str, Any]) -> bool:
+        return self.trace and int(receipt["gasUsed"], 16) > PLAIN_GAS
+
     def _receipts(
-        self, node: Node, one: dict[str, Any], receipt: dict[str, Any], watched: Watched
+        self,
+        node: Node,
+        one: dict[str, Any],
+        receipt: dict[str, Any],
+        watched: Watched,
+        untraced: set[str],
     ) -> Iterator[Receipt]:
-        txid = str(one["hash"])
-        if self.trace and int(receipt["gasUsed"], 16) > PLAIN_GAS:
-            yield from self._traced(node, txid, watched)
+        txid, root = str(one["hash"]), None
+        if self._is_traced(receipt) and txid not in untraced:
+            try:
+                terms = txid, {"tracer": "callTracer"}
+                root = node.bounded(A_TRACE, "debug_traceTransaction", *terms)
+            except TooMuch:
+                untraced.add(txid)
+            else:
+                if not isinstance(root, dict):
+                    raise NodeError(f"{node.where} has no trace of {txid}")
+        if root is not None:
+            yield from self._traced(root, txid, watched)
         else:
             yield from self._coins(txid, one["to"], int(one["value"], 16), COIN_PLACE, watched)
         for transfer in transfers(receipt["logs"]):
@@ -165,9 +198,8 @@ class EvmChain:
             if amount and address_text(address_at(topics[1], 0)) not in watched.addresses:
                 yield Receipt(txid, FIRST_LOG + place, wallet, "", amount)
 
-    def _traced(self, node: Node, txid: str, watched: Watched) -> Iterator[Receipt]:
+    def _traced(self, root: dict[str, Any], txid: str, watched: Watched) -> Iterator[Receipt]:
         """Coins that came in any call of the transaction that was not undone."""
-        root = node.call("debug_traceTransaction", txid, {"tracer": "callTracer"})
         waiting, place = [root], 0
         while waiting:
             call = waiting.pop()

@@ -4,6 +4,7 @@ import http.client
 import json
 import urllib.parse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from openoutcry.custody.errors import NodeError
@@ -13,6 +14,21 @@ TIMEOUT_S = 30.0
 MAX_ANSWER_BYTES = 1 << 28
 
 Call = tuple[str, list[Any]]
+NO_METHOD = -32_601
+GIVEN_UP = ("timeout", "timed out", "too large", "too big", "limit exceeded", "out of memory")
+"""Words of nodes about a call that takes too long, or whose answer is too large."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The most that one answer may take: seconds, of each part of it, and bytes."""
+
+    seconds: float
+    bytes: int = MAX_ANSWER_BYTES
+
+
+class TooMuch(NodeError):
+    """The node does not answer within the bounds of a call, and says so or is too slow."""
 
 
 class RpcError(NodeError):
@@ -34,7 +50,7 @@ class Node(Closing):
         parts = urllib.parse.urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise NodeError("a node's URL is http://HOST:PORT")
-        self.url, self.timeout_s, self.chain_id = url, timeout_s, chain_id
+        self.url, self.chain_id, self.bounds = url, chain_id, Bounds(timeout_s)
         self._host, self._port, self._path = parts.hostname, parts.port or 80, parts.path or "/"
         self._connection: http.client.HTTPConnection | None = None
         self._next_id = 1
@@ -53,6 +69,19 @@ class Node(Closing):
     def call(self, method: str, *parameters: Any) -> Any:
         """The result.  Raises :class:`NodeError` or :class:`RpcError`."""
         return self.batch([(method, list(parameters))])[0]
+
+    def bounded(self, bounds: Bounds, method: str, *parameters: Any) -> Any:
+        """Return the result of a call whose answer a stranger can make large.  Raises
+        :class:`TooMuch`, and as :meth:`call`."""
+        usual, self.bounds = self.bounds, bounds
+        try:
+            return self.call(method, *parameters)
+        except RpcError as error:
+            if error.code == NO_METHOD or not any(one in error.message.lower() for one in GIVEN_UP):
+                raise
+            raise TooMuch(str(error)) from None
+        finally:
+            self.bounds = usual
 
     def batch(self, calls: Sequence[Call]) -> list[Any]:
         """The results of several calls in one message, in the calls' order."""
@@ -97,6 +126,10 @@ class Node(Closing):
         is_kept = self._connection is not None
         try:
             status, text = self._post(body)
+        except TimeoutError:
+            self.close()
+            within = f"{self.bounds.seconds:g} s"
+            raise TooMuch(f"{self.where}: no answer within {within}") from None
         except (OSError, http.client.HTTPException) as error:
             self.close()
             if not is_kept:
@@ -113,13 +146,18 @@ class Node(Closing):
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         if self._connection is None:
-            self._connection = http.client.HTTPConnection(
-                self._host, self._port, timeout=self.timeout_s
-            )
+            self._connection = http.client.HTTPConnection(self._host, self._port)
+        self._connection.timeout = self.bounds.seconds
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(self.bounds.seconds)
         headers = {"Content-Type": "application/json"}
         self._connection.request("POST", self._path, body, headers)
         answer = self._connection.getresponse()
-        return answer.status, answer.read(MAX_ANSWER_BYTES)
+        text = answer.read(self.bounds.bytes + 1)
+        if len(text) > self.bounds.bytes:
+            self.close()
+            raise TooMuch(f"{self.where}: an answer of more than {self.bounds.bytes:,} bytes")
+        return answer.status, text
 
 
 def quantity(answer: Any) -> int:

@@ -27,7 +27,8 @@ class Desk:
 
     def new_payer(self):
         terms = self.bench.file, self.parts.store, self.core, self.parts.rails[NAME]
-        return Payer(NAME, *terms, self.party)
+        forbids = self.parts.withdrawals.sanctioned_now
+        return Payer(NAME, *terms, self.party, forbids=forbids)
 
     def close(self):
         self.parts.close()

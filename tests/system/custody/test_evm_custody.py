@@ -11,6 +11,7 @@ import pytest
 
 from openoutcry.custody.errors import Refused
 from openoutcry.custody.evm.broadcaster import Send, SendError
+from openoutcry.custody.evm.chain import A_TRACE
 from openoutcry.custody.evm.contracts import (
     COIN,
     FAILED,
@@ -23,6 +24,7 @@ from openoutcry.custody.evm.contracts import (
     receivers_gas,
 )
 from openoutcry.custody.evm.encoding import address_text, selector, to_hex, words
+from openoutcry.custody.evm.node import TooMuch
 from openoutcry.custody.evm.rail import MOST_PAYMENTS
 from openoutcry.custody.evm.reader import batch_body
 from openoutcry.custody.evm.transactions import FeePolicy, Transaction
@@ -172,6 +174,35 @@ def test_coins_that_a_contract_sends_are_seen_by_traces_only(chain: Anvil, tmp_p
         assert chain.balance(at) == ETHER
         assert floor.venue.credited() == ({(1, "ETH"): ETHER // UNIT} if trace else {})
         floor.close()
+
+
+COPIES = bytes.fromhex(
+    "5b600060006201000060006000" + "61dead6064f150" + "5a62013880106000" + "5700"
+)
+"""Code that makes calls with 64 KiB each for as long as it has gas."""
+
+
+@pytest.mark.promise(
+    "A transaction whose trace has no end keeps no block of an EVM chain from being read: it is "
+    "an alarm, and what others pay in is credited",
+    group="custody",
+)
+def test_a_trace_without_end_keeps_nothing_waiting(chain: Anvil, tmp_path: Path) -> None:
+    floor = EvmFloor(chain, tmp_path, trace=True, gas_key=LocalKey("gas of copies"))
+    sender, at = chain.deploy(helper("hostile")), floor.address(1)
+    forward = selector("forward(address,bool)") + words(at, 0)
+    txid = chain.transact(None, COPIES, gas=300_000)["transactionHash"]
+    with pytest.raises(TooMuch, match="more than"):
+        chain.node.bounded(A_TRACE, "debug_traceTransaction", txid, {"tracer": "callTracer"})
+    assert int(chain.transact(sender, forward, value=ETHER)["status"], 16) == 1
+    chain.mine(4)
+    floor.scanner.catch_up()
+    floor.scanner.deposits.post(floor.venue)
+    assert floor.venue.credited() == {(1, "ETH"): ETHER // UNIT}
+    assert floor.store is not None
+    rows = floor.store.rows("select kind, text from notes where text like '%trace%' order by kind")
+    assert [row["kind"] for row in rows] == ["alarm", "deposit"]
+    floor.close()
 
 
 def test_refills_of_the_wallet_are_recorded_and_no_sweep_is_one(floor: EvmFloor) -> None:

@@ -5,6 +5,7 @@ One is ``outcry custody verify``, the other ``examples/verify_reserves.py``.
 
 import ast
 import copy
+import io
 import itertools
 import json
 import subprocess
@@ -15,10 +16,15 @@ import pytest
 
 pytest.importorskip("embit", reason="custody's libraries are not installed")
 
+from openoutcry.custody.evm.contracts import OWNER_AT, runtime_code
+from openoutcry.custody.evm.encoding import address_text, keccak, to_hex, word
+from openoutcry.custody.evm.node import Node
+from openoutcry.custody.reserves import FORMAT
 from openoutcry.custody.utxo.blocks import double_sha256
 from openoutcry.ledger.proof import files
 from openoutcry.ledger.proof.make import make_proofs
 from openoutcry.venue.calendar import utc_text
+from tests.support.custody.keys import LocalKey
 from tests.support.custody.proofs import EASIEST, EXAMPLE, Both, World, signatures
 
 UNUSED = {("height",), ("fingerprint",), ("outputs", 0, "at", 0), ("outputs", 0, "at", 1)}
@@ -250,6 +256,72 @@ def test_no_text_of_a_document_reaches_the_terminal_as_a_command(text, tmp_path)
     believed, said = both.believe({"stated": stated, "hot": hot, "cold": plain.cold(owed)})
     assert believed == (False, False)
     assert text not in said
+
+
+def ether_node(world, owners, ether):
+    """What a node answers of a vault with two balances, in wei, by height: (method, parameters)."""
+    views = {to_hex(OWNER_AT + word(place)): one.address for place, one in enumerate(owners)}
+
+    def block(text):
+        return {"number": text, "hash": "0x" + text[2:].zfill(64), "timestamp": hex(world.time_s)}
+
+    return {
+        "eth_chainId": lambda: hex(31_337),
+        "eth_getBlockByNumber": lambda text, full: block(text),
+        "eth_getCode": lambda at, text: to_hex(runtime_code("wallet")),
+        "eth_call": lambda call, text: to_hex(bytes(12) + views[call["data"]]),
+        "eth_getBalance": lambda at, text: hex(ether[int(text, 16)]),
+        "web3_sha3": lambda text: to_hex(keccak(bytes.fromhex(text[2:]))),
+    }
+
+
+@pytest.mark.promise(
+    "No field of one chain's proof decides what another chain's wallets had: a vault is counted at "
+    "a block of a vault's proof, whose date is checked",
+    group="custody",
+)
+@pytest.mark.parametrize("name", ["chain_id", "height", "vault", "block", "tokens", "decimals"])
+def test_a_proof_of_one_chain_says_nothing_of_another(name, tmp_path, monkeypatch):
+    """What came in at block 150 would cover what was owed at block 100."""
+    ether, low, high = 10**18, 100, 150
+    owners = sorted((LocalKey(f"owner {one}") for one in range(3)), key=lambda one: one.address)
+
+    def believed(owed_ether, **change):
+        world = World(others={"ETH": (owed_ether * 10**8, 8)})
+        answers = ether_node(world, owners, {low: ether, high: 100 * ether})
+
+        def exchange(message):
+            rows = message if isinstance(message, list) else [message]
+            found = [{"id": r["id"], "result": answers[r["method"]](*r["params"])} for r in rows]
+            return found if isinstance(message, list) else found[0]
+
+        def opened(request, timeout):
+            return io.BytesIO(json.dumps(exchange(json.loads(request.data))).encode())
+
+        monkeypatch.setattr(Node, "_exchange", lambda node, message: exchange(message))
+        monkeypatch.setattr("urllib.request.urlopen", opened)
+        statement = world.statement()
+        owed, vault = world.owed(statement, tmp_path), address_text(bytes(19) + b"\x07")
+        plain = {
+            "format": FORMAT, "kind": "evm-reserves", "chain": "EVM", "chain_id": 31_337,
+            "vault": vault, "factory": vault, "deposit_addresses": [], "owed": owed,
+            "tokens": {"ETH": "0x" + "00" * 20}, "decimals": {"ETH": 18}, "height": low,
+            "block": "0x" + hex(low)[2:].zfill(64), "challenge": world.challenge,
+            "totals": {"ETH": str(ether)},
+        }  # fmt: skip
+        both = Both(tmp_path, world)
+        both.words = [str(tmp_path / "vault.json"), *both.words, "--node=EVM=http://127.0.0.1:1"]
+        documents = {"stated": statement, "hot": world.hot(owed, **change)}
+        documents |= {"cold": world.cold(owed), "vault": signatures(plain, owners[:2])}
+        return both.believe(documents)
+
+    assert believed(1)[0] == (True, True)
+    assert believed(2)[0] == (False, False)
+    foreign = {"chain_id": 31_337, "height": high, "vault": "0x07", "block": "0x96"}
+    foreign |= {"tokens": {"ETH": "0x" + "00" * 20}, "decimals": {"ETH": 18}}
+    for change in ({name: foreign[name]}, {"chain_id": 31_337, "height": high}):
+        found, said = believed(2, **change)
+        assert found == (False, False), said
 
 
 def test_documents_left_out_or_there_twice_are_lies(worlds, tmp_path):

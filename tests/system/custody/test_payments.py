@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from openoutcry.custody.errors import NodeError, Refused
+from openoutcry.custody.errors import CustodyError, NodeError, Refused
 from openoutcry.custody.withdrawals import Asked
 from tests.support.custody.chains import NAME, need_hsm, need_node
 from tests.support.custody.desk import Desk
@@ -212,3 +212,44 @@ def test_other_bad_withdrawals_are_refused_by_name(desk):
     reference, _ = desk.ask(7, 10_000 * COIN)
     desk.settle()
     assert desk.states()[reference] == "refused"
+
+
+AWAY = ("state", "sign", "nothing")
+
+
+@pytest.mark.promise(
+    "An address that is sanctioned after the venue has sent its withdrawal, before anything is "
+    "signed, is not paid. People fail it, and what was with it is paid",
+    group="custody",
+)
+@pytest.mark.parametrize("away", AWAY)
+def test_an_address_that_is_sanctioned_before_anything_is_signed_is_not_paid(
+    desk, away, monkeypatch
+):
+    """``away``: what the signers or the attestor do not answer until the list has changed."""
+    withdrawals, core = desk.parts.withdrawals, desk.core
+    free = core.balance(7, "LTC")[0]
+    (bad, to_bad), (good, to_good) = (desk.ask(7, COIN) for _ in range(2))
+    with monkeypatch.context() as patch:
+
+        def no_answer(*terms):
+            raise CustodyError("no answer")
+
+        if away != "nothing":
+            patch.setattr(desk.party, away, no_answer)
+            desk.settle()
+        else:
+            while withdrawals.go_on():
+                pass
+    assert {desk.states()[one] for one in (bad, good)} == {"sent"}
+    monkeypatch.setattr(withdrawals, "sanctioned", frozenset({to_bad}))
+    desk.settle()
+    desk.mine(7)
+    assert (desk.states()[bad], desk.states()[good]) == ("sent", "done")
+    assert desk.received(to_good) == COIN
+    core.step("withdrawal-fail", bad)
+    desk.mine(2)
+    assert desk.states()[bad] == "failed"
+    assert desk.received(to_bad) == 0
+    assert core.balance(7, "LTC") == [free - COIN, 0]
+    assert all(one.is_whole for one in desk.balances())

@@ -178,6 +178,52 @@ def test_a_cancel_while_the_venue_is_away_is_not_lost(door, parts, outside):
     assert core.balance(7, "LTC") == [40 * COIN, 0]
 
 
+MEANWHILE = ("nothing", "cancel", "sanctions", "failed", "cancel failed", "sanctions failed")
+
+
+@pytest.mark.promise(
+    "No withdrawal is left between custody and venue, if any answer of the venue is lost and its "
+    "owner, a list of sanctions or two supervisors act meanwhile",
+    group="custody",
+)
+@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize("meanwhile", MEANWHILE)
+def test_a_withdrawal_whose_step_lost_its_answer_ends_at_both(
+    door, parts, outside, monkeypatch, steps, meanwhile
+):
+    door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
+    usable(parts)
+    reference = door.answer(asked(outside))["reference"]
+    core = parts.venue
+    for _ in range(steps):
+        parts.withdrawals.go_on()
+    with monkeypatch.context() as patch:
+        for name in ("step", "requested"):
+            true = getattr(core, name)
+
+            def lost(*terms, _true=true):
+                _true(*terms)
+                raise VenueError("no answer", is_passing=True)
+
+            patch.setattr(core, name, lost)
+        parts.withdrawals.go_on()
+    core.is_open = False
+    if "cancel" in meanwhile:
+        refusal(door, do="cancel", participant=7, reference=reference)
+    if "sanctions" in meanwhile:
+        parts.withdrawals.sanctioned = frozenset({outside})
+    core.is_open = True
+    if "failed" in meanwhile and core.movements[reference].state == "sent":
+        core.step("withdrawal-fail", reference)
+    while parts.withdrawals.go_on():
+        pass
+    at_venue, here = core.movements[reference].state, state_of(door, reference)["state"]
+    assert parts.store.value("select count(*) from withdrawals where state = 'approved'") == 0
+    assert here == at_venue or (at_venue, here) in (("cancelled", "refused"), ("failed", "sent"))
+    is_forbidden = bool(parts.withdrawals.sanctioned_now(reference))
+    assert is_forbidden == ("sanctions" in meanwhile), "the payer pays it, or people fail it"
+
+
 def test_a_venue_that_refuses_and_closes_ends_nothing(door, parts, outside, monkeypatch):
     door.answer({"do": "whitelist", "chain": NAME, "participant": 7, "address": outside})
     usable(parts)

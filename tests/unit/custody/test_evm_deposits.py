@@ -16,6 +16,7 @@ from openoutcry.custody.errors import NodeError
 from openoutcry.custody.evm.chain import EvmBook, EvmChain
 from openoutcry.custody.evm.contracts import DepositAddresses
 from openoutcry.custody.evm.encoding import address_from_text, address_text, to_hex, word
+from openoutcry.custody.evm.node import NO_METHOD, RpcError
 from openoutcry.custody.scanner import DeepFork, Scanner, give_address
 from openoutcry.custody.settings import AssetSpec, ChainSpec, CustodyFile
 from openoutcry.custody.store import Store
@@ -416,6 +417,50 @@ def test_a_node_that_lies_about_what_a_block_has_is_found_by_its_referee(
     node.call = true_call  # type: ignore[method-assign]
     desk.step()
     assert desk.venue.credited() == {(1, "USDT"): 1_000}
+
+
+@pytest.mark.parametrize("answer", ["execution timeout", "no such method", "", "right"])
+@pytest.mark.parametrize("which", ["node", "referee", "both"])
+def test_what_one_node_cannot_trace_is_an_alarm_and_what_it_lacks_waits(
+    desk: Desk, which: str, answer: str
+) -> None:
+    """A trace that takes too long keeps no block waiting; a node that has none for another reason
+    is asked again."""
+    desk.referee = ModelChain(desk.chain.blocks)
+    desk.start()
+    chain = desk.scanner.chain
+    assert isinstance(chain, EvmChain)
+    chain.trace = True
+    place = desk.places[1]
+    desk.chain.mine([ModelTransaction("a", TOKEN, 0, ((TOKEN, place, 1_000),))])
+    for _ in range(5):
+        desk.chain.mine()
+    inside = {"type": "CALL", "to": to_hex(place), "value": hex(50 * UNIT)}
+    trace = {"type": "CALL", "to": to_hex(TOKEN), "value": "0x0", "calls": [inside]}
+    nodes = {"node": desk.chain, "referee": desk.referee}
+    for name, node in nodes.items():
+        fails = answer != "right" and which in (name, "both")
+
+        def call(method: str, *terms: Any, _true: Any = node.call, _fails: bool = fails) -> Any:
+            if method != "debug_traceTransaction":
+                return _true(method, *terms)
+            if _fails and answer:
+                code = NO_METHOD if answer == "no such method" else -32_000
+                raise RpcError(method, code, answer)
+            return None if _fails else trace
+
+        node.call = call  # type: ignore[method-assign]
+    if answer in ("no such method", ""):
+        with pytest.raises(NodeError):
+            desk.scanner.catch_up()
+        assert desk.states() == []
+        return
+    desk.step()
+    coin = {(1, "ETH"): 50} if answer == "right" else {}
+    assert desk.venue.credited() == {(1, "USDT"): 1_000} | coin
+    assert desk.store is not None
+    alarms = desk.store.rows("select subject from notes where kind = 'alarm'")
+    assert [row["subject"] for row in alarms] == [] if coin else ["traces EVM"]
 
 
 def test_receipts_of_another_block_are_refused(desk: Desk) -> None:

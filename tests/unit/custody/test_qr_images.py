@@ -1,6 +1,8 @@
 """What is carried as QR images comes back as it was, or is refused by name."""
 
+import base64
 import json
+import zlib
 from hashlib import sha256
 
 import pytest
@@ -39,6 +41,21 @@ def test_what_is_missing_changed_or_of_two_documents_is_refused():
     ):
         with pytest.raises(CustodyError, match=why):
             document_of(wrong)
+
+
+@pytest.mark.parametrize("text", ["[" * 900_000, '{"a":' * 150_000, "1" * 900_000, "[]", "null"])
+def test_a_document_that_no_reader_takes_is_refused_by_name(text):
+    """Of its right hash, as a thief of the machine that makes the images can do."""
+    data = text.encode()
+    packed = base64.b32encode(zlib.compress(data, 9)).decode()
+    name = sha256(data).hexdigest()[:16].upper()
+    cut = [packed[at : at + PART_LETTERS] for at in range(0, len(packed), PART_LETTERS)]
+    parts = [f"OC:{name}:{n}:{len(cut)}:{one}" for n, one in enumerate(cut, 1)]
+    if text == "[]":
+        assert document_of(parts) == {}
+        return
+    with pytest.raises(CustodyError, match="do not form"):
+        document_of(parts)
 
 
 def test_the_images_are_read_by_another_program_also_turned_and_smaller(tmp_path):
