@@ -8,6 +8,7 @@ from openoutcry.client.shm import ShmOrder, reason_name
 from openoutcry.order_entry.shm_layout import Reply
 from openoutcry.wire import OrderType
 from openoutcry.wire.enums import Contingency, Side, TimeInForce, TriggerBy
+from tests.support.order_entry.within_a_list import within_a_list
 from tests.support.risk.risk_delayed import switch
 from tests.support.venue.inline import InlineVenue
 from tests.support.venue.settings_operator import with_settings
@@ -115,6 +116,34 @@ def test_where_the_bump_is_full_a_quote_is_refused_whole(tmp_path):
         assert [one for one in told(alice) if one[0] == "REPLACED"] == [
             ("REPLACED", 11, "bid", 3), ("REPLACED", 11, "offer", 3),
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("machine", [False, True], ids=["a process dies", "the machine dies"])
+@pytest.mark.parametrize("taken", range(1, 5))
+def test_a_list_that_a_death_divides_waits_whole_or_leaves_nothing(taken, machine, tmp_path):
+    """When so many of its four commands are sequenced."""
+    kind = OrderType.STOP_LIMIT
+    stop = ShmOrder(2, Side.SELL, "ACME", 9, 8_900, order_type=kind, aux=9_000)
+    rows, more = [alone(cancel_on_disconnect=0)], behind_a_bump()
+    with InlineVenue(rows, tmp_path / "j", **more) as venue:
+        alice = venue.shm("ALICE")
+        alice.enter_list(Contingency.OCO, [ShmOrder(1, Side.SELL, "ACME", 9, 11_000), stop])
+        within_a_list(venue, taken)
+        if machine:
+            venue.run.step_alone("gateway")
+            for stage in venue.run._apart:  # the journal's
+                stage.step()
+            venue.again()
+        else:
+            venue.sessions_again(0)
+        later(venue)
+        alice = venue.shm("ALICE", first_reply=1)
+        later(venue)
+        alice.quote(quote(5, (3, 9_900), (3, 10_100)))
+        later(venue)
+        kinds = [one.kind.name for one in alice.told() if one.id == 5]
+        assert kinds == ["DELAYED", "ACCEPTED", "ACCEPTED"]
+        assert venue.stop()["open_orders"] == 2 + (2 if taken == 4 or not machine else 0)
 
 
 # A program of requests has the same answers with and without a delay.
