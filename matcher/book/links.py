@@ -226,6 +226,23 @@ def last_was_fill(arena: ArenaHeader, order_id: int, instrument: int) -> bool:
         at -= RECORD_BYTES
 
 
+@kernel
+def has_traded(arena: ArenaHeader, order_id: int, instrument: int) -> bool:
+    """Return whether an order that the command at work entered or moved, and that has fewer lots
+    since, was filled: self-trade prevention alone is no trade."""
+    at = arena.next_event_at - RECORD_BYTES
+    while True:
+        event = EventRecord(at)
+        of_order = event.order_id == order_id
+        if of_order and (event.word >> const.INSTRUMENT_SHIFT) & 0xFFFF == instrument:
+            if VERIFY:
+                assert event.cause_seq == arena.cause_seq
+            kind = event.word & KIND_MASK
+            if kind != const.REDUCED:
+                return kind == const.FILLED
+        at -= RECORD_BYTES
+
+
 KIND_MASK = 0xFF << const.EVENT_KIND_SHIFT
 
 

@@ -23,7 +23,7 @@ from openoutcry.matcher.book.instrument_rules import (
     slices_of,
 )
 from openoutcry.matcher.book.levels import book_addr, instrument_addr, key_flip, slot_addr
-from openoutcry.matcher.book.links import is_dormant
+from openoutcry.matcher.book.links import has_traded, is_dormant
 from openoutcry.matcher.book.orders import (
     extension_of,
     order_leaves,
@@ -522,7 +522,7 @@ def move(
     if left == 0:
         any_order.remove_order(arena, instrument, slot)
         return
-    if left < qty:
+    if left < qty and has_traded(arena, order.order_id, instrument):
         note_trade(arena, slot)
     shown = any_order.display_slice(arena, slot, ext, left)
     if price ^ key_flip(book) < best:

@@ -37,6 +37,7 @@ from openoutcry.matcher.book.links import (
     PENDING,
     RELEASE,
     count_linked,
+    has_traded,
     last_was_fill,
     leg_after,
     leg_traded,
@@ -288,7 +289,8 @@ def enter_due(arena: ArenaHeader, instrument: int) -> None:
             open_ext = attach_plain_extension(arena, slot)
         open_ext.tif = const.GTD
         expire_at(arena, extension_index(arena, open_ext), expiry_ns, expiry_number)
-    if peer != 0 and order_leaves(arena, slot) < qty:
+    left = order_leaves(arena, slot)
+    if peer != 0 and left < qty and has_traded(arena, order_id, instrument):
         leg_traded(arena, extension_of(arena, slot))
 
 

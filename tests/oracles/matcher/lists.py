@@ -153,10 +153,10 @@ def took(m: "Market", order: "OpenOrder", before: int) -> None:
     """The order has traded as a taker, with ``before`` lots, and rests or is gone."""
     if order.link is None:
         return
+    own = [e[8] for e in m.event_log.events if (e[0], e[7]) == (order.order_id, m.index)]
     if order.leaves == 0:
-        own = [e for e in m.event_log.events if (e[0], e[7]) == (order.order_id, m.index)]
-        ended(m, order, filled=bool(own) and own[-1][8] == EventKind.FILLED)
-    elif order.leaves < before:
+        ended(m, order, filled=own[-1:] == [EventKind.FILLED])
+    elif order.leaves < before and EventKind.FILLED in own:
         traded(m, order)
 
 

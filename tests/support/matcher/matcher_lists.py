@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from openoutcry.wire import CommandKind, OrderType, Side, TimeInForce
-from openoutcry.wire.enums import LEGS_SHIFT, Contingency, Term
+from openoutcry.wire.enums import LEGS_SHIFT, Contingency, InstrumentOption, Term
 from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.order_types import LEGS, RESTING_LEGS, STOPS
 from tests.support.matcher.matcher_mixed import Mixed, mixed
@@ -18,6 +18,7 @@ SIZES = {
     Contingency.OTOUO: (3,),
 }
 FIRST_ID = 1 << 40
+SWEEPS = int(CommandKind.MASS_CANCEL), int(CommandKind.DISCONNECT)
 AIMED = (CommandKind.CANCEL, CommandKind.REDUCE, CommandKind.REPLACE, CommandKind.SET_EXPIRY)
 
 
@@ -25,6 +26,20 @@ def mixed_lists(seed: int, count: int = 1200, **switches: object) -> Mixed:
     """A mixed run in which lists come, and commands about one order often mean a leg."""
     run = mixed(seed, count, **switches)
     return replace(run, orders=with_lists(run.orders, seed))
+
+
+def lists_that_wait(seed: int, count: int = 700) -> Mixed:
+    """A mixed run with many lists, mostly of one participant, in which market orders may wait, and
+    participants often cancel all that they have."""
+    run, rng = mixed(seed, count), np.random.default_rng([seed, 0x77])
+    instruments, orders = run.instruments.copy(), run.orders.copy()
+    instruments["options"] &= ~np.uint32(InstrumentOption.MARKET_REST_STAYS)
+    instruments["options"] |= np.uint32(InstrumentOption.MARKET_WAITS)
+    orders["participant"][rng.random(len(orders)) < 0.6] = 1
+    sweeps = rng.random(len(orders)) < 0.02
+    orders["kind"][sweeps] = rng.choice(list(SWEEPS), int(sweeps.sum()))
+    orders["aux"][sweeps] = orders["error_code"][sweeps] = 0
+    return replace(run, instruments=instruments, orders=with_lists(orders, seed, 0.3))
 
 
 def with_lists(flow: np.ndarray, seed: int, often: float = 0.0) -> np.ndarray:

@@ -11,8 +11,8 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.order_ids import LEG_ORDER_IDS
 from openoutcry.wire.record_blocks import OrderRecord
 from tests.oracles.matcher.engine import ReferenceEngine
-from tests.oracles.matcher_compare import assert_same
-from tests.support.matcher.matcher_lists import mixed_lists
+from tests.oracles.matcher_compare import assert_same, compare
+from tests.support.matcher.matcher_lists import lists_that_wait, mixed_lists
 from tests.support.matcher.matcher_script import SYMBOLS, Script, format_event, parse_command
 
 
@@ -75,16 +75,31 @@ def test_kernels_and_reference_are_equal_and_the_judge_agrees(seed):
     )
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_kernels_and_reference_are_equal_where_legs_wait_and_owners_cancel_all(seed):
+    compare(lists_that_wait(seed, 500))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(8))
 def test_many_random_lists(part):
     for seed in range(100 + part * 500, 600 + part * 500):
-        run = mixed_lists(seed, 600, extreme=0.0)
-        assert_same(
-            Engine(run.instruments, run.order_capacity),
-            ReferenceEngine(run.instruments, run.order_capacity),
-            run.orders,
-        )
+        compare(mixed_lists(seed, 600, extreme=0.0))
+        compare(lists_that_wait(seed))
+
+
+@pytest.mark.parametrize("contingency", ["OCO", "OUO"])
+def test_what_self_trade_prevention_takes_from_a_leg_is_no_trade(both, contingency):
+    """The other leg stays as it is, unless some of the leg was filled."""
+    both.send("NEW id=7 BUY 4@100", "NEW id=8 BUY 1@99 p7")
+    both.send(*legs(contingency, "id=1 SELL 9@110", "id=2 SELL 9 STOP trigger=90"))
+    events = both.send("REPLACE id=1 9@100 DECREMENT")
+    assert [event.split()[:2] for event in events] == [
+        ["REPLACED", "id=1"], ["CANCELLED", "id=7"], ["REDUCED", "id=1"],
+    ]  # fmt: skip
+    assert both.open == {1, 2, 8}
+    last = both.send("REPLACE id=1 5@99 DECREMENT")[-1].split()[:2]
+    assert last == ["CANCELLED" if contingency == "OCO" else "REDUCED", "id=2"]
 
 
 def test_a_leg_that_is_all_or_none_cancels_the_other_when_it_takes(both):
