@@ -211,6 +211,11 @@ def answers(path, seed, delay_ns):
         return told_of, venue.stop()["open_orders"]
 
 
+@pytest.mark.promise(
+    "Behind a speed bump quotes, lists and orders with terms enter as they were sent: a delay that "
+    "is the same for all changes no answer",
+    group="sessions",
+)
 @pytest.mark.parametrize("seed", range(4))
 def test_a_program_has_the_same_answers_as_without_a_delay(seed, tmp_path):
     delayed = answers(tmp_path / "delayed", seed, DELAY_NS)
