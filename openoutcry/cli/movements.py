@@ -72,13 +72,28 @@ def one_step(group: click.Group, sign: int, summary: str) -> None:
         as_json: bool,
     ) -> None:
         request = {"do": "deposit", "participant": participant, "amount": _signed(sign, amount)}
-        send_to_desk(file, request | {"asset": asset, "purpose": purpose}, operator, as_json)
+        request |= {"asset": asset, "purpose": purpose}
+        if sign < 0 and purpose == "fees":
+            request |= _facts(file, participant, asset or "")
+        send_to_desk(file, request, operator, as_json)
 
 
 def _signed(sign: int, amount: str) -> str:
     """Return the amount with ``-`` before it if it goes out; one that is below 0 as typed keeps its
     own, and is refused."""
     return f"-{amount}" if sign < 0 or amount.startswith("-") else amount
+
+
+def _facts(file: Path, participant: int, asset: str) -> dict[str, int]:
+    """Return what the ledger says of fees that a margin account owes; a wallet owes none."""
+    from openoutcry.journal import Journal
+    from openoutcry.venue.fee_collection import facts_at_end
+    from openoutcry.venue.file import read_venue
+
+    venue = read_venue(file)
+    if (asset and venue.risk.money.wallets) or not Journal.exists(venue.journal):
+        return {}
+    return facts_at_end(venue.journal, participant, asset)
 
 
 def first_step(group: click.Group, name: str, do: str, summary: str) -> None:

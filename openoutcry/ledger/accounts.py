@@ -26,7 +26,8 @@ class Account(IntEnum):
     MARGIN = 2
     """Amount that its short (of a leveraged instrument: its worst) position needs."""
     FEES_DUE = 3
-    """Fees by schedule that it owes and that were not collected yet: 0 or negative."""
+    """Fees by schedule that it owes and that were not collected yet: negative; above 0 are rebates
+    to come."""
 
 
 class VenueAccount(IntEnum):

@@ -15,7 +15,7 @@ from openoutcry.journal.projections import (
     instrument_money,
     wallets_of,
 )
-from openoutcry.ledger.accounts import KINDS, Place, index_of, place_of
+from openoutcry.ledger.accounts import KINDS, Account, Place, index_of, place_of
 from openoutcry.ledger.layout import LedgerState
 from openoutcry.ledger.movements import Movements
 from openoutcry.ledger.post import SET_APPLY, SET_CONTRACT_MARK, SET_MARK, post
@@ -372,6 +372,18 @@ class Books:
         for index in np.flatnonzero(self.balances.any(axis=1)).tolist():
             place = place_of(index, self.asset_count)
             yield place, _value(*self.balances[index].tolist())
+
+    def fees_owed(self) -> dict[tuple[int, int], int]:
+        """Return the fees by schedule that participants owe, units by participant and asset.  A
+        participant that owes nothing, or has rebates to come, is not among them."""
+        return {
+            (place.participant, place.asset): -due
+            for place, due in self.nonzero_balances()
+            if place.participant is not None
+            and place.kind == Account.FEES_DUE
+            and place.asset < lay.MONEY_SLOTS
+            and due < 0
+        }
 
     def money(self, kind: int) -> npt.NDArray[np.object_]:
         """Return, by participant, what its margin account has in all money together (as the core's

@@ -145,6 +145,8 @@ class VenueFile:
     risk: RiskSpec
     canary: bool
     """A build that has not served this journal yet opens it after its canary alone."""
+    collect_fees: bool
+    """Fees by schedule are collected after each finished day."""
     number: int = 0
     """63 bits of a hash over the file's bytes: which configuration this is."""
     is_test: bool = False
@@ -274,6 +276,7 @@ VENUE = {
     "speed_bump_seed": Key(toml_tables.integer(1, 1 << 62), 0),
     "speed_bump_orders": Key(toml_tables.integer(16, 1 << 20), 1 << 16),
     "canary": Key(toml_tables.boolean, False),
+    "collect_fees": Key(toml_tables.boolean, False),
     "failures_before_lock": Key(toml_tables.integer(1, 100), 5),
     "lock_s": Key(toml_tables.integer(1, 86_400), 60),
 }
@@ -326,7 +329,7 @@ PORT = {
 
 SAME = ("name", "durability", "volatile_journal", "policy", "checkpoint_every",
     "retention_days", "order_capacity", "participant_capacity", "asset_capacity", "shards",
-    "partitions",
+    "partitions", "collect_fees",
     "housekeeping_cores", "gateway", "canary", "speed_bump_us", "speed_bump_window_us",
     "speed_bump_seed", "speed_bump_orders")  # fmt: skip
 """Keys of ``[venue]`` that are attributes of :class:`VenueFile`, too."""

@@ -12,6 +12,7 @@ from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import View, setting
 from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.venue.desk import DeskError, Work
+from openoutcry.venue.fee_collection import FEES_DUE, FEES_MOVED, asset_named, reference_of
 from openoutcry.venue.fee_tables import (
     MAX_DECIMALS,
     MAX_TIERS,
@@ -32,7 +33,7 @@ from openoutcry.wire.toml_tables import integer
 
 PURPOSES = {"outside": 0, "fees": 1, "clearing": 2, "suspense": 3}
 """Where a deposit comes from, or a withdrawal goes: DEPOSIT's second value."""
-OWN_REQUESTS = ("fee-tier", "fee-minimum", "fee-payer", "asset", "quote", "deposit")
+OWN_REQUESTS = ("fee-tier", "fee-minimum", "fee-payer", "asset", "quote", "deposit", FEES_DUE)
 MONEY_REQUESTS = (*OWN_REQUESTS, *WALLET_REQUESTS)
 Request = dict[str, Any]
 
@@ -67,7 +68,15 @@ class MoneyDesk:
         """
         if request["do"] in WALLET_REQUESTS:
             return self.of_wallets.work_of(request, who, operator)
-        does = (self._tier, self._minimum, self._payer, self._asset, self._quote, self._deposit)
+        does = (
+            self._tier,
+            self._minimum,
+            self._payer,
+            self._asset,
+            self._quote,
+            self._deposit,
+            self._fees_due,
+        )
         try:
             return does[OWN_REQUESTS.index(request["do"])](request, who, operator)
         except ValueError as error:
@@ -184,14 +193,71 @@ class MoneyDesk:
                 raise DeskError(f"name the asset; there are: {', '.join(self.assets)}")
         if name:
             self._check_money(name)
-        before = self.view.of(who, lay.BALANCE)
-        leaving = sum(out for whose, out in self.leaving.values() if whose == who)
-        free = before - self.view.of(who, lay.RESERVED) - leaving
-        if amount < 0 and purpose == "outside" and -amount > max(free, 0):
+        free = self._free(who)
+        if amount < 0 and purpose == "outside" and -amount > free:
             raise DeskError(
-                f"participant {who} has {self.text(max(free, 0), name)} available; "
+                f"participant {who} has {self.text(free, name)} available; "
                 f"{self.text(-amount, name)} was requested"
             )
+        if amount < 0 and purpose == "fees":
+            owed = self._owed(request, who)
+            if -amount > owed:
+                raise DeskError(
+                    f"participant {who} owes {self.text(owed, name)} in fees, not "
+                    f"{self.text(-amount, name)}"
+                )
+        return self._moved(who, amount, name, purpose, operator)
+
+    def _fees_due(self, request: Request, who: int, operator: int) -> Work:
+        """Take what a participant owes in fees for a day, as far as it has it."""
+        if who < 0:
+            raise DeskError("name the participant that owes fees")
+        if self.view.requests is None:
+            raise DeskError("this journal began without references, which collecting fees needs")
+        day = _named("day", integer(0, 99_991_231), request.get("day"))
+        name = self._known(request["asset"]) if request.get("asset") else ""
+        if name:
+            self._check_money(name)
+        reference = reference_of(day, who, asset_named(name, self.spec))
+        if request.get("reference") != reference:
+            raise DeskError(f"the reference of this request is {reference!r}: fees are taken once")
+        owed, free = self._owed(request, who), self._free(who)
+        if owed <= 0 or free <= 0:
+            raise DeskError(
+                f"participant {who} owes {self.text(owed, name)} in fees and has "
+                f"{self.text(free, name)} available"
+            )
+        work = self._moved(who, -min(owed, free), name, "fees", operator)
+        work.more["collected"] = min(owed, free)
+        return work
+
+    def _free(self, who: int) -> int:
+        """Return what a participant may withdraw now, at least 0."""
+        leaving = sum(out for whose, out in self.leaving.values() if whose == who)
+        held = self.view.of(who, lay.BALANCE) - self.view.of(who, lay.RESERVED)
+        return max(held - leaving, 0)
+
+    def _owed(self, request: Request, who: int) -> int:
+        """Return the fees that a participant owes by the ledger, which the caller has read; no
+        money of the participant may have moved since."""
+        if request.get("owed") is None or request.get("funded") is None:
+            raise DeskError(
+                "name what is owed by the ledger: use outcry venue withdraw with --purpose fees"
+            )
+        owed = _named("owed", integer(0, LARGEST), request["owed"])
+        funded = _named("funded", integer(-LARGEST, LARGEST), request["funded"])
+        moves = any(whose == who for whose, _ in self.leaving.values())
+        if moves or self.view.of(who, lay.FUNDED) != funded:
+            raise DeskError(
+                f"money of participant {who} has moved since the ledger was read: repeat the "
+                "request",
+                FEES_MOVED,
+            )
+        return owed
+
+    def _moved(self, who: int, amount: int, name: str, purpose: str, operator: int) -> Work:
+        """Return the work that moves an amount into a margin account, below 0 out of it."""
+        before = self.view.of(who, lay.BALANCE)
         verb, to = ("gets", "from") if amount >= 0 else ("gives", "to")
         done = f"participant {who} {verb} {self.text(abs(amount), name)} {to} {purpose}"
         this = object()

@@ -24,6 +24,7 @@ from openoutcry.venue.corporate_desk import CORPORATE_REQUESTS, CorporateDesk
 from openoutcry.venue.desk import DeskError, Work
 from openoutcry.venue.desk_record import MAX_REASON
 from openoutcry.venue.division import BY_PRICE
+from openoutcry.venue.fee_collection import FEES_DUE
 from openoutcry.venue.four_eyes import FourEyes, widens
 from openoutcry.venue.instruments_desk import INSTRUMENT_REQUESTS, InstrumentsDesk, Phases
 from openoutcry.venue.limits import FileLimits
@@ -250,7 +251,7 @@ class Operations:
         named = request.get("participant")
         who = -1 if named is None else self._participant(named)
         by = request[BY]
-        if request["do"] == "deposit" and who >= 0:
+        if request["do"] in ("deposit", FEES_DUE) and who >= 0:
             self.people.require_open(who)
         work = self.money.work_of(request, who, by)
         if not by:

@@ -36,7 +36,9 @@ BY, PROVEN, BEGUN, EFFECTIVE = "", " ", "  ", "   "
 """Keys that no request brings; the venue adds them.  They are the operator's number, whether by
 password, that it was cut off, and that it was cut off after its effect.  After its effect, only
 what follows is to be done."""
-NO_CONTENT = (*SECRET, "operator", "why", "reference", BY, PROVEN, BEGUN, EFFECTIVE)
+FACTS = "owed", "funded"
+"""Keys of what the caller has read in the ledger, of fees (``fee_collection.py``)."""
+NO_CONTENT = (*SECRET, *FACTS, "operator", "why", "reference", BY, PROVEN, BEGUN, EFFECTIVE)
 """Keys in which two requests with one reference may differ."""
 FRAMING = (Setting.REQUEST, Setting.REQUEST_BEGUN, Setting.REQUEST_DONE)
 """The commands that only carry a reference."""

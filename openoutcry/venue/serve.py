@@ -46,6 +46,7 @@ from openoutcry.venue.canary import note_served, require_canary
 from openoutcry.venue.carry import carry, is_begun
 from openoutcry.venue.desk import Desk
 from openoutcry.venue.desk_queue import DeskQueue
+from openoutcry.venue.fee_collection import FeeCollection
 from openoutcry.venue.file import VenueFile
 from openoutcry.venue.funding_follower import FundingProcess
 from openoutcry.venue.investigation import TakeDump
@@ -115,6 +116,7 @@ class Venue:
     """Whether it is noted that this build has served the journal."""
     _funding: FundingProcess | None = None
     """Writes what positions are paid in funding, while a day with perpetuals is open."""
+    _fees: FeeCollection = field(init=False)
     _days_pid: int = 0
     """Process that notes the days that have ended in a run; 0: none."""
     _days_fd: int = -1
@@ -127,6 +129,9 @@ class Venue:
     _last_noted: date = date.min
     _began_ns: int = 0
     """First TIME of the journal; 0: not known yet."""
+
+    def __post_init__(self) -> None:
+        self._fees = FeeCollection(lambda text: self.watcher.note(text))
 
     def serve(self, resume: bool = False) -> dict[str, Any]:
         """Serve until SIGTERM or SIGINT; returns what happened.
@@ -225,6 +230,7 @@ class Venue:
             return
         finally:
             desk.close()
+            self._fees.close()
             if self._days_pid:
                 self._days_noted(wait=True)
             if self._funding is not None:
@@ -462,6 +468,8 @@ class Venue:
             for one in self.kept:
                 one.look(self.watcher.note)
             self._follow_days()
+            if self.file.collect_fees:
+                self._fees.look(self.file)
             self._say("open", every_s=STATUS_S, **self._counts)
         self.watcher.sample(sample)
 

@@ -73,6 +73,7 @@ MAY_IMPORT = {
         "market_data",
         "replica",
         "pipeline",
+        "ledger",
     },
     "operations": {
         "wire",
