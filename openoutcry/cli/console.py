@@ -1,7 +1,6 @@
 """``outcry venue console``: the page from which a venue is run."""
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -9,6 +8,7 @@ import click
 
 from openoutcry.cli.options import Listening, PathArgument, portal_database_option
 from openoutcry.wire.errors import OutcryError
+from openoutcry.wire.peers import is_loopback
 
 if TYPE_CHECKING:
     from openoutcry.venue.file import VenueFile
@@ -109,7 +109,7 @@ def tls_pair(
     if certificate is None:
         tls_port = next((port for port in venue.sessions.ports if port.tls_cert), None)
         certificate, key = (tls_port.tls_cert, tls_port.tls_key) if tls_port else (None, None)
-    if certificate is None and not _loopback(address[0]):
+    if certificate is None and not is_loopback(address[0]):
         raise OutcryError(
             f"{address[0]}: other hosts can reach this address, so the page needs TLS; give "
             "--certificate and --key"
@@ -117,10 +117,3 @@ def tls_pair(
     if certificate is not None and key is not None:
         server_context(certificate, key)
     return certificate, key
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from openoutcry.custody.breaker import Breaker
 from openoutcry.custody.errors import CustodyError, NodeError, Refused, readable
-from openoutcry.custody.rail import NEVER, UNDER_WAY, Draft, Payment, Rail, Signed
+from openoutcry.custody.rail import NEVER, UNDER_WAY, Draft, Payment, Rail, Signed, taken
 from openoutcry.custody.reconcile import owed_units
 from openoutcry.custody.settings import CustodyFile
 from openoutcry.custody.signing import WHOLE
@@ -193,7 +193,10 @@ class Payer:
                 break
             try:
                 with self.store.change():
-                    self.keep(self.rail.build(payments[:count], self.taken()), WITHDRAWALS)
+                    self.keep(
+                        self.rail.build(payments[:count], taken(self.store, self.chain)),
+                        WITHDRAWALS,
+                    )
                 return 1
             except Refused as error:
                 if error.code not in TOO_MUCH_AT_ONCE:
@@ -278,7 +281,7 @@ class Payer:
         if self._rows(*UNDER_WAY):
             return 0
         with self.store.change():
-            draft = self.rail.consolidate(self.taken())
+            draft = self.rail.consolidate(taken(self.store, self.chain))
             if draft is None:
                 return 0
             self.keep(draft, CONSOLIDATION)
@@ -300,7 +303,9 @@ class Payer:
             amount = (held - most) // part
             try:
                 with self.store.change():
-                    self.keep(self.rail.build_to_cold(amount, self.taken()), TO_COLD)
+                    self.keep(
+                        self.rail.build_to_cold(amount, taken(self.store, self.chain)), TO_COLD
+                    )
             except Refused as error:
                 if error.code not in TOO_MUCH_AT_ONCE or part == PARTS[-1]:
                     raise
@@ -309,13 +314,6 @@ class Payer:
             self.store.note("cold", self.chain, text)
             break
         return 1
-
-    def taken(self) -> frozenset[str]:
-        """Conflict keys of drafts that are not final."""
-        marks = ", ".join("?" * len(UNDER_WAY))
-        query = f"select conflicts from drafts where chain = ? and state in ({marks})"
-        rows = self.store.rows(query, self.chain, *UNDER_WAY)
-        return frozenset(key for row in rows for key in json.loads(row["conflicts"]))
 
     def keep(self, draft: Draft, purpose: str, replaces: int | None = None) -> int:
         """Keep a draft that signers would sign now: one that they refuse would keep its outputs, or
@@ -494,7 +492,7 @@ class Payer:
         waited = self.clock_ns() - int(row["sent_ns"] or 0)
         if waited < self.spec.bump_after_s * 10**9:
             return 0
-        if any(key.startswith(f"{row['txid']}:") for key in self.taken()):
+        if any(key.startswith(f"{row['txid']}:") for key in taken(self.store, self.chain)):
             return 0  # another draft spends its change, and pays for both
         query = "select * from drafts where replaces = ? and state <> 'dropped'"
         known = self.store.row(query, row["id"])

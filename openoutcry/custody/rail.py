@@ -1,8 +1,11 @@
 """How a chain pays: what the payer needs of it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from openoutcry.custody.store import Store
 
 UNDER_WAY = ("drafted", "signed", "broadcast", "replaced", "confirmed")
 """States of a draft that may still be confirmed, or is and is not final."""
@@ -55,6 +58,14 @@ class Found:
 
     txid: str
     height: int
+
+
+def taken(store: Store, chain: str) -> frozenset[str]:
+    """Return the conflict keys of a chain's drafts that are not final."""
+    marks = ", ".join("?" * len(UNDER_WAY))
+    query = f"select conflicts from drafts where chain = ? and state in ({marks})"
+    rows = store.rows(query, chain, *UNDER_WAY)
+    return frozenset(key for row in rows for key in json.loads(row["conflicts"]))
 
 
 class Rail(Protocol):

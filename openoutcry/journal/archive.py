@@ -87,7 +87,7 @@ def _archive_one(
     plain, packed = segment_path(directory, number), packed_path(directory, number)
     if not plain.exists():
         return ""
-    with _open(directory, number, disk) as segment:
+    with SegmentFile.require(directory, number, disk) as segment:
         data = b"".join(part for _, part in segment.windows(0))
     small = compress(data)
     try:
@@ -147,13 +147,6 @@ def _retire_before(directory: Path, seq: int, end_segment: int, disk: Disk) -> l
     return [f"{segment_path(directory, n)}: retired, checkpoint {seq:,}" for n in gone]
 
 
-def _open(directory: Path, number: int, disk: Disk) -> SegmentFile:
-    segment = SegmentFile.open(directory, number, disk)
-    if segment is None:
-        raise JournalError(f"{segment_path(directory, number)} is missing")
-    return segment
-
-
 def _first_seq(directory: Path, number: int, disk: Disk) -> int:
-    with _open(directory, number, disk) as segment:
+    with SegmentFile.require(directory, number, disk) as segment:
         return unpack_header(segment.read(0, HEADER_BYTES)).first_seq

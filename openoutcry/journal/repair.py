@@ -171,8 +171,8 @@ def _put_back(scan: Scan, place: tuple[int, Block], copy: Path, disk: Disk) -> s
     _require_right(scan, number, block, copy, disk)
     _put(target, number, block, disk)
     with ExitStack() as stack:
-        ours = stack.enter_context(_opened(scan.directory, number, disk))
-        theirs = stack.enter_context(_opened(copy, number, disk))
+        ours = stack.enter_context(SegmentFile.require(scan.directory, number, disk))
+        theirs = stack.enter_context(SegmentFile.require(copy, number, disk))
         ours.window_bytes = BLOCK_WINDOW_BYTES
         # Without a first block the pass has not begun: it begins again.
         while scan.journal_id:
@@ -221,13 +221,6 @@ def _follows(scan: Scan, block: Block) -> bool:
         and scan.journal_id in (0, header.journal_id)
         and (not scan.next_index or header.previous_hash == scan.previous_hash)
     )
-
-
-def _opened(directory: Path, number: int, disk: Disk) -> SegmentFile:
-    segment = SegmentFile.open(directory, number, disk)
-    if segment is None:
-        raise JournalError(f"{segment_path(directory, number)} is missing")
-    return segment
 
 
 def _require_right(scan: Scan, number: int, block: Block, copy: Path, disk: Disk) -> None:

@@ -217,6 +217,14 @@ class SegmentFile(Closing):
         except OSError as error:
             raise JournalError(f"{path}: cannot open: {error.strerror}") from None
 
+    @classmethod
+    def require(cls, directory: Path, number: int, disk: Disk) -> "SegmentFile":
+        """Open segment ``number``; raise :class:`JournalError` if there is no such file."""
+        segment = cls.open(directory, number, disk)
+        if segment is None:
+            raise JournalError(f"{segment_path(directory, number)} is missing")
+        return segment
+
     @property
     def size_bytes(self) -> int:
         """Bytes of the segment; of a packed one, after unpacking."""

@@ -58,7 +58,7 @@ def anchor_segment(directory: Path, disk: Disk = REAL) -> int | None:
     for number in (last, last - 1):
         if number <= first:
             return None
-        with _opened(directory, number, disk) as segment:
+        with SegmentFile.require(directory, number, disk) as segment:
             block = examine(segment, 0)
         if isinstance(block, Block):
             _require_joined(directory, block, number, disk)
@@ -189,7 +189,7 @@ def has_data(directory: Path, number: int, disk: Disk = REAL) -> bool:
 
 def _require_joined(directory: Path, first: Block, number: int, disk: Disk) -> None:
     """The segment before ``number`` ends with the very block that ``first`` follows."""
-    with _opened(directory, number - 1, disk) as segment:
+    with SegmentFile.require(directory, number - 1, disk) as segment:
         last = last_block(segment)
         path = segment.path
     if last is None:
@@ -199,10 +199,3 @@ def _require_joined(directory: Path, first: Block, number: int, disk: Disk) -> N
             f"{segment_path(directory, number)}: byte 0: the chain is broken: the block before, "
             f"block {last.header.block_index} of {path.name}, is different"
         )
-
-
-def _opened(directory: Path, number: int, disk: Disk) -> SegmentFile:
-    segment = SegmentFile.open(directory, number, disk)
-    if segment is None:
-        raise JournalError(f"{segment_path(directory, number)} is missing")
-    return segment

@@ -19,7 +19,6 @@ from openoutcry.ledger.commit import (
     margined,
     rules_of,
 )
-from openoutcry.ledger.corporate import half_even
 from openoutcry.ledger.layout import (
     LedgerCell,
     LedgerInstrument,
@@ -31,6 +30,7 @@ from openoutcry.wire.kernel import kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.notes import fee_units
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
+from openoutcry.wire.wide import half_even
 
 BUY = enum_numbers.SIDE_BUY
 CALL, PUT = 3, 4

@@ -9,9 +9,10 @@ import openoutcry.ledger.layout as lay
 from openoutcry.ledger import constants
 from openoutcry.ledger.commit import FAILED, begin, cell_of, commit, margined, rules_of
 from openoutcry.ledger.layout import LedgerState, TransactionRow
-from openoutcry.wire.kernel import kernel, kernel_outlined
+from openoutcry.wire.kernel import kernel_outlined
 from openoutcry.wire.memory import not_inlined
 from openoutcry.wire.record_blocks import EventRecord
+from openoutcry.wire.wide import half_even
 
 R = lay.AT
 DIVIDEND, SPLIT = constants.KIND_DIVIDEND, constants.KIND_SPLIT
@@ -65,12 +66,3 @@ def adjust(
         written += 1
     rules.last = price
     return written
-
-
-@kernel
-def half_even(amount: int, by: int) -> int:
-    """The nearest whole number to ``amount`` (0 or more) / ``by``, of two the even one."""
-    whole = amount // by
-    rest = amount - whole * by
-    above = rest > by - rest or (rest == by - rest and whole & 1 == 1)
-    return whole + (1 if above else 0)

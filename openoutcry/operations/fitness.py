@@ -10,7 +10,6 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 
 from openoutcry.host.findings import Finding, Host
@@ -23,6 +22,7 @@ from openoutcry.venue.operators import ROLES, SUPERVISOR
 from openoutcry.venue.risk_tables import OF_CELLS, OF_PARTICIPANTS
 from openoutcry.venue.run_parts import wiring_of
 from openoutcry.wire import OutcryError
+from openoutcry.wire.peers import is_loopback
 from openoutcry.wire.records import RECORD_BYTES
 
 GOOD, UNFIT, NOTE, UNSEEN = "good", "unfit", "note", "unseen"
@@ -171,8 +171,10 @@ def ports(venue: VenueFile, host: Host) -> Iterator[Finding]:
     shown = {
         port: f"{port.host}:{port.port} ({port.protocol.name})" for port in venue.sessions.ports
     }
-    inside = [text for port, text in shown.items() if _loopback(port.host)]
-    plain = [text for port, text in shown.items() if not _loopback(port.host) and not port.tls_cert]
+    inside = [text for port, text in shown.items() if is_loopback(port.host)]
+    plain = [
+        text for port, text in shown.items() if not is_loopback(port.host) and not port.tls_cert
+    ]
     yield _of(
         "access",
         "TLS",
@@ -192,13 +194,6 @@ def ports(venue: VenueFile, host: Host) -> Iterator[Finding]:
         )
     for path in {port.tls_cert for port in venue.sessions.ports if port.tls_cert}:
         yield _certificate(path)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _certificate(path: Path) -> Finding:

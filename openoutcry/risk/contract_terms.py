@@ -19,11 +19,12 @@ from openoutcry.risk.contract_layout import (
     UNLISTED_HALT,
     ContractRow,
 )
-from openoutcry.risk.corporate import half_even, move_price
+from openoutcry.risk.corporate import move_price
 from openoutcry.risk.layout import RiskInstrument, RiskState
 from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.wire import wide
 from openoutcry.wire.kernel import kernel
+from openoutcry.wire.wide import half_even
 
 CLOSED = OPERATORS_HALT | EXPIRED_HALT | UNLISTED_HALT
 """While one of these is in an instrument's ``halt`` no order enters before people let it."""

@@ -15,6 +15,7 @@ from openoutcry.risk.protection_layout import OPERATORS_HALT
 from openoutcry.wire import wide
 from openoutcry.wire.kernel import VERIFY, kernel, kernel_outlined
 from openoutcry.wire.memory import not_inlined
+from openoutcry.wire.wide import half_even
 
 
 @kernel_outlined
@@ -59,16 +60,6 @@ def move_price(state: RiskState, instrument: int, price: int) -> None:
             moved = max(half_even(close * price, last), 1) if fits else price
             row.close = moved
         forget(state, protection, instrument)
-
-
-@kernel
-def half_even(amount: int, by: int) -> int:
-    """The nearest whole number to ``amount`` (0 or more, 2**62 at most) / ``by``, of two the even
-    one."""
-    whole = amount // by
-    rest = amount - whole * by
-    above = rest > by - rest or (rest == by - rest and whole & 1 == 1)
-    return whole + (1 if above else 0)
 
 
 @kernel

@@ -13,9 +13,9 @@ import numpy.typing as npt
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, Setting
 from openoutcry.risk.region import View, setting
-from openoutcry.risk.requests import LEG, Request, RequestState
+from openoutcry.risk.requests import LEG
 from openoutcry.venue.desk import DeskError, Work
-from openoutcry.venue.requests import BY
+from openoutcry.venue.requests import BY, is_done
 from openoutcry.wire.enums import Side
 from openoutcry.wire.notes import OF_BASE
 from openoutcry.wire.off_book_legs import AUCTION_BIT, MAKER_BIT
@@ -81,7 +81,7 @@ class BustDesk:
         )
 
         def refused() -> str:
-            return "" if self._is_done(reference) else f"{shown}: the core rejected its bust"
+            return "" if is_done(self.view, reference) else f"{shown}: the core rejected its bust"
 
         return Work(records, [f"{shown}, is taken back"], refused)
 
@@ -104,11 +104,6 @@ class BustDesk:
         lots, match, price = (numbers[name] for name in ("lots", "match", "price"))
         records.append(setting(Setting.BUST, lots, match, code, price, by))
         return np.concatenate(records)
-
-    def _is_done(self, reference: str) -> bool:
-        assert self.view.requests is not None
-        row = self.view.requests.find(reference)
-        return row is not None and int(row[Request.offset("state") // 8]) == RequestState.DONE
 
 
 def _number(request: dict[str, Any], name: str) -> int:

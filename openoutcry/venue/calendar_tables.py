@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy.typing as npt
 
+from openoutcry.derivatives.tables import symbol
 from openoutcry.market_data.feed import MAX_DECIMALS
 from openoutcry.venue.calendar import (
     CALL_PHASES,
@@ -23,7 +24,7 @@ from openoutcry.venue.risk_tables import INSTRUMENT_KEYS
 from openoutcry.wire import make_instruments, toml_tables
 from openoutcry.wire.enums import Allocation, InstrumentOption, Phase
 from openoutcry.wire.records import INSTRUMENT_RANGES, MAX_INSTRUMENTS, TICK_BANDS
-from openoutcry.wire.symbols import check_symbol, code_of
+from openoutcry.wire.symbols import code_of
 from openoutcry.wire.toml_tables import Key, Tables
 
 WEEKDAYS = {
@@ -120,14 +121,6 @@ CALENDAR = {
     "session_resets": Key(toml_tables.list_of(toml_tables.one_of(WEEKDAYS)), (6,)),
 }
 SCHEDULE = {"name": Key(toml_tables.text(32)), "day": Key(steps), "half_day": Key(whole_steps, ())}
-
-
-def symbol(value: Any) -> str:
-    """Return an instrument's symbol outside."""
-    if type(value) is not str:
-        raise ValueError(f"must be a text, not {toml_tables.kind_of(value)}")
-    check_symbol(value)
-    return value
 
 
 INSTRUMENT: dict[str, Key] = {

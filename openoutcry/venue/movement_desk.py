@@ -15,14 +15,13 @@ from typing import Any
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import MovementState, MovementStep, ParticipantStatus, Setting
 from openoutcry.risk.movements import FROM_STATES, OPEN_STATES, MovementsView, OneMovement
-from openoutcry.risk.region import View, Wallets, setting
+from openoutcry.risk.region import setting
 from openoutcry.risk.requests import reference_bytes
 from openoutcry.risk.spot_layout import LARGEST_TOTAL
 from openoutcry.venue.calendar import utc_text
 from openoutcry.venue.desk import UNAVAILABLE, DeskError, Work
-from openoutcry.venue.fee_tables import MoneySpec
 from openoutcry.venue.requests import BY, NOTHING
-from openoutcry.venue.wallet_desk import require_nothing_owed
+from openoutcry.venue.wallet_desk import OfWallets, require_nothing_owed
 from openoutcry.wire.asset_names import asset_word
 from openoutcry.wire.toml_tables import integer
 
@@ -101,22 +100,13 @@ def listing(
 
 
 @dataclass
-class MovementDesk:
+class MovementDesk(OfWallets):
     """Turns such requests into work."""
 
-    spec: MoneySpec
-    view: View
     require_open: Callable[[int], None]
     """Raises :class:`DeskError` unless there is such a participant, which is not closed."""
     moving: set[str] = field(default_factory=set)
     """References of movements with a step that is on its way to the core."""
-
-    @property
-    def wallets(self) -> Wallets:
-        """The wallets of the running venue. Raises ``DeskError`` if it has none."""
-        if self.view.wallets is None:
-            raise DeskError("the venue has no spot instrument, and so no wallets")
-        return self.view.wallets
 
     @property
     def movements(self) -> MovementsView:

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from openoutcry.risk import layout as lay
 from openoutcry.risk.bits import LARGEST, RiskBit, Setting
 from openoutcry.risk.region import View, setting
-from openoutcry.risk.requests import LEG, Request, RequestState
+from openoutcry.risk.requests import LEG
 from openoutcry.venue.desk import DeskError, Work
-from openoutcry.venue.requests import BY
+from openoutcry.venue.requests import BY, is_done
 from openoutcry.wire.enums import Side
 from openoutcry.wire.off_book_legs import LEG_SHIFT, MAX_LEGS
 from openoutcry.wire.symbols import code_of
@@ -113,7 +113,7 @@ class OffBookDesk:
         refusals = self.view.word(lay.REFUSALS)
 
         def refused() -> str:
-            if self._has_traded(reference):
+            if is_done(self.view, reference):
                 return ""
             return f"{shown}: {self._why(refusals)}"
 
@@ -139,11 +139,6 @@ class OffBookDesk:
         except ValueError as error:
             raise DeskError(f"lots and price: {error}") from None
         return Leg(symbol, SIDES[asked_by], buyer, seller, lots, price)
-
-    def _has_traded(self, reference: str) -> bool:
-        assert self.view.requests is not None
-        row = self.view.requests.find(reference)
-        return row is not None and int(row[Request.offset("state") // 8]) == RequestState.DONE
 
     def _why(self, refusals: int) -> str:
         """The check that failed, if the risk refused this one alone since."""

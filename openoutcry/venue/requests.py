@@ -52,6 +52,13 @@ def new_reference() -> str:
     return secrets.token_hex(10)
 
 
+def is_done(view: View, reference: str) -> bool:
+    """Return whether the request with this reference has been carried out."""
+    assert view.requests is not None
+    row = view.requests.find(reference)
+    return row is not None and int(row[Request.offset("state") // 8]) == RequestState.DONE
+
+
 def content_of(request: dict[str, Any]) -> int:
     """A digest, 63 bits, of what is asked.  Only the opening of the market is another request when
     another operator asks: it takes two of them."""

@@ -42,13 +42,11 @@ def require_nothing_owed(wallets: Wallets, who: int) -> None:
 
 
 @dataclass
-class WalletDesk:
-    """Turns requests about wallets into work; only of a venue with spot instruments."""
+class OfWallets:
+    """A desk of a venue with spot instruments."""
 
     spec: MoneySpec
     view: View
-    leaving: dict[object, tuple[int, str, int]] = field(default_factory=dict)
-    """Participant, asset and amount of what goes out and is on its way to the core."""
 
     @property
     def wallets(self) -> Wallets:
@@ -56,6 +54,14 @@ class WalletDesk:
         if self.view.wallets is None:
             raise DeskError("the venue has no spot instrument, and so no wallets")
         return self.view.wallets
+
+
+@dataclass
+class WalletDesk(OfWallets):
+    """Turns requests about wallets into work; only of a venue with spot instruments."""
+
+    leaving: dict[object, tuple[int, str, int]] = field(default_factory=dict)
+    """Participant, asset and amount of what goes out and is on its way to the core."""
 
     def work_of(self, request: Request, who: int, operator: int) -> Work:
         """Raises :class:`DeskError` naming what cannot be."""

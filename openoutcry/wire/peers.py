@@ -1,7 +1,7 @@
 """The owner of a connection, for shares and locks: its host, or with IPv6 the network of its
 customer."""
 
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 HERE = ("127.0.0.1", "::1", "::ffff:127.0.0.1", "")
@@ -21,3 +21,11 @@ def owner_of(host: str) -> str:
         return str(IPv6Address(int(IPv6Address(host.partition("%")[0])) >> 64 << 64))
     except ValueError:
         return host
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address is one of this host alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

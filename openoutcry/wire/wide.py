@@ -207,3 +207,13 @@ def part_of(units: int, amount: int, whole: int) -> int:
         part = 2 * part + more
         rest -= more * whole
     return part
+
+
+@kernel
+def half_even(amount: int, by: int) -> int:
+    """Return the nearest whole number to ``amount`` (0 or more, 2**62 at most) / ``by``, of two the
+    even one."""
+    whole = amount // by
+    rest = amount - whole * by
+    above = rest > by - rest or (rest == by - rest and whole & 1 == 1)
+    return whole + (1 if above else 0)

@@ -1,13 +1,12 @@
 """Pays from a hot wallet of the Bitcoin family: chooses outputs, builds, combines, sends, bumps."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from openoutcry.custody.errors import NodeError, Refused
-from openoutcry.custody.rail import UNDER_WAY, Draft, Found, Payment, Signed, Top
+from openoutcry.custody.rail import Draft, Found, Payment, Signed, Top, taken
 from openoutcry.custody.scanner import change_address
 from openoutcry.custody.settings import ChainSpec, CustodyFile
 from openoutcry.custody.store import Store
@@ -268,16 +267,9 @@ class UtxoRail:
         if cold:
             psbt = _embit("psbt").PSBT.from_base64(draft.body["psbt"])
             to_cold = (psbt.tx.vout[cold[0][0]].value, cold[0][1])
-        others = self._coins(self._taken() | frozenset(draft.conflicts))
+        others = self._coins(taken(self.store, self.chain) | frozenset(draft.conflicts))
         made = self._build(draft.payments, others, rate, to_cold, must, least_fee, change)
         return replace(made, replaces=draft.identity)
-
-    def _taken(self) -> frozenset[str]:
-        """Conflict keys of drafts that are under way."""
-        marks = ", ".join("?" * len(UNDER_WAY))
-        query = f"select conflicts from drafts where chain = ? and state in ({marks})"
-        rows = self.store.rows(query, self.chain, *UNDER_WAY)
-        return frozenset(key for row in rows for key in json.loads(row["conflicts"]))
 
     def consolidate(self, taken: frozenset[str]) -> Draft | None:
         coins, rate = self._coins(taken), self.spec.fee_rate * KILO

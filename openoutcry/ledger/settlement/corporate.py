@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from openoutcry.ledger.profit import half_even
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import SELF_TRADE_SHIFT, CommandKind, OrderType, SelfTrade, Side
 from openoutcry.wire.errors import SettlementError
@@ -106,7 +107,7 @@ def cash_dividend(
         raise SettlementError(f"a dividend of {ticks} ticks on a price of {reference_ticks}")
     movements = []
     for member, units in positions:
-        cash = _half_even(abs(units) * numerator, denominator)
+        cash = half_even(abs(units) * numerator, denominator)
         if cash >= INT64_END:
             raise SettlementError(f"{member}: a dividend of {cash} does not fit 64 bits")
         if cash:
@@ -141,7 +142,7 @@ def split(
     not fit 64 bits.
     """
     new, old = _ratio(ratio, "a split")
-    reference = _half_even(reference_ticks * old, new)
+    reference = half_even(reference_ticks * old, new)
     if reference <= 0 or cash_per_tick < 0:
         raise SettlementError(f"a price of {reference_ticks} ticks is 0 after {new} for {old}")
     if reference >= INT64_END:
@@ -151,7 +152,7 @@ def split(
         whole, part = divmod(abs(units) * new, old)
         if whole >= INT64_END:
             raise SettlementError(f"{member}: {whole} {symbol} do not fit 64 bits")
-        cash = _half_even(part * reference * cash_per_tick, old)
+        cash = half_even(part * reference * cash_per_tick, old)
         if cash >= INT64_END:
             raise SettlementError(f"{member}: {cash} {cash_asset} do not fit 64 bits")
         for asset, change in ((symbol, whole - abs(units)), (cash_asset, cash)):
@@ -180,11 +181,6 @@ def _ratio(ratio: tuple[int, int], what: str) -> tuple[int, int]:
     if not all(1 <= term <= TERM_END for term in ratio):
         raise SettlementError(f"{what} of {ratio[0]}/{ratio[1]}: both are 1 to {TERM_END:,}")
     return ratio
-
-
-def _half_even(numerator: int, denominator: int) -> int:
-    whole, rest = divmod(numerator, denominator)
-    return whole + (2 * rest > denominator or (2 * rest == denominator and whole % 2))
 
 
 def _cancel(order: OpenOrder) -> Command:

@@ -36,7 +36,7 @@ from openoutcry.portal.quotes.books import CONSOLIDATED, SYNTHETIC, MadeBooks
 from openoutcry.portal.spot.errors import MALFORMED, ApiError
 from openoutcry.portal.spot.limits import BANNED, Limits
 from openoutcry.portal.spot.signing import READ
-from openoutcry.portal.trading.instruments import Market
+from openoutcry.portal.trading.instruments import Market, level_changes
 from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.portal.trading.reject import Code, NotReady, Reject
 from openoutcry.wire.extras import need
@@ -562,7 +562,7 @@ class NativeFeeds:
     def _increment(self, symbol: str, book: _Book, listening: list[Connection]) -> None:
         new = self._book(book.market)
         changes = [
-            _changes(*sides, book.market)
+            level_changes(*sides, book.market)
             for sides in ((book.bids, new.bids), (book.asks, new.asks))
         ]
         before, book.seq = book.seq, new.seq
@@ -578,13 +578,6 @@ class NativeFeeds:
         book.kept.append(made)
         for connection in listening:
             connection.put_book(symbol, made)
-
-
-def _changes(before: dict[int, int], after: dict[int, int], market: Market) -> list[list[str]]:
-    """Levels that are new or other, and with quantity 0 those that are gone."""
-    gone = {price: 0 for price in before if price not in after}
-    new = {price: lots for price, lots in after.items() if before.get(price) != lots}
-    return [[market.price(price), market.quantity(lots)] for price, lots in (gone | new).items()]
 
 
 class Session:

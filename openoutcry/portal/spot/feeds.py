@@ -16,7 +16,7 @@ from typing import Any
 from openoutcry.portal.spot import contracts, shapes, times
 from openoutcry.portal.spot.signing import now_ms
 from openoutcry.portal.spot.windows import day_of, is_shifted, newest, part_of, window_of
-from openoutcry.portal.trading.instruments import Market
+from openoutcry.portal.trading.instruments import Market, level_changes
 from openoutcry.portal.trading.mirror import Mirror, Moment
 from openoutcry.portal.trading.public import INTERVALS, MINUTE_MS, AggregateTrade, Candle, Trade
 from openoutcry.portal.trading.reject import NotReady
@@ -414,7 +414,7 @@ class Feeds:
             return
         new = self._depth(market)
         changes = [
-            _changes(before, after, market)
+            level_changes(before, after, market)
             for before, after in ((old.bids, new.bids), (old.asks, new.asks))
         ]
         if any(changes):
@@ -455,13 +455,6 @@ class Feeds:
     def _state(self, market: Market) -> Any:
         last = self.mirror.tapes[market.index].last
         return last.number if last else 0, self.mirror.best(market.code)
-
-
-def _changes(before: dict[int, int], after: dict[int, int], market: Market) -> list[list[str]]:
-    """Levels that are new or other, and with quantity 0 those that are gone."""
-    gone = {price: 0 for price in before if price not in after}
-    new = {price: lots for price, lots in after.items() if before.get(price) != lots}
-    return [[market.price(price), market.quantity(lots)] for price, lots in (gone | new).items()]
 
 
 def head_of(kind: str, market: Market) -> dict[str, Any]:

@@ -175,6 +175,13 @@ class Market:
         return low <= ticks <= high and ticks % self.price_step == 0
 
 
+def level_changes(before: dict[int, int], after: dict[int, int], market: Market) -> list[list[str]]:
+    """Return the levels that are new or other, and with quantity 0 those that are gone."""
+    gone = {price: 0 for price in before if price not in after}
+    new = {price: lots for price, lots in after.items() if before.get(price) != lots}
+    return [[market.price(price), market.quantity(lots)] for price, lots in (gone | new).items()]
+
+
 @dataclass(frozen=True)
 class Pair:
     """A spot pair that no file names."""

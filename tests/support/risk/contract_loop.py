@@ -23,7 +23,6 @@ from openoutcry.risk.collateral import (
 )
 from openoutcry.risk.contract_layout import LIVE, STAGED
 from openoutcry.risk.contracts import contract_of, is_option, lot_value, margined_lots
-from openoutcry.risk.corporate import half_even
 from openoutcry.risk.layout import RiskState
 from openoutcry.risk.portfolio import portfolio_of, table_of
 from openoutcry.risk.portfolio import work_of as kept_work_of
@@ -39,6 +38,7 @@ from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Words
 from openoutcry.wire.record_blocks import EventRecord, OrderRecord
 from openoutcry.wire.records import RECORD_BYTES
+from openoutcry.wire.wide import half_even
 from tests.oracles.risk.contracts import PRICED
 from tests.support.risk.collateral import (
     COLLATERAL,

@@ -7,6 +7,7 @@ import pytest
 
 from openoutcry.custody.errors import CustodyError, NodeError, Refused
 from openoutcry.custody.payer import draft_of
+from openoutcry.custody.rail import taken
 from openoutcry.custody.reconcile import Reconciler
 from openoutcry.custody.statement import claim_document
 from openoutcry.custody.utxo import rail as rails
@@ -169,7 +170,7 @@ def test_a_replacement_that_comes_too_late_is_no_second_payment(desk):
     desk.mine(7)
     assert (desk.states()[reference], desk.received(to)) == ("done", COIN - 2_500)
     assert [one["state"] for one in desk.drafts()] == ["done", "dropped"]
-    assert len(desk.parts.rails[NAME]._coins(desk.payer.taken())) == 3
+    assert len(desk.parts.rails[NAME]._coins(taken(desk.store, NAME))) == 3
 
 
 def test_a_draft_of_nothing_but_an_immature_coin_is_an_alarm_and_waits(desk, monkeypatch):

@@ -50,7 +50,7 @@ ALLOWED = {
     "matcher/matching/allocation.py": 13,
     "matcher/matching/take.py": 1,
     "matcher/matching/uncross.py": 2,
-    "matcher/matching/waiting.py": 4,
+    "matcher/matching/waiting.py": 2,
     "matcher/state/load.py": 5,
     "order_entry/apply.py": 6,
     "order_entry/rows.py": 7,
