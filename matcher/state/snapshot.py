@@ -139,12 +139,6 @@ DORMANT, ENTERED = (1, 2, 3), 4
 CONTINGENCIES = [int(contingency) for contingency in Contingency]
 PLAIN_TYPES = (OrderType.LIMIT, OrderType.POST_ONLY)
 PLAIN_TIMES = (TimeInForce.DAY, TimeInForce.GTC)
-CALLS = (
-    Phase.PRE_OPEN,
-    Phase.OPENING_AUCTION,
-    Phase.VOLATILITY_AUCTION,
-    Phase.CLOSING_AUCTION,
-)
 
 Table = npt.NDArray[Any]
 Row = tuple[int, ...]
@@ -242,33 +236,6 @@ def order_row(
         trigger_by,
         0,
         0,
-    )
-
-
-def state_row(
-    *,
-    phase: int,
-    last: int | None,
-    reference: int | None,
-    called: bool,
-    extensions_used: int,
-    indicative: tuple[int | None, int, int, int],
-    day: int = 0,
-) -> Row:
-    """One instrument as a row of STATE_DTYPE; ``indicative``: price, volume, surplus and side as
-    last published."""
-    price, volume, surplus, side = indicative if phase in CALLS else (None, 0, 0, 0)
-    return (
-        NO_PRICE if last is None else last,
-        NO_PRICE if reference is None else reference,
-        NO_PRICE if price is None else price,
-        volume,
-        surplus,
-        phase,
-        called,
-        extensions_used,
-        side,
-        day,
     )
 
 

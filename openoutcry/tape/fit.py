@@ -15,7 +15,6 @@ from openoutcry.tape.records import (
 )
 from openoutcry.wire.errors import FlowError
 
-MOST_SCALE = 18
 DAY_NS = 86_400 * 10**9
 
 

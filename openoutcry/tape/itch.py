@@ -54,7 +54,6 @@ from openoutcry.wire.symbols import CODE_BYTES, code_of
 
 READ_BYTES = 1 << 20
 DECIMALS = 4
-LOCATE_MOST = 2**16 - 1
 
 
 class MessageType(NamedTuple):

@@ -27,7 +27,6 @@ CHUNK_RECORDS = 1 << 14
 NO_PRICE = 2**63 - 1
 """Is written where a record has no price."""
 NO_TIME = 2**64 - 1
-PRICE_DECIMALS_MOST = 9
 FIXED_DECIMALS = 9
 """Decimals of prices in definitions and statistics."""
 

@@ -75,23 +75,6 @@ def not_inlined(typingctx: Any) -> Any:
     return types.void(), codegen
 
 
-@intrinsic
-def load_fixed(typingctx: Any, addr: Any) -> Any:
-    """Load an int64 that nothing in the kernel writes: the compiler may keep it in a register
-    across stores, of which it cannot know that they go elsewhere.
-
-    Where the word is written in the same kernel all the same, the code between must be
-    :func:`not_inlined`.  Measured in the matcher: 1.5 ns of 17.6 a command.
-    """
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        value = builder.load(builder.inttoptr(args[0], I64.as_pointer()), align=8)
-        value.set_metadata("invariant.load", builder.module.add_metadata([]))
-        return value
-
-    return types.int64(types.int64), codegen
-
-
 add_wrapping = _wrapping("add")
 """Sum modulo 2**64.  numba marks the overflow of int64 ``+ - *`` as undefined (``nsw``): hashes and
 whatever else may leave int64 must not use the plain operators."""

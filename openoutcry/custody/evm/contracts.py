@@ -158,37 +158,6 @@ class Batch:
         content = words(BATCH_TYPE, self.number, self.deadline, keccak(hashes))
         return domain.digest(keccak(content))
 
-    def typed_data(self, domain: Domain) -> dict[str, Any]:
-        """Return the typed data for another program that signs it."""
-        return {
-            "types": {
-                "EIP712Domain": _typed(
-                    name="string", version="string", chainId="uint256", verifyingContract="address"
-                ),
-                "Payment": _typed(token="address", to="address", amount="uint256"),
-                "Batch": _typed(number="uint256", deadline="uint256", payments="Payment[]"),
-            },
-            "primaryType": "Batch",
-            "domain": {
-                "name": "Open Outcry custody",
-                "version": "1",
-                "chainId": domain.chain_id,
-                "verifyingContract": address_text(domain.wallet),
-            },
-            "message": {
-                "number": self.number,
-                "deadline": self.deadline,
-                "payments": [
-                    {
-                        "token": address_text(payment.token),
-                        "to": address_text(payment.to),
-                        "amount": payment.amount,
-                    }
-                    for payment in self.payments
-                ],
-            },
-        }
-
     def call(self, signatures: Sequence[Signature], digest: bytes) -> bytes:
         """The call that makes it: the signatures in the order that the contract wants."""
         listed = b"".join(
@@ -205,10 +174,6 @@ def receivers_gas(call: bytes) -> int:
     first = number_at(words_of, 2) // WORD_BYTES
     places = range(first + 1, first + 1 + 3 * number_at(words_of, first), 3)
     return RECEIVER_GAS * sum(not number_at(words_of, place) for place in places)
-
-
-def _typed(**fields: str) -> list[dict[str, str]]:
-    return [{"name": name, "type": kind} for name, kind in fields.items()]
 
 
 def _two(signatures: Sequence[Signature], digest: bytes) -> bytes:

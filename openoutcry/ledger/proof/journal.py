@@ -3,28 +3,22 @@
 from collections import defaultdict
 from pathlib import Path
 
-from openoutcry.ledger.ledger_state import LedgerState, at
+from openoutcry.ledger.ledger_state import LedgerState
 from openoutcry.ledger.proof.tree import Sums
 from openoutcry.wire.errors import ProofError
-
-
-def balances_of(
-    directory: Path, seq: int | None
-) -> tuple[int, tuple[str, ...], dict[str, Sums], int]:
-    """(sequence, assets by name, balances by participant's number, debts).
-
-    A participant's balance of an asset is the sum of its accounts: available, reserved, margin and
-    fees that are due.  One below 0 is a debt to the venue: it counts as 0, so that it lessens
-    nothing that is owed to others, and is counted in ``debts``.
-    Raises ``ProofError`` where no participant has anything, ``LedgerError`` as ``ledger_state.at``.
-    """
-    return balances_in(at(directory, seq), directory)
 
 
 def balances_in(
     ledger_state: LedgerState, directory: Path
 ) -> tuple[int, tuple[str, ...], dict[str, Sums], int]:
-    """As ``balances_of``, of a state that was read from ``directory``."""
+    """(sequence, assets by name, balances by participant's number, debts) of a state that was read
+    from ``directory``.
+
+    A participant's balance of an asset is the sum of its accounts: available, reserved, margin and
+    fees that are due.  One below 0 is a debt to the venue: it counts as 0, so that it lessens
+    nothing that is owed to others, and is counted in ``debts``.
+    Raises ``ProofError`` where no participant has anything.
+    """
     sums: dict[tuple[int, int], int] = defaultdict(int)
     for place, value in ledger_state.books.nonzero_balances():
         if place.participant is not None:

@@ -19,13 +19,19 @@ from openoutcry.matcher.state.snapshot import (
     Row,
     State,
     order_row,
-    state_row,
 )
+from openoutcry.wire.enums import Phase
 from openoutcry.wire.order_types import TRAILING
 from openoutcry.wire.records import NO_PRICE
 from tests.oracles.matcher.books import Market, OpenOrder, Place
 from tests.oracles.matcher.checks import WaitingTerm
 
+CALLS = (
+    Phase.PRE_OPEN,
+    Phase.OPENING_AUCTION,
+    Phase.VOLATILITY_AUCTION,
+    Phase.CLOSING_AUCTION,
+)
 PLACES = {
     Place.DISPLAYED: DISPLAYED_PLACE,
     Place.HIDDEN: HIDDEN_PLACE,
@@ -33,6 +39,33 @@ PLACES = {
     Place.TRIGGER: TRIGGER_PLACE,
     Place.NOWHERE: NO_PLACE,
 }
+
+
+def state_row(
+    *,
+    phase: int,
+    last: int | None,
+    reference: int | None,
+    called: bool,
+    extensions_used: int,
+    indicative: tuple[int | None, int, int, int],
+    day: int = 0,
+) -> Row:
+    """Return one instrument as a row of STATE_DTYPE; ``indicative``: price, volume, surplus and
+    side as last published."""
+    price, volume, surplus, side = indicative if phase in CALLS else (None, 0, 0, 0)
+    return (
+        NO_PRICE if last is None else last,
+        NO_PRICE if reference is None else reference,
+        NO_PRICE if price is None else price,
+        volume,
+        surplus,
+        phase,
+        called,
+        extensions_used,
+        side,
+        day,
+    )
 
 
 def state_of(

@@ -1,6 +1,7 @@
 """Transactions and batches against eth-account: its bytes are our bytes."""
 
 import sys
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -63,6 +64,42 @@ def test_a_batch_has_the_digest_of_its_typed_data(
 
     batch = Batch(number, 99, tuple(Payment(to, to, amount) for to, amount in payments))
     domain = Domain(31337, LocalKey("wallet").address)
-    message = encode_typed_data(full_message=batch.typed_data(domain))
+    message = encode_typed_data(full_message=typed_data(batch, domain))
     digest = keccak(b"\x19" + message.version + message.header + message.body)
     assert digest == batch.digest(domain)
+
+
+def typed_data(batch: Batch, domain: Domain) -> dict[str, Any]:
+    """Return the typed data of a batch for another program that signs it."""
+    return {
+        "types": {
+            "EIP712Domain": _typed(
+                name="string", version="string", chainId="uint256", verifyingContract="address"
+            ),
+            "Payment": _typed(token="address", to="address", amount="uint256"),
+            "Batch": _typed(number="uint256", deadline="uint256", payments="Payment[]"),
+        },
+        "primaryType": "Batch",
+        "domain": {
+            "name": "Open Outcry custody",
+            "version": "1",
+            "chainId": domain.chain_id,
+            "verifyingContract": address_text(domain.wallet),
+        },
+        "message": {
+            "number": batch.number,
+            "deadline": batch.deadline,
+            "payments": [
+                {
+                    "token": address_text(payment.token),
+                    "to": address_text(payment.to),
+                    "amount": payment.amount,
+                }
+                for payment in batch.payments
+            ],
+        },
+    }
+
+
+def _typed(**fields: str) -> list[dict[str, str]]:
+    return [{"name": name, "type": kind} for name, kind in fields.items()]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openoutcry.ledger import reports
 from openoutcry.ledger.ledger_state import at
 from openoutcry.ledger.proof import files
-from openoutcry.ledger.proof.journal import balances_of
+from openoutcry.ledger.proof.journal import balances_in
 from openoutcry.ledger.proof.make import make_proofs
 from openoutcry.ledger.proof.statement import (
     check,
@@ -307,7 +307,7 @@ def test_a_proof_is_an_inclusion_of_immutable_parts(tree):
 
 def test_of_a_journal_the_proof_has_what_the_ledger_says(day, tmp_path):
     """Every participant's accounts summed; debts count as 0 and are told."""
-    seq, assets, balances, debts = balances_of(day, 8_000)
+    seq, assets, balances, debts = balances_in(at(day, 8_000), day)
     assert seq == 8_000
     sums = defaultdict(int)
     for owner, asset, _, value in reports.balances(at(day, 8_000).books).rows:

@@ -18,7 +18,6 @@ from openoutcry.matcher.state.snapshot import (
     decode,
     encode,
     order_row,
-    state_row,
 )
 from openoutcry.wire import (
     ORDER_DTYPE,
@@ -32,6 +31,7 @@ from openoutcry.wire import (
 )
 from openoutcry.wire.enums import InstrumentOption
 from tests.oracles.matcher.engine import ReferenceEngine
+from tests.oracles.matcher.state import state_row
 from tests.support.matcher.matcher_lists import mixed_lists
 from tests.support.matcher.matcher_mixed import mixed
 from tests.support.matcher.matcher_quotes import mixed_quotes
