@@ -370,9 +370,10 @@ class OrderService:
 
 
 def cancel_names(of: OrderList, request_id: str) -> list[str]:
-    """Return the names that the cancels of a list have: the request's, and one for each order."""
-    places = range(1, len(of.orders) + 1)
-    return [request_id, *(leg_id(of.participant, f"cancel {request_id}", at) for at in places)]
+    """Return the names that the cancels of a list have: the request's, and one for each order.
+    These are the list's own, because a request for another list may have the same name."""
+    places, name = range(1, len(of.orders) + 1), f"cancel {of.number} {request_id}"
+    return [request_id, *(leg_id(of.participant, name, at) for at in places)]
 
 
 ENTRY_REFUSALS = Reason.WOULD_CROSS, Reason.TRIGGER_ALREADY_PASSED, Reason.LEVEL_OVERFLOW

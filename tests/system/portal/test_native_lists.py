@@ -121,9 +121,19 @@ def lists_of(terms_of):
 
 CANCELS = {
     "the list": lambda one, spot, placed: one.cancel_list(placed.id),
+    "the list, by one key for all lists": lambda one, spot, placed: one.cancel_list(
+        placed.id, key="end"
+    ),
     "all": lambda one, spot, placed: one.cancel_all(),
     "the list, in the words of Binance": lambda one, spot, placed: spot.request(
         "DELETE", "/api/v3/orderList", symbol="BTCUSD", orderListId=placed.id
+    ),
+    "the list, by one name for all lists": lambda one, spot, placed: spot.request(
+        "DELETE",
+        "/api/v3/orderList",
+        symbol="BTCUSD",
+        orderListId=placed.id,
+        newClientOrderId="end",
     ),
     "all, in the words of Binance": lambda one, spot, placed: spot.request(
         "DELETE", "/api/v3/openOrders", symbol="BTCUSD"
