@@ -75,6 +75,13 @@ UNSPENT = ("cancelled", "failed", "refused", "expired")
 TRANSFER = "tr "
 """Prefix of the references of movements between own accounts."""
 DEPOSIT_STATES = (MovementState.SEEN, MovementState.CREDITED, MovementState.REVERSED)
+ACCOUNTS_OF_OWNER = """
+    array(select participant from users as own where participant is not null
+        and coalesce(u.parent_id, u.id) in (own.id, own.parent_id))
+"""
+"""Participants of a user ``u``, of its main account, and of all its sub-accounts."""
+SHORTFALL = "shortfall"
+"""Who cancels what an owner that is short has asked for, in the audit trail."""
 log = logging.getLogger("outcry.portal")
 
 
@@ -165,6 +172,7 @@ class Withdrawals:
             rows = await rows_of(connection, query, values)
             if rows:
                 return _same(rows[0], asked, network)
+            await self._require_nothing_owed(connection, user_id)
             self._require_held(participant, asked)
             count = """
                 select count(*) from withdrawals
@@ -203,6 +211,18 @@ class Withdrawals:
         if asked.amount >= 2**61:
             raise WithdrawalError("insufficient_balance", "the balance is too small")
         return network
+
+    async def _require_nothing_owed(self, connection: Any, user_id: int) -> None:
+        """Require that no account of the owner is short, as the core does for one account: money
+        moves between them.  Raises :class:`WithdrawalError`."""
+        query = f"select {ACCOUNTS_OF_OWNER} as participants from users as u where id = %(user)s"
+        (row,) = await rows_of(connection, query, {"user": user_id})
+        if self._owes(row):
+            text = "an account of yours is short: what is missing is paid first"
+            raise WithdrawalError("insufficient_balance", text)
+
+    def _owes(self, row: Row) -> bool:
+        return any(map(self.mirror.owes, row["participants"]))
 
     def _require_held(self, participant: int, asked: Asked) -> None:
         available, _ = self.mirror.balances(participant)[asked.asset]
@@ -311,6 +331,7 @@ class Withdrawals:
         await self.accounts.require_factors(user_id, f"{PURPOSE}{number}", code, totp, caller)
         async with self.database.transaction() as connection:
             await self.accounts.require(connection, Action.WITHDRAW, user_id)
+            await self._require_nothing_owed(connection, user_id)
             values = {"id": number, "now": self.accounts.now()}
             query = """
                 update withdrawals set state = 'confirmed', changed_at = %(now)s
@@ -402,8 +423,9 @@ class Withdrawals:
 
     async def go_on(self) -> None:
         """Take each withdrawal that is under way as far as it goes without its owner."""
-        query = """
+        query = f"""
             select w.*, coalesce(u.frozen_at, p.frozen_at) is not null as is_frozen,
+                {ACCOUNTS_OF_OWNER} as participants,
                 exists (select 1 from identity_changes as c where c.at > %(since)s
                     and c.user_id in (u.id, u.parent_id)) as waits_for_owner
             from withdrawals as w join users as u on u.id = w.user_id
@@ -413,7 +435,8 @@ class Withdrawals:
         since = self.accounts.now() - self.accounts.wait
         rows = await self.database.rows(query, since=since, under_way=list(UNDER_WAY))
         for row in rows:
-            if row["is_undone"] and row["state"] != "sent":
+            row["owes"] = self._owes(row)
+            if (row["is_undone"] or row["owes"]) and row["state"] != "sent":
                 await self._undo(row)
             if row["state"] == UNCONFIRMED:
                 if row["created_at"] + CONFIRM_WITHIN <= self.accounts.now():
@@ -435,10 +458,11 @@ class Withdrawals:
             return  # everything there is asked for again
 
     async def _undo(self, row: Row) -> None:
-        """Cancel a withdrawal of an account whose changes of identity were undone; what cannot be
-        asked for now is asked for again."""
+        """Cancel a withdrawal of an account whose changes of identity were undone, or whose owner
+        is short; what cannot be asked for now is asked for again."""
         try:
-            await self.cancel(row["user_id"], row["id"], Caller(UNDO))
+            who = Caller(UNDO if row["is_undone"] else SHORTFALL)
+            await self.cancel(row["user_id"], row["id"], who)
         except (WithdrawalError, TooMany, Unavailable) as error:
             log.warning("withdrawal %d is not cancelled yet: %s", row["id"], error)
 
@@ -670,7 +694,7 @@ def _same(row: Row, asked: Asked, network: Network) -> Row:
 
 def _is_held(row: Row) -> bool:
     """Return whether a withdrawal that its owner has confirmed does not leave the portal now."""
-    return bool(row["is_frozen"] or row["waits_for_owner"] or row["is_undone"])
+    return any(row[name] for name in ("is_frozen", "waits_for_owner", "is_undone", "owes"))
 
 
 def network_name(file: PortalFile, asset: str, chain: str) -> str:

@@ -318,6 +318,13 @@ class Mirror:
         held = {name: (row[0], row[1]) for name, row in zip(names, rows, strict=True)}
         return {name: held.get(name, (0, 0)) for name in self.markets.assets}
 
+    def owes(self, participant: int) -> bool:
+        """Return whether a wallet of the participant is short: it withdraws nothing until what a
+        reversed deposit or a trade that was taken back has left is paid."""
+        with self.held() as state:
+            wallets = _wallets(state)
+            return wallets is not None and bool(wallets.shortfalls(participant))
+
     def spendable(self, participant: int, asset: str) -> int:
         """Return how many units of an asset an order of the participant may reserve: what is
         available, and its credit."""

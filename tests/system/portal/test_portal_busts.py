@@ -3,13 +3,15 @@
 import pytest
 
 from openoutcry.cli.bust import request_of
-from openoutcry.client.portal import PortalClient
+from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.ledger.broken import trade_of
 from openoutcry.venue.desk import ask
 from openoutcry.wire.errors import OutcryError
+from tests.support.portal.people import PASSWORD
 from tests.support.portal.portal_venue import NOW
 from tests.support.waiting import wait_until
 from tests.system.portal.test_native_lists import trade
+from tests.system.portal.test_portal_money import IBAN, at_the_venue, state_of
 from tests.system.portal.test_portal_native import Follower
 
 USD, BTC = 10**6, 10**8
@@ -65,3 +67,61 @@ def test_a_trade_that_is_taken_back(portal_venue, two):
         )
     with pytest.raises(OutcryError, match=str(fill.id)):
         bust(portal_venue, fill.id)
+
+
+REACHED = ("not asked for", "unconfirmed", "requested", "approved")
+
+
+@pytest.mark.promise(
+    "An owner that is short in one account withdraws from none: what was asked for before is "
+    "cancelled unless it was sent, and nothing more is asked for until the shortfall is paid",
+    group="portal",
+)
+@pytest.mark.parametrize("who", ["the main account", "a sub-account"])
+@pytest.mark.parametrize("reached", REACHED)
+def test_who_is_short_in_one_account_withdraws_from_none(portal_venue, who, reached):
+    """What a trade brought is with another account when the trade is taken back."""
+    owner = portal_venue.person(USD=1_000 * USD, BTC=BTC)
+    other = portal_venue.person(USD=10**6 * USD)
+    with PortalClient(portal_venue.url) as native:
+        native.log_in(owner.mail, PASSWORD)
+        sub = native.new_sub_account("proceeds").id
+        wait_until(lambda: native.list_sub_accounts()[0].is_open, "the sub-account")
+
+        def move(asset, amount, source, target):
+            row = native.transfer(source, target, asset, amount)
+            wait_until(lambda: native.one_transfer(row.id).state == "done", "the transfer")
+
+        def refused():
+            with pytest.raises(PortalError) as short:
+                native.withdraw("USD", "100", IBAN)
+            return short.value.code
+
+        seller, ends = (owner.api_key, owner.secret), (0, sub)
+        if who == "a sub-account":
+            move("BTC", "0.5", 0, sub)
+            key = native.new_sub_account_key(sub, "bot", PASSWORD, permissions=["read", "trade"])
+            seller, ends = (key.api_key, key.secret), (sub, 0)
+        with (
+            PortalClient(portal_venue.url, *seller) as sells,
+            PortalClient(portal_venue.url, other.api_key, other.secret) as buys,
+        ):
+            trade(sells, buys, "51000", "0.1")
+            wait_until(lambda: sells.fills(symbol="BTC-USD").items, "the fill")
+            (fill,) = sells.fills(symbol="BTC-USD").items
+        move("USD", "5000", *ends)
+        if reached != "not asked for":
+            asked = native.withdraw("USD", "100", IBAN)
+        if reached in ("requested", "approved"):
+            code = portal_venue.code(owner.mail, owner.registration)
+            native.confirm_withdrawal(asked.id, code)
+            state_of(native, asked.id, "requested")
+        if reached == "approved":
+            at_the_venue(portal_venue, "withdrawal-approve", asked.reference)
+            state_of(native, asked.id, "approved")
+        bust(portal_venue, fill.id)
+        if reached != "not asked for":
+            state_of(native, asked.id, "cancelled")
+        wait_until(lambda: refused() == "insufficient_balance", "the shortfall")
+        move("USD", "5000", *ends[::-1])
+        assert native.withdraw("USD", "100", IBAN).state == "unconfirmed"
