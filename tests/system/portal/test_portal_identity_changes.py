@@ -47,6 +47,7 @@ class Owner:
             is_open=True,
             markets=markets,
             balances=lambda participant: dict.fromkeys(markets.assets, (10**9, 0)),
+            owes=lambda participant: False,
         )
         terms = people.accounts, self.mirror, FILE
         self.withdrawals = Withdrawals(*terms, lambda request: self.entered.append(request) or {})
