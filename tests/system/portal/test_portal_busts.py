@@ -73,8 +73,8 @@ REACHED = ("not asked for", "unconfirmed", "requested", "approved")
 
 
 @pytest.mark.promise(
-    "An owner that is short in one account withdraws from none: what was asked for before is "
-    "cancelled unless it was sent, and nothing more is asked for until the shortfall is paid",
+    "An owner that is short in one account withdraws from none until that is paid. What was asked "
+    "for before is cancelled unless it was sent",
     group="portal",
 )
 @pytest.mark.parametrize("who", ["the main account", "a sub-account"])
