@@ -7,6 +7,7 @@ import click
 
 from openoutcry.cli.desk import FILE_OPTION, asks, reference_or_new, send_to_desk, show_history
 from openoutcry.cli.options import Amount, AmountCommand, Whole, as_json_option
+from openoutcry.wire.decimals import amount_words
 
 ASSET_OPTION = click.option(
     "--asset", help="The asset that the amount is of.  [default: the venue's first]"
@@ -220,6 +221,30 @@ def show(file: Path, as_json: bool) -> None:
         click.echo(f"{who} in {where}: {row['schedule']}")
     if not any(rows.values()):
         click.echo("there is no fee schedule")
+
+
+@fees.command()
+@FILE_OPTION
+@as_json_option
+def due(file: Path, as_json: bool) -> None:
+    """List the fees by schedule that margin accounts owe.
+
+    They are those of the ledger at the journal's end."""
+    from openoutcry.ledger.ledger_state import at
+    from openoutcry.venue.file import read_venue
+
+    venue = read_venue(file)
+    books = at(venue.journal).books
+    names = books.money_names
+    rows = [(who, names[asset], units) for (who, asset), units in sorted(books.fees_owed().items())]
+    if as_json:
+        owed = [dict(zip(("participant", "asset", "units"), row, strict=True)) for row in rows]
+        click.echo(json.dumps({"owed": owed}))
+        return
+    for who, name, units in rows:
+        click.echo(f"participant {who} owes {amount_words(units, name, books.scales)}")
+    if not rows:
+        click.echo("no fee is owed")
 
 
 @fees.command()

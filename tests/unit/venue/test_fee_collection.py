@@ -13,6 +13,7 @@ from openoutcry.wire.enums import Side
 from tests.support.venue.fee_days import collected, collecting, due, end_day
 from tests.support.venue.floor import InlineFloor
 from tests.support.venue.served_venue import VENUE
+from tests.support.venue.spot_floor import FLOOR, wallet
 from tests.support.venue.venue_floor import order
 
 
@@ -58,6 +59,26 @@ def test_a_withdrawal_for_fees_is_no_more_than_is_owed(floor):
     end_day(floor, "2026-11-20")
     assert collected(floor)["collected"] == {"1 USD": 4}
     assert due(floor.journal_path, 1) == 0
+
+
+def test_margin_accounts_beside_wallets_pay_of_their_own(tmp_path):
+    """The wallet of the same asset neither owes nor pays; who owes is listed before and after."""
+    floor = InlineFloor(tmp_path, FLOOR)
+    floor.ask("deposit", "3", "1000", "--asset", "USD")
+    floor.send(order(1, Side.SELL, 10, 1_000, who=1), order(2, Side.BUY, 10, 1_000, who=3))
+    (row,) = floor.ask("fees", "due")["owed"]
+    assert row == {"participant": 3, "asset": "USD-MARGIN", "units": 10}
+    assert floor.outcry("fees", "due").output == "participant 3 owes 0.000010 USD-MARGIN\n"
+    end_day(floor, "2026-11-20")
+    assert collected(floor)["left"] == [
+        "participant 3 owes 0.000010 USD in fees and has 0.000000 USD available"
+    ]
+    floor.request(do="set", limit="deposit", participant=3, value=10_010)
+    assert collected(floor)["collected"] == {"3 USD": 10}
+    assert wallet(floor, 3, "USD")[0] == 1_000
+    assert floor.outcry("fees", "due").output == "no fee is owed\n"
+    floor.stop()
+    assert Reconciliation(floor.journal_path, None).advance().difference is None
 
 
 def test_a_request_of_another_day_or_reference_takes_nothing(floor):
