@@ -13,6 +13,7 @@ from openoutcry.portal.native.quote_door import logon_password
 from openoutcry.venue.desk import ask
 from openoutcry.venue.file import read_venue
 from tests.support.custody.portal_custody import PortalCustody
+from tests.support.portal import contract_tables as tables
 from tests.support.portal.portal_venue import FIRST, Person, PortalVenue
 from tests.support.portal.provider import SECRET, LocalProvider
 from tests.support.portal.receivers import Host, PushService
@@ -23,46 +24,9 @@ USD, BTC = 10**6, 10**8
 DOMAIN, ORIGIN = "localhost", "http://localhost"
 MAKERS = 3
 """The first users to sign up."""
-CONTRACT = """
-[[contract]]
-symbol = "XAU-P"
-kind = "perpetual"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-"""
-MARK = "mark_ticks = 1_000\n"
-MORE = """
-[[instrument]]
-symbol = "XAU-P"
-decimals = 2
-amount_decimals = 6
-min_price_ticks = 1
-max_price_ticks = 4_000_000
-reference_price_ticks = 1_000
-price_distance_bps = 1_000_000
-"""
-RULES = """
-[liquidation]
-[[limits]]
-credit = 0
-maintenance_bps = 10_000
-[margin]
-file = "margin.toml"
-"""
-MARGIN_FILE = """
-[margin]
-asset = "USD"
-now = 2026-11-23T00:00:00Z
-[[asset]]
-name = "USD"
-[[underlying]]
-name = "XAU"
-price_ticks = 1_000
-scan_ticks = 300
-unit = 10_000
-initial = 1_500_000
-"""
+CONTRACT = tables.contract("XAU-P", "perpetual")
+MORE = tables.instrument("XAU-P") + CONTRACT + tables.RULES
+MARGIN_FILE = tables.MARGIN.format(now="2026-11-23T00:00:00Z") + tables.GOLD
 SETTINGS = """
 [[level]]
 number = 2
@@ -135,14 +99,14 @@ class FullVenue:
 @contextmanager
 def full_venue(folder: Path, users: int = 48) -> Iterator[FullVenue]:
     """Makers have signed up; each has money, also for margin."""
-    (folder / "margin.toml").write_text(MARGIN_FILE + CONTRACT + MARK)
+    (folder / "margin.toml").write_text(MARGIN_FILE + CONTRACT + tables.MARK)
     (folder / "provider.secret").write_text(SECRET)
     with LocalProvider() as provider, Host() as host, PushService() as push:
         fix_port = free_port()
         names = {"domain": DOMAIN, "origin": ORIGIN, "issuer": provider.issuer}
         names["fix_port"] = fix_port
         settings = SETTINGS.format(makers=list(range(FIRST, FIRST + MAKERS)), **names)
-        files = {"more": MORE + CONTRACT + RULES, "settings": settings}
+        files = {"more": MORE, "settings": settings}
         with PortalCustody(folder, users=users, **files) as custody:
             made = FullVenue(custody, provider, host, push, [], fix_port)
             for _ in range(MAKERS):

@@ -12,6 +12,7 @@ from openoutcry.venue.fee_tables import deposit
 from openoutcry.venue.file import read_venue
 from openoutcry.wire import ORDER_DTYPE
 from openoutcry.wire.enums import CommandKind, OrderType, Side, TimeInForce
+from tests.support.portal import contract_tables as tables
 from tests.support.portal.generated import (
     BEGIN_DAY,
     BLOCK,
@@ -28,119 +29,51 @@ FOR_ALL = 2_000
 """Most turns in which a command concerns all who hold a contract, each of whom gets a row."""
 MONEY = 10**12
 """Units that each person has in its margin account."""
-CONTRACTS = """
-[[contract]]
-symbol = "XAU-P"
-kind = "perpetual"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-{mark}
-[[contract]]
-symbol = "XAU-F"
-kind = "future"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-expiry = 2025-11-10T12:00:00Z
-{mark}
-[[contract]]
-symbol = "XAU-D"
-kind = "future"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-expiry = 2025-11-11T12:00:00Z
-delivered_asset = "BTC"
-delivered_units = 100_000
-{mark}
-[[contract]]
-symbol = "XAU-C"
-kind = "call"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-expiry = 2025-11-10T12:00:00Z
-strike_ticks = 1_000
-strike_multiplier = 10_000
-[[contract]]
-symbol = "EUR-I"
-kind = "perpetual"
-inverse = true
-underlying = "EUR"
-asset = "USD"
-multiplier = 10_000_000_000
-{mark}
-"""
 SYMBOLS = ("XAU-P", "XAU-F", "XAU-D", "XAU-C", "EUR-I")
 ENDS = {"XAU-F": 2, "XAU-C": 2, "XAU-D": 3}
 """Days after the first at whose noon a contract ends."""
 START = {"XAU-C": 50}
-INSTRUMENT = """
-[[instrument]]
-symbol = "{symbol}"
-decimals = 2
-amount_decimals = 6
-min_price_ticks = 1
-max_price_ticks = 4_000_000
-reference_price_ticks = {price}
-price_distance_bps = 1_000_000
-fee = {fee}
-"""
-RULES = """
-[liquidation]
-[[limits]]
-credit = 0
-maintenance_bps = 10_000
-[margin]
-file = "margin.toml"
-collateral = ["BTC"]
-"""
-MARGIN_FILE = """
-[margin]
-asset = "USD"
-now = 2025-11-08T00:00:00Z
-[[asset]]
-name = "USD"
+HALF = "2025-11-10T12:00:00Z"
+"""When the call and the first future end; the other one is delivered a day later."""
+DELIVERED = 'delivered_asset = "BTC"\ndelivered_units = 100_000\n'
+PLEDGED = """
 [[asset]]
 name = "BTC"
 price = [50_000_000_000, 100_000_000]
 tiers = [[0, 100_000]]
-[[underlying]]
-name = "XAU"
-price_ticks = 1_000
-scan_ticks = 300
-unit = 10_000
-initial = 1_500_000
-[[underlying]]
-name = "EUR"
-price_ticks = 1_000
-scan_ticks = 300
-unit = 10_000
-[[smile]]
-underlying = "XAU"
-expiry = 2025-11-10T12:00:00Z
-ratios = [800_000, 1_000_000, 1_200_000]
-volatilities = [400_000, 400_000, 400_000]
 """
+RULES = tables.RULES + 'collateral = ["BTC"]\n'
+MARGIN_FILE = tables.MARGIN.format(now="2025-11-08T00:00:00Z") + PLEDGED
+MARGIN_FILE += tables.GOLD + tables.EURO + tables.SMILE.format(expiry=HALF)
+
+
+def contracts(mark: str = "") -> str:
+    """Return the five contracts; ``mark``: the line that a margin file has of all but the call."""
+    return "".join(
+        (
+            tables.contract("XAU-P", "perpetual", more=mark),
+            tables.contract("XAU-F", "future", HALF, mark),
+            tables.contract("XAU-D", "future", "2025-11-11T12:00:00Z", DELIVERED + mark),
+            tables.contract("XAU-C", "call", HALF),
+            tables.inverse(mark),
+        )
+    )
 
 
 def contract_market(
     folder: Path, people: int, orders: int, seed: int, days: int = 5, block: int = BLOCK
 ) -> Generated:
     """``orders``: of spot; for each three there is something of contracts."""
-    contracts = CONTRACTS.format(mark="mark_ticks = 1_000")
-    (folder / "margin.toml").write_text(MARGIN_FILE + contracts)
+    (folder / "margin.toml").write_text(MARGIN_FILE + contracts(tables.MARK))
     rows = [
-        INSTRUMENT.format(symbol=one, price=START.get(one, 1_000), fee=0 if one[0] == "E" else 25)
-        for one in SYMBOLS
+        tables.instrument(one, START.get(one, 1_000), 0 if one[0] == "E" else 25) for one in SYMBOLS
     ]
     text = venue_text().replace(
         "participant_capacity = 1200", f"participant_capacity = {FIRST + people}"
     )
     text = text.replace("order_capacity = 4096", "order_capacity = 65536")
     path = folder / "venue.toml"
-    path.write_text(text + "".join(rows) + CONTRACTS.format(mark="") + RULES)
+    path.write_text(text + "".join(rows) + contracts() + RULES)
     file, who = read_venue(path), range(FIRST, FIRST + people)
     spot = drawn(file, who, orders, seed, days, 0.02)
     commands = with_contracts(spot, who, seed)

@@ -9,119 +9,31 @@ from typing import Any
 from openoutcry.client.portal import PortalClient, PortalError
 from openoutcry.client.portal_models import OrderRow
 from openoutcry.venue.desk import ask
+from tests.support.portal import contract_tables as tables
 from tests.support.portal.portal_venue import Person, PortalVenue
 from tests.support.processes import OUTCRY
 
 CENTS = 10**4
 """Units of USD, which has six decimals here."""
-MORE = """
-[[instrument]]
-symbol = "XAU-P"
-decimals = 2
-amount_decimals = 6
-min_price_ticks = 1
-max_price_ticks = 4_000_000
-reference_price_ticks = 1_000
-price_distance_bps = 1_000_000
-[[instrument]]
-symbol = "XAU-F"
-decimals = 2
-amount_decimals = 6
-min_price_ticks = 1
-max_price_ticks = 4_000_000
-reference_price_ticks = 1_000
-price_distance_bps = 1_000_000
-fee = 2_500
-[[instrument]]
-symbol = "XAU-C"
-decimals = 2
-amount_decimals = 6
-min_price_ticks = 1
-max_price_ticks = 4_000_000
-reference_price_ticks = 50
-price_distance_bps = 1_000_000
-[[instrument]]
-symbol = "EUR-I"
-decimals = 2
-amount_decimals = 6
-min_price_ticks = 1
-max_price_ticks = 4_000_000
-reference_price_ticks = 1_000
-price_distance_bps = 1_000_000
-fee = 1_500
-{contracts}
-[liquidation]
-[[limits]]
-credit = 0
-maintenance_bps = 10_000
-[margin]
-file = "margin.toml"
-"""
-CONTRACTS = """
-[[contract]]
-symbol = "XAU-P"
-kind = "perpetual"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-{perpetual}
-[[contract]]
-symbol = "XAU-F"
-kind = "future"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-expiry = 2026-12-18T16:00:00Z
-{future}
-[[contract]]
-symbol = "XAU-C"
-kind = "call"
-underlying = "XAU"
-asset = "USD"
-multiplier = 10_000
-expiry = 2026-12-18T16:00:00Z
-strike_ticks = 1_000
-strike_multiplier = 10_000
-[[contract]]
-symbol = "EUR-I"
-kind = "perpetual"
-inverse = true
-underlying = "EUR"
-asset = "USD"
-multiplier = 10_000_000_000
-{perpetual}
-"""
-MARGIN_FILE = """
-[margin]
-asset = "USD"
-now = 2026-11-23T00:00:00Z
-[[asset]]
-name = "USD"
-[[underlying]]
-name = "XAU"
-price_ticks = 1_000
-scan_ticks = 300
-unit = 10_000
-initial = 1_500_000
-[[underlying]]
-name = "EUR"
-price_ticks = 1_000
-scan_ticks = 300
-unit = 10_000
-[[smile]]
-underlying = "XAU"
-expiry = 2026-12-18T16:00:00Z
-ratios = [800_000, 1_000_000, 1_200_000]
-volatilities = [400_000, 400_000, 400_000]
-"""
-MARKS = {"perpetual": "mark_ticks = 1_000", "future": "mark_ticks = 1_000"}
-NONE = dict.fromkeys(MARKS, "")
+EXPIRY = "2026-12-18T16:00:00Z"
+SYMBOLS = {"XAU-P": (1_000, 0), "XAU-F": (1_000, 2_500), "XAU-C": (50, 0), "EUR-I": (1_000, 1_500)}
+"""Reference price and fee of each contract's instrument."""
+MARGIN_FILE = tables.MARGIN.format(now="2026-11-23T00:00:00Z") + tables.GOLD + tables.EURO
+MARGIN_FILE += tables.SMILE.format(expiry=EXPIRY)
+
+
+def contracts(mark: str = "") -> str:
+    """Return the four contracts; ``mark``: the line that a margin file has of all but the call."""
+    gold = ("XAU-P", "perpetual", "", mark), ("XAU-F", "future", EXPIRY, mark)
+    rows = *gold, ("XAU-C", "call", EXPIRY, "")
+    return "".join(tables.contract(*row) for row in rows) + tables.inverse(mark)
 
 
 def margin_venue(folder: Path) -> PortalVenue:
     """A venue in this folder, to be entered."""
-    (folder / "margin.toml").write_text(MARGIN_FILE + CONTRACTS.format(**MARKS))
-    return PortalVenue(folder, more=MORE.format(contracts=CONTRACTS.format(**NONE)))
+    (folder / "margin.toml").write_text(MARGIN_FILE + contracts(tables.MARK))
+    rows = "".join(tables.instrument(symbol, *row) for symbol, row in SYMBOLS.items())
+    return PortalVenue(folder, more=rows + contracts() + tables.RULES)
 
 
 def funded(venue: PortalVenue, *cents: int) -> list[Person]:
