@@ -21,6 +21,10 @@ from openoutcry.wire.memory import (
     store_u32,
 )
 from openoutcry.wire.order_ids import LEG_ORDER_IDS, SESSION_ORDER_IDS
+from openoutcry.wire.order_types import STOPS, TRAILING, UNPRICED, type_bits
+from openoutcry.wire.record_blocks import OrderRecord
+
+STOPS_WITHOUT_PRICE = type_bits(STOPS) & type_bits(UNPRICED) & ~type_bits(TRAILING)
 
 
 class OrderRow(Layout, size_bytes=256):
@@ -109,6 +113,14 @@ def is_live(row: OrderRow) -> bool:
     """Return whether the order was sent or is open."""
     state = row.state
     return SENT <= state <= OPEN
+
+
+@kernel
+def put_price(order: OrderRecord, row: OrderRow, trigger: int) -> None:
+    """Give a replace of a stop without a price one, which the gateway wants and the matcher passes
+    over: the order's, if it rests with one by now, else its trigger."""
+    if order.price_ticks == 0 and (STOPS_WITHOUT_PRICE >> row.order_type) & 1 != 0:
+        order.price_ticks = row.price if row.price > 0 else trigger
 
 
 @kernel

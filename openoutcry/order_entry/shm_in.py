@@ -446,6 +446,7 @@ def complete(
     if row.state == rows.SENT and row.chain != 0:
         metadata.refused = _PENDING
         return _APPLICATION
+    rows.put_price(order, row, order.aux if order.aux != 0 else row.aux)
     open_lots = order.qty_lots - row.cum
     if order.qty_lots <= 0 or open_lots <= 0:
         metadata.refused = _QUANTITY if order.qty_lots <= 0 else _TOO_LATE

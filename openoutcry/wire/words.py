@@ -435,7 +435,7 @@ UNKNOWN_ORDER       | 5       | 1       | ClOrdID (11) or OrigClOrdID (41) names
 DUPLICATE           | 6       | 6       | ClOrdID (11) was used before
 THROTTLED           | 99      | 99      | The session sends too many messages
 TOO_MANY_OPEN       | 3       | 99      | The session has too many open orders
-MISMATCH            | 99      | 99      | Symbol (55), Side (54), OrdType (40), StopPx (99), PegOffsetValue (211) or TimeInForce (59) is not the order's
+MISMATCH            | 99      | 99      | Symbol (55), Side (54), OrdType (40), MinQty (110), CashOrderQty (152) or TimeInForce (59) is not the order's
 TOO_LATE            | 4       | 0       | The order is done, or OrderQty (38) is not above what is executed
 UNSUPPORTED_MESSAGE | 99      | 99      | Unsupported Message Type
 STATUS              | -       | -       | -

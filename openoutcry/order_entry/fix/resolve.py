@@ -10,6 +10,7 @@ from openoutcry.order_entry.rows import OrderRow
 from openoutcry.wire.enums import AUX_HALVES, OPEN_KNOWN, SELF_TRADE_MASK
 from openoutcry.wire.kernel import kernel
 from openoutcry.wire.layout import Bytes
+from openoutcry.wire.order_types import PEGS, STOPS, type_bits
 from openoutcry.wire.record_blocks import OrderRecord
 
 UNKNOWN_ORDER, TOO_LATE, MISMATCH, PENDING, NO_QUANTITY = (
@@ -19,6 +20,9 @@ UNKNOWN_ORDER, TOO_LATE, MISMATCH, PENDING, NO_QUANTITY = (
     constants.FIX_REFUSAL_PENDING,
     constants.FIX_REFUSAL_NO_QUANTITY,
 )
+STOP_BITS = type_bits(STOPS)
+MOVABLE = STOP_BITS | type_bits(PEGS)
+"""Types whose ``aux`` a replace may change."""
 MODE_BITS = SELF_TRADE_MASK << 4
 TIF_BITS = 15
 
@@ -47,8 +51,8 @@ def resolve(order: OrderRecord, metadata: CommandMetadata, row: OrderRow) -> int
 
 @kernel
 def resolve_replace(order: OrderRecord, metadata: int, row: OrderRow) -> int:
-    """Price, quantity and an iceberg's display change; a type, a trigger, an offset or a time in
-    force does not (one that is not named stays).
+    """Price, quantity, an iceberg's display, a stop's trigger or distance and a peg's offset may
+    change.  A type or a time in force does not (one that is not named stays).
 
     The quantity is the whole one: the core takes off what is executed until it comes there.
     ``metadata``: address of the replace's metadata.
@@ -65,7 +69,8 @@ def resolve_replace(order: OrderRecord, metadata: int, row: OrderRow) -> int:
             order.aux = row.aux
     elif order.time_in_force & TIF_BITS != tif:
         return MISMATCH
-    if order_type != decode.ICEBERG and order.aux != row.aux:
+    moves = order.aux != row.aux and order_type != decode.ICEBERG
+    if moves and ((MOVABLE >> order_type) & 1 == 0 or tif == decode.GTD):
         return MISMATCH
     if order.qty_lots <= 0:
         return NO_QUANTITY
@@ -73,12 +78,14 @@ def resolve_replace(order: OrderRecord, metadata: int, row: OrderRow) -> int:
     if qty <= 0:
         return TOO_LATE
     order.qty_lots = qty
-    known, halves = row.leaves, 0
-    display = order.aux
-    if order_type == decode.ICEBERG and display != 0:
-        if known >= 1 << 32 or display >= 1 << 31:
+    known, halves, aux = row.leaves, 0, order.aux
+    if moves or (order_type == decode.ICEBERG and aux != 0):
+        if known >= 1 << 32:
             return decode.BAD_QTY
-        known, halves = display << 32 | known, AUX_HALVES
+        if not -(1 << 31) <= aux < 1 << 31 or (aux == 0 and (STOP_BITS >> order_type) & 1 != 0):
+            return decode.BAD_QTY if order_type == decode.ICEBERG else decode.BAD_PRICE
+        known, halves = aux << 32 | known, AUX_HALVES
+    rows.put_price(order, row, aux)
     order.aux = known
     mode = order.time_in_force & MODE_BITS
     order.time_in_force = mode | OPEN_KNOWN | halves

@@ -205,3 +205,61 @@ def test_orders_with_terms_go_with_their_lost_session(tmp_path):
         kinds = [command["kind"] for command in venue.commands()[-2:]]
         assert kinds == [CommandKind.CANCEL] * 2
         assert twin is not None
+
+
+@pytest.mark.parametrize(
+    ("new", "moved", "price"),
+    [
+        ({"t40": "3", "t99": "0.90"}, {"t99": "0.80"}, {}),
+        ({"t40": "4", "t99": "0.90", "t44": "0.85"}, {"t99": "0.80"}, {"t44": "0.75"}),
+        ({"t40": "4", "t99": "0.90", "t44": "0.85"}, {"t99": "0.80", "t44": "0.85"}, {}),
+        ({"t40": "3", "t99": "0.90", "t59": "6", "t126": UNTIL}, {"t99": "0.80"}, {}),
+    ],
+    ids=["a market stop", "with its limit", "under its limit", "until a date"],
+)
+def test_a_stop_is_moved_to_another_trigger(venue, new, moved, price):
+    """It is elected by that, and by the first one no more."""
+    with venue.fix("FIRM") as firm, venue.fix("OTHER", prefix="X") as other:
+        for trade in ("0.95", "0.88"):
+            if trade == "0.88":
+                order = enter(firm, "2", **new)
+                assert answer(firm, 150, 99) == ("0", "0.9000")
+                changed = {k: v for k, v in new.items() if k not in ("t59", "t126")}
+                name = enter(firm, "2", None, "G", t41=order, **changed | moved | price)
+                assert answer(firm, 150, 11, 99) == ("5", name, "0.8000")
+            enter(other, "1", t40="2", t44=trade)
+            enter(other, "2", t40="2", t44=trade)
+            assert len(fields_of(other, 4, 150)) == 4
+        enter(other, "1", t40="2", t44="0.80")
+        enter(other, "2", t40="2", t44="0.80")
+        assert answer(firm, 150, 11) == ("L", name)
+
+
+def test_a_trailing_distance_and_an_offset_are_replaced(venue):
+    with venue.fix("FIRM") as firm:
+        trailing = {"t40": "P", "t18": "a", "t44": "0.05", "t211": "0.05"}
+        first = enter(firm, "2", **trailing)
+        assert answer(firm, 150) == ("0",)
+        enter(firm, "2", None, "G", t41=first, **trailing | {"t211": "0.06"})
+        assert answer(firm, 150, 41) == ("5", first)
+        pegged = {"t40": "P", "t18": "R", "t44": "1.05", "t211": "-0.01"}
+        first = enter(firm, "1", **pegged)
+        assert answer(firm, 150) == ("0",)
+        enter(firm, "1", None, "G", t41=first, **pegged | {"t211": "0"})
+        assert answer(firm, 150, 41) == ("5", first)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "why"),
+    [("300000", "Price (44), StopPx (99)"), ("0.90001", "Price (44), StopPx (99)")],
+)
+def test_a_trigger_that_no_replace_can_name_is_refused_and_the_stop_stays(venue, trigger, why):
+    with venue.fix("FIRM") as firm:
+        order = stop(firm)
+        assert answer(firm, 150) == ("0",)
+        enter(firm, "2", None, "G", t40="3", t41=order, t99=trigger)
+        kind, status, text = answer(firm, 35, 39, 58)
+        assert (kind, status) == ("9", "0")
+        assert text.startswith(why)
+        enter(firm, "2", None, "F", t41=order)
+        assert answer(firm, 150) == ("4",)
