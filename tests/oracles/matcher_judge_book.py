@@ -268,10 +268,12 @@ class Market:
 
     def most_volume(self, fallback: int) -> int:
         """What an auction could trade at the best of all prices; ``fallback``: the price if nobody
-        named any."""
+        named any, without which nothing trades."""
         buys = [o for o in self.standing(Side.BUY) if o.rank != WHOLE]
         sells = [o for o in self.standing(Side.SELL) if o.rank != WHOLE]
         named = {o.price for o in buys + sells if o.price != ANY_PRICE[o.side]}
+        if not named and fallback == NO_PRICE:
+            return 0
         volumes = [
             min(
                 sum(o.leaves for o in buys if o.price >= price),
