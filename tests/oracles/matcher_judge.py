@@ -323,6 +323,8 @@ class _Answer:
             if not market.self_trade_first:
                 taker, lots = self._by_time(market, order)
                 self.by_time[order.side, order.price] = taker, lots - order.open_qty
+            if order.order_id == c.order_id:
+                self.by_time = {}  # what takes next is another order
         elif reason == Reason.FOK_UNFILLABLE:
             self.require(order.tif == TimeInForce.FOK, "FOK_UNFILLABLE: a FOK order")
             can = trades_whole(market, order, self.reach[order.order_id])
