@@ -170,7 +170,7 @@ def test_a_replacement_that_comes_too_late_is_no_second_payment(desk):
     desk.mine(7)
     assert (desk.states()[reference], desk.received(to)) == ("done", COIN - 2_500)
     assert [one["state"] for one in desk.drafts()] == ["done", "dropped"]
-    assert len(desk.parts.rails[NAME]._coins(taken(desk.store, NAME))) == 3
+    assert len(desk.parts.rails[NAME]._coins(taken(desk.parts.store, NAME))) == 3
 
 
 def test_a_draft_of_nothing_but_an_immature_coin_is_an_alarm_and_waits(desk, monkeypatch):

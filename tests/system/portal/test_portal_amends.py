@@ -83,11 +83,14 @@ def test_an_amend_that_the_venue_refuses_changes_nothing(two):
     one.place("BTC-USD", "sell", "limit", quantity="1", price="51000")
     post = other.place("BTC-USD", "buy", "post_only", quantity="1", price="40000")
     stop = other.place("BTC-USD", "buy", "stop", quantity="0.1", stop_price="59000")
+    trailing = other.place(
+        "BTC-USD", "buy", "trailing_stop", quantity="0.1", trailing_distance="100"
+    )
     for number, terms, code in (
         (post.id, {"price": "51000"}, "would_take"),
         (post.id, {"quantity": "90"}, "insufficient_balance"),
         (post.id, {"quantity": "10000001"}, "filter_failure"),
-        (stop.id, {"quantity": "0.2"}, "order_rejected"),
+        (trailing.id, {"quantity": "0.2"}, "order_rejected"),
         (post.id, {"price": "1.001"}, "filter_failure"),
         (post.id, {"shown_quantity": "0.1"}, "invalid_request"),
         (post.id, {}, "invalid_request"),
@@ -104,7 +107,10 @@ def test_an_amend_that_the_venue_refuses_changes_nothing(two):
     assert {row.id: row for row in other.list_orders(state="open").items} == {
         post.id: post,
         stop.id: stop,
+        trailing.id: trailing,
     }
+    other.amend(stop.id, quantity="0.2")
+    assert float(other.order(stop.id).quantity) == 0.2
 
 
 def test_an_order_made_smaller_by_binances_request_keeps_its_place(portal_venue):
