@@ -22,7 +22,7 @@ from openoutcry.wire.layout_hash import LAYOUT_HASH
 ROOMS = (
     "wire", "ring", "matcher", "risk", "flow", "gateway_fpga", "dpdk_shim", "ptp", "journal",
     "host", "runtime", "order_entry", "market_data", "replica", "report", "pipeline",
-    "derivatives", "tape", "venue",
+    "derivatives", "tape", "ledger", "venue",
 )  # fmt: skip
 """``venue/`` and what it may import: a test compares them."""
 SUFFIXES = (".py", ".c", ".h", ".v", ".vh")
