@@ -213,23 +213,20 @@ def was_filled(arena: ArenaHeader, ext: Extension) -> bool:
 @kernel
 def last_was_fill(arena: ArenaHeader, order_id: int, instrument: int) -> bool:
     """Return whether the command's last event about an order, which has one, was a fill."""
-    at = arena.next_event_at - RECORD_BYTES
-    while True:
-        event = EventRecord(at)
-        if (
-            event.order_id == order_id
-            and (event.word >> const.INSTRUMENT_SHIFT) & 0xFFFF == instrument
-        ):
-            if VERIFY:
-                assert event.cause_seq == arena.cause_seq
-            return event.word & KIND_MASK == const.FILLED
-        at -= RECORD_BYTES
+    return last_kind(arena, order_id, instrument, NO_KIND) == const.FILLED
 
 
 @kernel
 def has_traded(arena: ArenaHeader, order_id: int, instrument: int) -> bool:
     """Return whether an order that the command at work entered or moved, and that has fewer lots
     since, was filled: self-trade prevention alone is no trade."""
+    return last_kind(arena, order_id, instrument, const.REDUCED) == const.FILLED
+
+
+@kernel
+def last_kind(arena: ArenaHeader, order_id: int, instrument: int, passed: int) -> int:
+    """Return the kind of the command's last event about an order that is not of the kind
+    ``passed``; there is one."""
     at = arena.next_event_at - RECORD_BYTES
     while True:
         event = EventRecord(at)
@@ -238,12 +235,12 @@ def has_traded(arena: ArenaHeader, order_id: int, instrument: int) -> bool:
             if VERIFY:
                 assert event.cause_seq == arena.cause_seq
             kind = event.word & KIND_MASK
-            if kind != const.REDUCED:
-                return kind == const.FILLED
+            if kind != passed:
+                return kind
         at -= RECORD_BYTES
 
 
-KIND_MASK = 0xFF << const.EVENT_KIND_SHIFT
+KIND_MASK, NO_KIND = 0xFF << const.EVENT_KIND_SHIFT, 0
 
 
 @kernel_outlined

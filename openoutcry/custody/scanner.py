@@ -176,7 +176,8 @@ class Scanner:
             self.store.set_word(f"highest {self.spec.name}", str(max(highest, header.height)))
 
     def _note_untraced(self, untraced: Collection[str], header: Header) -> None:
-        """An alarm, the same for all of a chain: strangers make many of them."""
+        """Note one alarm for the whole chain, because strangers can send many such transactions,
+        and each transaction for the operators."""
         if not untraced:
             return
         text = "the node does not trace some transactions within bounds: coins that contracts pay "
